@@ -1,0 +1,228 @@
+"""How a limit per minute is kept: three styles behind one interface.
+
+Pure: every call is handed the time, in seconds of one clock. Amounts are whole: requests or tokens.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+MINUTE_S = 60.0
+
+
+@dataclass(slots=True)
+class Charge:
+    """An amount taken at an instant. The one mutable value here: its amount is corrected later."""
+
+    at_s: float
+    amount: int
+    penalty: bool = False
+
+
+class Meter(Protocol):
+    """One limit under one style."""
+
+    limit: int
+
+    def room(self, now_s: float) -> int:
+        """The amount that would be admitted right now."""
+
+    def wait_s(self, amount: int, now_s: float) -> float:
+        """Seconds until the amount, or the whole limit if that is less, has room."""
+
+    def full_in_s(self, now_s: float) -> float:
+        """Seconds until the allowance is full again."""
+
+    def charge(self, amount: int, now_s: float) -> Charge:
+        """Take an amount that has room."""
+
+    def correct(self, charge: Charge, amount: int, now_s: float) -> None:
+        """Put the real amount in the place of the one charged."""
+
+    def punish(self, now_s: float) -> None:
+        """Count a rejected request."""
+
+
+class QuantisedMeter:
+    """Fixed windows; amounts are 1 and final.
+
+    A window grants at most its share of the minute, rounded up. What rounding grants too much is taken
+    from later windows, so that 60 windows grant at most one more than the limit, and someone who asks at
+    exactly the limit's pace is never turned away, however his pace lies across the windows.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._window_s = max(1.0, MINUTE_S / limit)
+        # credit is counted in sixtieths of a request, in whole numbers: sums of floats would drift
+        self._refill = max(limit, 60)
+        self._most = -(-self._refill // 60)
+        self._capacity = self._refill + 60
+        self._credit = self._capacity
+        self._index = -1
+        self._used = 0
+        self._owed = 0
+
+    def room(self, now_s: float) -> int:
+        """What is left of the window that `now_s` lies in."""
+        self._enter(now_s)
+        return min(self._most - self._used, self._credit // 60)
+
+    def wait_s(self, amount: int, now_s: float) -> float:
+        """Seconds to the next window that has something left."""
+        if self.room(now_s) >= amount:
+            return 0.0
+        ahead = 1 if self._owed < self._next_room() else 2
+        return self._start_s(ahead) - now_s
+
+    def full_in_s(self, now_s: float) -> float:
+        """Seconds to the next window that has all of its share."""
+        self._enter(now_s)
+        missing = 60 * (self._most + self._owed) - self._credit
+        ahead = max(-(-missing // self._refill), 2 if self._owed else 1 if self._used else 0)
+        return self._start_s(ahead) - now_s if ahead else 0.0
+
+    def charge(self, amount: int, now_s: float) -> Charge:
+        """Take from the window."""
+        self._enter(now_s)
+        self._used += amount
+        self._credit -= 60 * amount
+        return Charge(now_s, amount)
+
+    def correct(self, charge: Charge, amount: int, now_s: float) -> None:
+        """A request stays a request."""
+
+    def punish(self, now_s: float) -> None:
+        """Take one from the next window, while it has one."""
+        self._enter(now_s)
+        self._owed = min(self._owed + 1, self._next_room())
+
+    def _next_room(self) -> int:
+        return min(self._most, (self._credit + self._refill) // 60)
+
+    def _start_s(self, ahead: int) -> float:
+        return (self._index + ahead) * self._window_s
+
+    def _enter(self, now_s: float) -> None:
+        index = int(now_s // self._window_s)
+        if index <= self._index:
+            return
+        passed = index - self._index
+        # what rejections owe is paid in the next window, whether anybody asks in it or not
+        paid = min(self._credit + self._refill, self._capacity) - 60 * self._owed
+        self._credit = min(paid + (passed - 1) * self._refill, self._capacity)
+        self._used = self._owed if passed == 1 else 0
+        self._owed = 0
+        self._index = index
+
+
+class RollingMeter:
+    """A log of what was taken in the last 60 seconds."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._log: deque[Charge] = deque()
+        self._used = 0
+        self._penalties = 0
+
+    def room(self, now_s: float) -> int:
+        """The limit less what the last 60 seconds took."""
+        self._forget(now_s)
+        return max(0, self.limit - self._used)
+
+    def wait_s(self, amount: int, now_s: float) -> float:
+        """Seconds until enough of the log is older than 60."""
+        self._forget(now_s)
+        missing = self._used + min(amount, self.limit) - self.limit
+        for charge in self._log:
+            if missing <= 0:
+                break
+            missing -= charge.amount
+            if missing <= 0:
+                return charge.at_s + MINUTE_S - now_s
+        return 0.0
+
+    def full_in_s(self, now_s: float) -> float:
+        """Seconds until the newest entry is older than 60."""
+        self._forget(now_s)
+        return self._log[-1].at_s + MINUTE_S - now_s if self._log else 0.0
+
+    def charge(self, amount: int, now_s: float) -> Charge:
+        """Write the amount into the log."""
+        self._forget(now_s)
+        return self._write(Charge(now_s, amount))
+
+    def correct(self, charge: Charge, amount: int, now_s: float) -> None:
+        """Rewrite the entry, if it still is in the log."""
+        self._forget(now_s)
+        if charge.at_s > now_s - MINUTE_S:
+            self._used += amount - charge.amount
+            charge.amount = amount
+
+    def punish(self, now_s: float) -> None:
+        """Take a slot, while rejections have taken fewer than the limit."""
+        self._forget(now_s)
+        if self._penalties < self.limit:
+            self._penalties += 1
+            self._write(Charge(now_s, 1, penalty=True))
+
+    def _write(self, charge: Charge) -> Charge:
+        self._log.append(charge)
+        self._used += charge.amount
+        return charge
+
+    def _forget(self, now_s: float) -> None:
+        while self._log and self._log[0].at_s <= now_s - MINUTE_S:
+            gone = self._log.popleft()
+            self._used -= gone.amount
+            self._penalties -= gone.penalty
+
+
+class BucketMeter:
+    """A bucket of one minute's allowance that refills evenly."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._per_s = limit / MINUTE_S
+        self._spent = 0.0
+        self._at_s = 0.0
+
+    def room(self, now_s: float) -> int:
+        """Whole units in the bucket."""
+        self._refill(now_s)
+        # 1e-6: twenty refills of a twentieth are a whole unit, whatever floats say
+        return max(0, math.floor(self.limit - self._spent + 1e-6))
+
+    def wait_s(self, amount: int, now_s: float) -> float:
+        """Seconds until the missing part has been refilled."""
+        self._refill(now_s)
+        return max(0.0, self._spent + min(amount, self.limit) - self.limit) / self._per_s
+
+    def full_in_s(self, now_s: float) -> float:
+        """Seconds until all that was spent has been refilled."""
+        self._refill(now_s)
+        return self._spent / self._per_s
+
+    def charge(self, amount: int, now_s: float) -> Charge:
+        """Take from the bucket."""
+        self._refill(now_s)
+        self._spent += amount
+        return Charge(now_s, amount)
+
+    def correct(self, charge: Charge, amount: int, now_s: float) -> None:
+        """Give back, or take, the difference."""
+        self._refill(now_s)
+        self._spent = max(0.0, self._spent + amount - charge.amount)
+        charge.amount = amount
+
+    def punish(self, now_s: float) -> None:
+        """Run up a debt of at most one minute's allowance."""
+        self._refill(now_s)
+        self._spent = min(self._spent + 1, max(self._spent, 2.0 * self.limit))
+
+    def _refill(self, now_s: float) -> None:
+        self._spent = max(0.0, self._spent - max(0.0, now_s - self._at_s) * self._per_s)
+        self._at_s = max(self._at_s, now_s)

@@ -1,0 +1,194 @@
+"""Requests of both model APIs: what is asked, what it weighs, and what is wrong with it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from io import BytesIO
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+PATCH_PX = 32
+PATCH_FACTOR = 1.2
+CHARS_PER_TOKEN = 4
+MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"RIFF": "image/webp"}
+# What a request without max_output_tokens reserves of the tokens per minute.
+DEFAULT_RESERVE_TOKENS = 1024
+
+
+class Api(StrEnum):
+    """The two ways to ask, by their paths."""
+
+    RESPONSES = "/v1/responses"
+    CHAT = "/v1/chat/completions"
+
+
+class ApiError(Exception):
+    """An answer with an error body. `kind` is the body's `type`."""
+
+    def __init__(
+        self, status: int, message: str, kind: str, code: str | None, param: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = json.dumps(
+            {"error": {"message": message, "type": kind, "param": param, "code": code}}
+        ).encode()
+
+
+def bad_request(message: str, code: str | None = None, param: str | None = None) -> ApiError:
+    """A 400 of the API."""
+    return ApiError(400, message, "invalid_request_error", code, param)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks. `image_id` is the sha256 of the first picture's bytes, or of the prompt where
+    there is no picture; tokens are counted by the published rule."""
+
+    api: Api
+    model: str
+    prompt: str
+    image_id: str
+    schema: Mapping[str, Any] | None
+    input_tokens: int
+    max_output_tokens: int | None
+
+    @property
+    def reserved_tokens(self) -> int:
+        """What the tokens per minute are charged up front."""
+        return self.input_tokens + (self.max_output_tokens or DEFAULT_RESERVE_TOKENS)
+
+
+def count_tokens(text: str) -> int:
+    """Tokens of a text, by the rule of thumb of four characters each."""
+    return math.ceil(len(text) / CHARS_PER_TOKEN)
+
+
+def image_tokens(width: int, height: int) -> int:
+    """Tokens of a picture of that many px: patches of 32 px, by the factor."""
+    return math.ceil(math.ceil(width / PATCH_PX) * math.ceil(height / PATCH_PX) * PATCH_FACTOR)
+
+
+def read_request(api: Api, body: bytes) -> Asked:
+    """What the body asks. Raises ApiError as the API would answer."""
+    try:
+        request = json.loads(body)
+    except ValueError:
+        raise bad_request("the body is not valid JSON") from None
+    if not isinstance(request, dict) or not isinstance(request.get("model"), str):
+        raise bad_request("the parameter 'model' is missing", "missing_required_parameter", "model")
+    texts, images = _read_parts(api, request)
+    schema = _read_schema(api, request)
+    prompt = "\n".join(texts)
+    tokens = count_tokens(prompt) + (count_tokens(json.dumps(schema)) if schema else 0)
+    for _, width, height in images:
+        tokens += image_tokens(width, height)
+    limit = request.get("max_output_tokens" if api is Api.RESPONSES else "max_completion_tokens")
+    return Asked(
+        api=api,
+        model=request["model"],
+        prompt=prompt,
+        image_id=images[0][0] if images else sha256(prompt.encode()).hexdigest(),
+        schema=schema,
+        input_tokens=tokens,
+        max_output_tokens=limit if limit is not None else request.get("max_tokens"),
+    )
+
+
+def _read_parts(api: Api, request: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, int, int]]]:
+    key = "input" if api is Api.RESPONSES else "messages"
+    if key not in request:
+        raise bad_request(f"the parameter {key!r} is missing", "missing_required_parameter", key)
+    texts: list[str] = [request["instructions"]] if request.get("instructions") else []
+    images: list[tuple[str, int, int]] = []
+    for part in _parts_of(request[key], key):
+        match part:
+            case {"type": "input_text" | "output_text" | "text", "text": str(text)}:
+                texts.append(text)
+            case {"type": "input_image", "image_url": str(url)}:
+                images.append(_read_image(url))
+            case {"type": "image_url", "image_url": {"url": str(url)}}:
+                images.append(_read_image(url))
+            case _:
+                raise bad_request(f"{key}: a part is of no known type", "invalid_value", key)
+    return texts, images
+
+
+def _parts_of(messages: Any, key: str) -> Iterator[Any]:
+    if isinstance(messages, str):
+        yield {"type": "text", "text": messages}
+        return
+    for message in messages if isinstance(messages, list) else [None]:
+        match message:
+            case {"content": str(text)}:
+                yield {"type": "text", "text": text}
+            case {"content": list(parts)}:
+                yield from parts
+            case _:
+                raise bad_request(f"{key}: a message has no content", "invalid_type", key)
+
+
+def _read_image(url: str) -> tuple[str, int, int]:
+    """(sha256, width, height) of a picture given as a data URI. Only the picture's header is read."""
+    head, comma, coded = url.partition(",")
+    broken = bad_request(
+        "the image is not a base64 data URI of a JPEG, PNG or WebP picture",
+        "invalid_image_format",
+        "image_url",
+    )
+    if not comma or not head.startswith("data:image/") or not head.endswith(";base64"):
+        raise broken
+    try:
+        data = base64.b64decode(coded, validate=True)
+        mime = next((mime for magic, mime in MAGIC.items() if data.startswith(magic)), None)
+        if mime != head[len("data:") : -len(";base64")]:
+            raise broken
+        with Image.open(BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
+            width, height = image.size
+    except (binascii.Error, UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError):
+        raise broken from None
+    return sha256(data).hexdigest(), width, height
+
+
+def _read_schema(api: Api, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    where, wanted = "text.format", (request.get("text") or {}).get("format")
+    if api is Api.CHAT:
+        where, wanted = "response_format", request.get("response_format")
+    if not wanted or wanted.get("type") != "json_schema":
+        return None
+    config = wanted if api is Api.RESPONSES else wanted.get("json_schema", {})
+    if not isinstance(config.get("schema"), dict) or not config.get("name"):
+        raise bad_request("a JSON schema needs a name and a schema", "missing_required_parameter", where)
+    schema: Mapping[str, Any] = config["schema"]
+    if config.get("strict"):
+        check_strict(schema, where)
+    return schema
+
+
+def check_strict(schema: Any, where: str) -> None:
+    """Raise ApiError unless every object in the schema is closed and requires all of its properties,
+    which is what the API asks of a strict schema."""
+    if isinstance(schema, Sequence) and not isinstance(schema, str):
+        for part in schema:
+            check_strict(part, where)
+    if not isinstance(schema, Mapping):
+        return
+    if schema.get("type") == "object" or isinstance(schema.get("properties"), Mapping):
+        names = set(schema.get("properties", {}))
+        if schema.get("additionalProperties") is not False or set(schema.get("required", ())) != names:
+            raise bad_request(
+                f"a strict schema closes its objects (additionalProperties: false) and requires every "
+                f"property; this one does not: {sorted(names)}",
+                "invalid_json_schema",
+                where,
+            )
+    for part in schema.values():
+        check_strict(part, where)

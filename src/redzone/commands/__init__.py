@@ -1,0 +1,1 @@
+"""Commands beside the main job, a file for each subject."""

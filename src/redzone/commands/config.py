@@ -1,0 +1,54 @@
+"""`redzone config`: each setting, its value and where that comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from redzone.commands.terminal import JsonOption, home_of, load_settings, print_json
+
+app = typer.Typer(help="Show the settings in force and where they come from.", no_args_is_help=True)
+
+SECRETS = {"openai_api_key"}
+
+
+@app.command()
+def show(as_json: JsonOption = False) -> None:
+    """Show every setting with its value and source."""
+    loaded = load_settings()
+    values: dict[str, Any] = loaded.settings.model_dump(mode="json", exclude=SECRETS)
+    for name in SECRETS:
+        values[name] = _secret(loaded.settings.openai_api_key, loaded.origins[name])
+    ordered = {name: values[name] for name in type(loaded.settings).model_fields}
+    if as_json:
+        print_json(
+            {name: {"value": value, "source": loaded.origins[name]} for name, value in ordered.items()}
+        )
+        return
+    width = max(map(len, ordered))
+    for name, value in ordered.items():
+        shown = "unset" if value is None else value
+        typer.echo(f"{name:<{width}}  {shown}  ({loaded.origins[name]})")
+
+
+def _secret(value: Any, origin: str) -> str:
+    """Whether it is set, and its last four characters where enough stay hidden."""
+    if value is None:
+        return "not set"
+    text = value.get_secret_value()
+    tail = f", ...{text[-4:]}" if len(text) >= 12 else ""
+    return f"set ({origin}{tail})"
+
+
+@app.command()
+def path() -> None:
+    """Show which files are read and where runs lie."""
+    from redzone.settings import CONFIG_NAME, find_config
+
+    config = find_config(Path.cwd())
+    dotenv = Path.cwd() / ".env"
+    typer.echo(f"config  {config or f'none ({CONFIG_NAME} here or in a folder above)'}")
+    typer.echo(f".env    {dotenv if dotenv.is_file() else 'none'}")
+    typer.echo(f"home    {home_of(load_settings())}")

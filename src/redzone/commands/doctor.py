@@ -1,0 +1,192 @@
+"""`redzone doctor`: is everything here that a run needs?"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from redzone.commands.terminal import HomeOption, JsonOption, home_of, load_settings, print_json
+from redzone.errors import ExitCode, RedzoneError
+
+if TYPE_CHECKING:
+    from redzone.settings import Loaded, Settings
+    from redzone.wiring import Provider
+
+FREE_BYTES_WANTED = 200_000_000
+FILES_PER_WORKER = 3  # an image connection, a model connection, a file being read
+FILES_BESIDE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `ok` None is a remark."""
+
+    name: str
+    ok: bool | None
+    detail: str
+
+
+def doctor(
+    online: Annotated[bool, typer.Option("--online", help="Make one cheap call to the model.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check Python, packages, settings, key, home, limits of the machine and the local model."""
+    findings = list(_examine(home, online=online))
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            sign = {True: "ok   ", False: "FAIL ", None: "note "}[finding.ok]
+            typer.echo(f"{sign} {finding.name:<12} {finding.detail}")
+    if any(finding.ok is False for finding in findings):
+        raise typer.Exit(ExitCode.USAGE)
+
+
+def _examine(home: Path | None, *, online: bool) -> Iterator[Finding]:
+    yield Finding(
+        "python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.platform()}"
+    )
+    yield Finding("packages", True, _versions())
+    try:
+        loaded = load_settings({"home": home})
+    except RedzoneError as error:
+        yield Finding("settings", False, str(error))
+        return
+    given = {name: origin for name, origin in loaded.origins.items() if origin != "default"}
+    yield Finding(
+        "settings", True, ", ".join(f"{n} ({o})" for n, o in given.items()) or "all at their defaults"
+    )
+    yield _key(loaded)
+    yield _home(home_of(loaded))
+    yield _files(loaded.settings)
+    yield _guarded("local model", _local_model)
+    try:
+        from redzone.wiring import choose_provider
+
+        provider = choose_provider(loaded.settings)
+    except RedzoneError as error:
+        yield Finding("provider", False, str(error))
+        return
+    yield Finding("provider", True, f"{provider.name} {provider.model}: {provider.reason}")
+    if provider.name == "openai":
+        yield _model_age(provider.model)
+    if online:
+        yield _guarded("online", lambda: asyncio.run(_call(loaded.settings, provider)))
+
+
+def _versions() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    names = ("redzone", "openai", "httpx2", "pillow", "pydantic", "typer", "rich", "numpy", "onnxruntime")
+    found = []
+    for name in names:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            found.append(f"{name} not installed")
+    return ", ".join(found)
+
+
+def _key(loaded: Loaded) -> Finding:
+    try:
+        key = loaded.settings.api_key()
+    except RedzoneError as error:
+        return Finding("key", False, str(error))
+    if key is None:
+        return Finding("key", None, "OPENAI_API_KEY is not set; the local model is used")
+    return Finding("key", True, "set")
+
+
+def _home(home: Path) -> Finding:
+    from redzone.runs import make_home
+
+    try:
+        make_home(home)
+        probe = home / ".doctor"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except (OSError, RedzoneError) as error:
+        return Finding("home", False, f"{home} is not writable: {error}")
+    free = shutil.disk_usage(home).free
+    return Finding("home", free >= FREE_BYTES_WANTED, f"{home} is writable, {free / 1e9:.1f} GB free")
+
+
+def _files(settings: Settings) -> Finding:
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    workers = settings.workers if isinstance(settings.workers, int) else settings.max_workers
+    wanted = workers * FILES_PER_WORKER + FILES_BESIDE
+    detail = f"{soft} open files allowed, {wanted} wanted for {workers} workers"
+    return Finding(
+        "open files", soft >= wanted, detail if soft >= wanted else f"{detail}; ulimit -n {wanted}"
+    )
+
+
+def _local_model() -> str:
+    from redzone.vision.local import probe
+
+    return f"loads: {probe()}"
+
+
+def _guarded(name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, look())
+    except RedzoneError as error:
+        return Finding(name, False, str(error))
+
+
+def _model_age(model: str) -> Finding:
+    from redzone.vision.prices import price_of, prices_as_of, shutdown_of
+
+    price, end = price_of(model), shutdown_of(model)
+    cost = "no price known"
+    if price:
+        cost = f"${price.input_usd_per_mtok:g} in, ${price.output_usd_per_mtok:g} out per 1M tokens"
+    cost += f" (as of {prices_as_of()})"
+    if end is None:
+        return Finding("price", True, f"{model}: {cost}")
+    gone = end <= datetime.now(UTC).date()
+    return Finding("price", False if gone else None, f"{model}: {cost}; switched off on {end}")
+
+
+async def _call(settings: Settings, provider: Provider) -> str:
+    """Ask about one drawn picture and say what came back."""
+    import io
+
+    from PIL import Image
+
+    from redzone.errors import ModelFault
+    from redzone.framing import frame
+    from redzone.models import Question, Wording
+    from redzone.wiring import vision_model, zones_of
+
+    blank = io.BytesIO()
+    Image.new("RGB", (320, 480), "navy").save(blank, "JPEG")
+    zones = zones_of(settings)
+    model = vision_model(settings, provider, 1, lambda _: None)
+    try:
+        view = frame(blank.getvalue(), zones, model.views[0])
+        question = Question(view, zones, Wording.FULL, provider.model)
+        # the first answer of a server without a Responses API says just that
+        for _ in range(2):
+            reply = await model.ask(question)
+            if not isinstance(reply.result, ModelFault):
+                break
+    finally:
+        await model.aclose()
+    if isinstance(reply.result, ModelFault):
+        raise reply.result
+    said = reply.allowance
+    limits = f"; limits {said.limit_requests} requests, {said.limit_tokens} tokens a minute" if said else ""
+    return f"{reply.model} answered for ${model.cost_usd(reply):.6f}{limits}"

@@ -1,0 +1,181 @@
+"""`redzone runs`, `redzone export`, `redzone check`: look at runs, take their results away."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from redzone.commands.terminal import (
+    HomeOption,
+    JsonOption,
+    RunArgument,
+    home_for,
+    print_json,
+    say,
+    stdout,
+)
+from redzone.errors import ExitCode
+
+app = typer.Typer(help="List, show and remove runs.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_runs(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """List the runs, newest first."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from redzone.runs import RunStore
+    from redzone.text import clean
+
+    store = RunStore(home_for(home))
+    records = store.newest_first()
+    if as_json:
+        print_json([record.model_dump(mode="json", by_alias=True) for record in records])
+        return
+    if not records:
+        say(f"no runs in {store.folder}")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("run", "label", "state", "rows", "pass", "fail", "unsure", "error", "model", "input"):
+        table.add_column(column, justify="right" if column in {"rows", *_STATUSES} else "left", no_wrap=True)
+    for record in records:
+        names = ", ".join(Path(path).name for path in record.inputs.paths)
+        counts = [str(record.counts.get(status, "")) for status in _STATUSES]
+        cells = [record.id, record.label, record.state, str(record.rows), *counts, record.model, names]
+        table.add_row(*(Text(clean(cell)) for cell in cells))
+    stdout().print(table)
+
+
+_STATUSES = ("pass", "fail", "unsure", "error")
+
+
+@app.command()
+def show(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Show what a run was asked and what it found so far."""
+    from redzone.runs import RunStore
+    from redzone.runs.index import CheckpointIndex
+    from redzone.text import clean
+
+    folder = RunStore(home_for(home)).get(run)
+    record = folder.read()
+    index = CheckpointIndex.read(folder.checkpoint_path)
+    counts = {status.value: count for status, count in index.counts.items()}
+    found = {
+        "folder": str(folder.path),
+        "counts": counts,
+        "pending": record.rows - index.answered,
+        "in_doubt": list(index.in_doubt),
+        "cost_usd": round(index.cost_usd, 6),
+        "tokens": {"input": index.tokens.input, "output": index.tokens.output},
+        "worked_on_by_pid": folder.worker_pid(),
+    }
+    if as_json:
+        print_json({**record.model_dump(mode="json", by_alias=True), "found": found})
+        return
+    facts = {
+        "run": record.id + (f" ({record.label})" if record.label else ""),
+        "state": record.state + (f": {record.reason}" if record.reason else ""),
+        "input": ", ".join(record.inputs.paths),
+        "input sha256": record.input_sha256,
+        "begun": f"{record.created_at:%Y-%m-%d %H:%M:%S} UTC with redzone {record.version}",
+        "model": f"{record.provider} {record.model}",
+        "zones": ", ".join(f"{z.name}={z.x:g},{z.y:g},{z.w:g},{z.h:g}" for z in record.zones),
+        "rows": f"{record.rows:,}",
+        **{status: f"{count:,}" for status, count in counts.items()},
+        "pending": f"{record.rows - index.answered:,}",
+        "in doubt": f"{len(index.in_doubt):,} requests without a recorded answer",
+        "cost": f"${index.cost_usd:.4f} for {index.tokens.input:,} + {index.tokens.output:,} tokens",
+        "folder": str(folder.path),
+    }
+    for name, value in facts.items():
+        typer.echo(f"{name:<13} {clean(value)}")
+
+
+@app.command("rm")
+def remove(
+    runs: Annotated[list[str], typer.Argument(help="Run ids, or beginnings of them.")],
+    home: HomeOption = None,
+) -> None:
+    """Remove runs with their checkpoints. The cache keeps their verdicts."""
+    from redzone.runs import RunStore
+
+    store = RunStore(home_for(home))
+    for run in runs:
+        say(f"removed {store.remove(run)}")
+
+
+def export(
+    run: RunArgument,
+    output: Annotated[
+        list[str] | None,
+        typer.Option("--output", "-o", help="File to write: .csv, .json or .jsonl; `-` is CSV on stdout."),
+    ] = None,
+    status: Annotated[
+        list[str] | None, typer.Option(help="Only these: pass, fail, unsure, error. Again for more.")
+    ] = None,
+    group: Annotated[list[str] | None, typer.Option(help="Only rows of this group. Again for more.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Write a run's results: one row per input row, in input order.
+
+    Examples:
+
+      redzone export 20261123 -o results.csv
+
+      redzone export 20261123 --status fail --status unsure -o review.csv
+    """
+    from redzone.errors import UsageError
+    from redzone.models import Status
+    from redzone.results import Filter, open_results, write_outputs
+    from redzone.runs import RunStore
+
+    try:
+        statuses = frozenset(Status(name) for name in status or ())
+    except ValueError as error:
+        raise UsageError(f"--status: {error}; use pass, fail, unsure or error") from error
+    folder = RunStore(home_for(home)).get(run)
+    results = open_results(folder)
+    if results.inputs is None:
+        say("the input has changed since: rows come from the checkpoint, without the input's other columns")
+    wanted = Filter(statuses, frozenset(group or ()))
+    for line in write_outputs(results, output or ["-"], wanted, sys.stdout):
+        say(line)
+
+
+def check(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Verify a run's checkpoint: every checksum, and that every row is accounted for."""
+    from dataclasses import asdict
+
+    from redzone.results import unchanged_inputs
+    from redzone.runs import RunStore
+    from redzone.runs.index import check_checkpoint
+
+    folder = RunStore(home_for(home)).get(run)
+    record = folder.read()
+    inputs = unchanged_inputs(folder, record)
+    rows = record.rows if inputs is None else (row.row for row in inputs.rows())
+    report = check_checkpoint(folder.checkpoint_path, rows)
+    if as_json:
+        told = asdict(report)
+        told["counts"] = {status.value: count for status, count in report.counts.items()}
+        print_json(
+            {**told, "ok": report.ok, "balanced": report.balanced, "input_unchanged": inputs is not None}
+        )
+    else:
+        counts = " + ".join(f"{count:,} {status}" for status, count in report.counts.items())
+        typer.echo(f"{report.lines:,} lines: {report.intents:,} intents, {report.outcomes:,} outcomes")
+        typer.echo(f"{report.rows:,} rows = {counts} + {report.pending:,} pending")
+        typer.echo(f"in doubt: {len(report.in_doubt):,} requests without a recorded answer")
+        for bad in report.bad_lines[:20]:
+            typer.echo(f"line {bad.number:,}: {bad.reason}")
+        if report.torn_bytes:
+            typer.echo(f"the last line is torn ({report.torn_bytes} bytes); the next resume cuts it off")
+        typer.echo("ok" if report.ok else "damaged")
+    if inputs is None:
+        say("the input is gone or has changed, so rows were counted by run.json only")
+    if not report.ok:
+        raise typer.Exit(ExitCode.UNEXPECTED)

@@ -1,0 +1,74 @@
+"""What every command shares: where it writes, where the home is, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from redzone.settings import Loaded
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home", help="Folder of runs and cache. [default: nearest .redzone/ upward]", show_default=False
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+RunArgument = Annotated[str, typer.Argument(help="Run id, or a beginning of it that fits one run only.")]
+
+
+def stderr() -> Console:
+    """The console for people; stdout is for data."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def stdout() -> Console:
+    """The console for tables that are the answer of a command."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def say(text: str) -> None:
+    """One line for people, on stderr, never read as markup."""
+    print(text, file=sys.stderr)  # noqa: T201
+
+
+def print_json(value: object) -> None:
+    """One JSON document on stdout."""
+    print(json.dumps(value, indent=2, default=str, ensure_ascii=False))  # noqa: T201
+
+
+def load_settings(given: Mapping[str, Any] | None = None) -> Loaded:
+    """The settings from all sources. Raises SettingsInvalid."""
+    from redzone.settings import load
+
+    return load(given or {})
+
+
+def home_of(loaded: Loaded) -> Path:
+    """The home that the settings, or the folders upward, name."""
+    from redzone.runs import find_home
+
+    return find_home(loaded.settings.home, None, Path.cwd())
+
+
+def home_for(home: Path | None) -> Path:
+    """The home for a command that has only `--home`."""
+    return home_of(load_settings({"home": home}))
+
+
+def quiet_pipes() -> None:
+    """After `| head` closed stdout, do not complain a second time at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

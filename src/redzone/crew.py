@@ -1,0 +1,48 @@
+"""How many workers, and what they pull from."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+
+from redzone.models import Row
+
+BATCH_ROWS = 256
+HEADROOM = 1.3
+SPARE = 2
+GUESSED_WORKING_S = 4.0
+WITHOUT_A_LIMIT = 32
+
+
+def workers_needed(rate_per_min: float | None, working_s: float | None, most: int) -> int:
+    """Posters in hand by Little's law: rate x seconds of work per poster, with headroom.
+
+    Without a known rate a fixed number; without a measured time a guess of it. Never above `most`.
+    """
+    if rate_per_min is None:
+        return min(most, WITHOUT_A_LIMIT)
+    busy = rate_per_min / 60 * (working_s if working_s is not None else GUESSED_WORKING_S)
+    return min(most, math.ceil(busy * HEADROOM) + SPARE)
+
+
+class RowFeed:
+    """The one iterator that all workers pull from; it is read in a thread, some rows ahead."""
+
+    def __init__(self, rows: Iterator[Row]) -> None:
+        self._rows = rows
+        self._ready: deque[Row] = deque()
+        self._lock = asyncio.Lock()
+        self.exhausted = asyncio.Event()
+
+    async def next(self) -> Row | None:
+        """The next row; None at the end. Raises what reading raises."""
+        if not self._ready:
+            async with self._lock:
+                if not self._ready and not self.exhausted.is_set():
+                    self._ready.extend(await asyncio.to_thread(lambda: list(islice(self._rows, BATCH_ROWS))))
+                    if not self._ready:
+                        self.exhausted.set()
+        return self._ready.popleft() if self._ready else None

@@ -1,0 +1,219 @@
+"""What is said when a run ends: what came out, what it cost, where it lies, what to do next. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from redzone.display.figures import format_cost, format_count, format_duration, format_pct, format_rate
+from redzone.display.lines import COLOURS, DIM, LABEL, SIGNS, WARN, Bar, Legible, one_line
+from redzone.errors import ErrorCode
+from redzone.metrics import GroupCounts, Snapshot
+from redzone.models import Status
+
+MAX_GROUPS = 10
+NAME_WIDTH = 32
+NAME_MIN_WIDTH = 10  # on a narrow terminal the bars give way first
+REASON_WIDTH = 400
+BAR_WIDTH = 12
+
+HINTS: dict[ErrorCode, str] = {
+    ErrorCode.INPUT: "correct these rows in the input; each message names its row",
+    ErrorCode.FETCH_TIMEOUT: "the image server is slow: resume with --retry-errors, or allow more time",
+    ErrorCode.FETCH_NETWORK: "check the connection and the host name, then resume with --retry-errors",
+    ErrorCode.FETCH_MISSING: "the file is not there: paths are relative to the input file",
+    ErrorCode.FETCH_BLOCKED: "the address is not a public one; only public hosts are fetched from",
+    ErrorCode.FETCH_HTTP_401: "the image server wants a login: use addresses that need none",
+    ErrorCode.FETCH_HTTP_403: "the image server refuses: a signed address may have expired",
+    ErrorCode.FETCH_HTTP_404: "the image is gone: correct the address in the input",
+    ErrorCode.FETCH_HTTP_410: "the image was withdrawn: remove the row or give it a new address",
+    ErrorCode.FETCH_HTTP_429: "the image server wants fewer requests: resume later with fewer workers",
+    ErrorCode.FETCH_HTTP_4XX: "the image server refuses the request: open one address in a browser",
+    ErrorCode.FETCH_HTTP_5XX: "the image server failed: resume later with --retry-errors",
+    ErrorCode.IMAGE_UNREADABLE: "the bytes are no picture: open one address in a browser",
+    ErrorCode.IMAGE_TOO_LARGE: "give addresses of smaller pictures, or raise the limit in the settings",
+    ErrorCode.MODEL_TIMEOUT: "the model was slow: resume with --retry-errors, or allow more time",
+    ErrorCode.MODEL_REFUSED: "the model declined to look: judge these posters by eye, or try another model",
+    ErrorCode.MODEL_UNREADABLE: "the answers did not fit the question: try another model",
+    ErrorCode.MODEL_UNAVAILABLE: "the model's servers failed: resume later with --retry-errors",
+    ErrorCode.MODEL_REJECTED: "the API does not accept the request: check the model's name and settings",
+    ErrorCode.DEADLINE: "a poster took too long: resume with --retry-errors, or raise the deadline",
+    ErrorCode.BUDGET: "the budget was spent: resume with a higher one",
+    ErrorCode.INTERNAL: "a fault in redzone: the run's log has the details",
+}
+
+
+class Ending(StrEnum):
+    """How the run came to its end."""
+
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    STOPPED = "stopped"
+
+
+_ENDING_STYLES = {Ending.FINISHED: "bold green", Ending.INTERRUPTED: WARN, Ending.STOPPED: "bold red"}
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryFacts:
+    """What the summary says besides the last Snapshot. `reason` says why the run stopped; `saved_usd` is
+    what cached and duplicate verdicts would have cost, where that is known."""
+
+    run_id: str
+    folder: str
+    ending: Ending = Ending.FINISHED
+    reason: str = ""
+    outputs: tuple[str, ...] = ()
+    next_commands: tuple[str, ...] = ()
+    saved_usd: float | None = None
+
+
+def print_summary(console: Console, snapshot: Snapshot, facts: SummaryFacts) -> None:
+    """Print the summary; paths and commands stay whole on a line of their own, to be copied."""
+    console.print(Text(), summary(snapshot, facts), sep="\n", soft_wrap=True)
+
+
+def summary(snapshot: Snapshot, facts: SummaryFacts) -> RenderableType:
+    """The end of a run as tables that fit the console; print with `soft_wrap=True` to keep paths whole."""
+    parts: list[RenderableType] = [
+        _headline(snapshot, facts),
+        *_section("", _counts(snapshot)),
+        *_section("", _figures(snapshot, facts)),
+    ]
+    if snapshot.errors:
+        parts += _section("Errors", _errors(snapshot))
+    if len(snapshot.groups) > 1:
+        parts += _section("Groups by share of fails", _groups(snapshot.groups))
+    parts += _listed("Results", (facts.folder, *facts.outputs), "")
+    parts += _listed("Next", facts.next_commands, "cyan")
+    return Legible(Group(*parts))
+
+
+def _section(title: str, body: RenderableType) -> list[RenderableType]:
+    return [
+        Text(),
+        *([Text(title, style="bold")] if title else []),
+        Padding(body, (0, 0, 0, 2), expand=False),
+    ]
+
+
+def _listed(title: str, items: tuple[str, ...], style: str) -> list[RenderableType]:
+    if not items:
+        return []
+    return [Text(), Text(title, style="bold"), *(Text(f"  {_whole(item)}", style=style) for item in items)]
+
+
+def _whole(text: str) -> str:
+    return one_line(text, 4 * len(text) + 1)
+
+
+def _headline(snapshot: Snapshot, facts: SummaryFacts) -> Text:
+    line = Text.assemble(
+        (f"Run {_whole(facts.run_id)} ", "bold"),
+        (facts.ending.value, _ENDING_STYLES[facts.ending]),
+        f" after {format_duration(snapshot.elapsed_s)}",
+    )
+    reason = one_line(facts.reason, REASON_WIDTH)
+    return line.append(f": {reason}") if reason else line
+
+
+def _counts(snapshot: Snapshot) -> Table:
+    total = snapshot.rows if snapshot.rows > 0 else snapshot.done
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(justify="right", style=DIM)
+    counts = {
+        Status.PASS: snapshot.passed,
+        Status.FAIL: snapshot.failed,
+        Status.UNSURE: snapshot.unsure,
+        Status.ERROR: snapshot.errors,
+    }
+    for status, count in counts.items():
+        style = COLOURS[status] if count else DIM
+        table.add_row(
+            Text(f"{SIGNS[status]} {status.value}", style=style),
+            Text(format_count(count), style=f"bold {style}"),
+            format_pct(count, total),
+        )
+    pending = total - snapshot.done
+    if pending > 0:
+        table.add_row(Text("  pending"), format_count(pending), format_pct(pending, total))
+    table.add_row(Text("  posters"), Text(format_count(total), style="bold"), "")
+    return table
+
+
+def _figures(snapshot: Snapshot, facts: SummaryFacts) -> Table:
+    worked = max(0, snapshot.done - snapshot.earlier)
+    per_min = 60 * worked / snapshot.elapsed_s if snapshot.elapsed_s > 0 else 0.0
+    rejected = f", {format_count(snapshot.rate.rejected)} rejected (429)" if snapshot.rate.rejected else ""
+    elapsed = format_duration(snapshot.elapsed_s)
+    rows = {
+        "speed": f"{format_rate(per_min)} posters/min, {format_count(worked)} in {elapsed}",
+        "before": f"{format_count(snapshot.earlier)} done by an earlier process"
+        if snapshot.earlier > 0
+        else "",
+        "requests": f"{format_count(snapshot.requests)}{rejected}",
+        "tokens": f"{format_count(snapshot.tokens_in)} in, {format_count(snapshot.tokens_out)} out"
+        if snapshot.tokens_in or snapshot.tokens_out
+        else "",
+        "cost": format_cost(snapshot.cost_usd),
+        "reused": _reused(snapshot, facts.saved_usd),
+    }
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style=LABEL, no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in rows.items():
+        if text:
+            table.add_row(name, Text(text))
+    return table
+
+
+def _reused(snapshot: Snapshot, saved_usd: float | None) -> str:
+    sources = {"from the cache": snapshot.cached, "of a picture already asked about": snapshot.duplicates}
+    reused = ", ".join(f"{format_count(count)} {word}" for word, count in sources.items() if count)
+    return f"{reused}, saving about {format_cost(saved_usd)}" if reused and saved_usd else reused
+
+
+def _errors(snapshot: Snapshot) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style="magenta")
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style=DIM)
+    for code, count in snapshot.errors_by_code.items():
+        table.add_row(Text(one_line(code, NAME_WIDTH)), format_count(count), Text(_hint(code)))
+    earlier = snapshot.errors - sum(snapshot.errors_by_code.values())
+    if earlier > 0:
+        table.add_row(Text("earlier"), format_count(earlier), Text("from before this process began"))
+    return table
+
+
+def _hint(code: str) -> str:
+    return HINTS[ErrorCode(code)] if code in set(ErrorCode) else ""
+
+
+def _groups(groups: tuple[GroupCounts, ...]) -> Table:
+    worst = sorted(groups, key=lambda group: (-group.fail_rate, -group.judged, group.name))
+    table = Table.grid(padding=(0, 2))
+    table.add_column(min_width=min(NAME_MIN_WIDTH, max(len(group.name) for group in worst[:MAX_GROUPS])))
+    table.add_column()
+    for _ in range(2):
+        table.add_column(justify="right", no_wrap=True)
+    table.add_column(style=DIM)
+    for group in worst[:MAX_GROUPS]:
+        others = {"unsure": group.unsure, "error": group.errors}
+        table.add_row(
+            Text(one_line(group.name, NAME_WIDTH) or "(no group)"),
+            Bar(group.fail_rate, BAR_WIDTH, COLOURS[Status.FAIL]),
+            format_pct(group.failed, group.judged) or "-",
+            f"{format_count(group.failed)} of {format_count(group.judged)}",
+            ", ".join(f"{format_count(count)} {word}" for word, count in others.items() if count),
+        )
+    if len(worst) > MAX_GROUPS:
+        table.add_row(Text(f"and {format_count(len(worst) - MAX_GROUPS)} more", style=DIM))
+    return table

@@ -1,0 +1,82 @@
+"""What a server's answer means for a fetch, and how it is told: pure, without I/O."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpcore2
+
+from redzone.errors import ErrorCode, FetchFault, Retry
+
+EXCERPT_LENGTH = 120  # characters of an error page: before the part where object stores echo key ids
+
+STATUS_CODES = {
+    401: ErrorCode.FETCH_HTTP_401,
+    403: ErrorCode.FETCH_HTTP_403,
+    404: ErrorCode.FETCH_HTTP_404,
+    410: ErrorCode.FETCH_HTTP_410,
+    429: ErrorCode.FETCH_HTTP_429,
+}
+
+_INVISIBLE_MARKUP = re.compile(r"(?is)<(script|style)\b.*?(</\1[^>]*>?|\Z)|<!--.*?(-->|\Z)")
+_MARKUP = re.compile(r"<[^>]*>?")
+
+
+def excerpt(body: bytes) -> str:
+    """The first words of an error page: no markup, no control characters, at most 120 characters."""
+    text = _INVISIBLE_MARKUP.sub(" ", body.decode("utf-8", errors="replace"))
+    text = "".join(character if character.isprintable() else " " for character in _MARKUP.sub(" ", text))
+    return " ".join(text.replace("\N{REPLACEMENT CHARACTER}", " ").split())[:EXCERPT_LENGTH].strip()
+
+
+def retry_after_s(value: str | None, now: datetime) -> float | None:
+    """Seconds that a `Retry-After` header asks for, as a number or as a date; None if unreadable."""
+    if value is None:
+        return None
+    if re.fullmatch(r"[0-9]{1,9}", value.strip()):
+        return float(value)
+    try:
+        instant = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
+    return max(0.0, (instant - now).total_seconds())
+
+
+def status_fault(status: int, where: str, body: bytes, wish_s: float | None) -> FetchFault:
+    """The fault for an answer that is no image: 408, 429 and 5xx may be asked again, the rest not."""
+    words = excerpt(body)
+    message = f"HTTP {status} from {where}" + (f": {words}" if words else "")
+    if status == 429:
+        return FetchFault(ErrorCode.FETCH_HTTP_429, message, Retry.RATE_LIMIT, wish_s)
+    if 500 <= status <= 599:
+        return FetchFault(ErrorCode.FETCH_HTTP_5XX, message, Retry.TRANSIENT, wish_s)
+    if 400 <= status <= 499:
+        retry = Retry.TRANSIENT if status == 408 else Retry.NO
+        return FetchFault(STATUS_CODES.get(status, ErrorCode.FETCH_HTTP_4XX), message, retry)
+    return FetchFault(ErrorCode.FETCH_NETWORK, f"unexpected {message}")
+
+
+def network_fault(error: Exception, where: str) -> FetchFault:
+    """The fault for a request without a whole answer: worth another try, unless it is our own mistake
+    or the server's certificate that is wrong."""
+    if isinstance(error, httpcore2.TimeoutException):
+        return FetchFault(ErrorCode.FETCH_TIMEOUT, f"{where}: {type(error).__name__}", Retry.TRANSIENT)
+    cause = _cause(error)
+    said = excerpt(str(cause).encode()) or type(error).__name__
+    ours = isinstance(error, (httpcore2.LocalProtocolError, httpcore2.UnsupportedProtocol))
+    final = ours or isinstance(cause, ssl.SSLCertVerificationError)
+    return FetchFault(ErrorCode.FETCH_NETWORK, f"{where}: {said}", Retry.NO if final else Retry.TRANSIENT)
+
+
+def _cause(error: Exception) -> BaseException:
+    """What lies under httpcore2's error: it wraps the original as its argument, and anyio wraps the
+    system's own error once more."""
+    inner = error.args[0] if error.args else error
+    if not isinstance(inner, BaseException):
+        return error
+    return inner.__cause__ or inner

@@ -1,0 +1,136 @@
+"""What a run would take: requests, tokens, money and time, without sending anything."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from redzone import framing
+from redzone.cache import Asked, Cache
+from redzone.crew import GUESSED_WORKING_S, workers_needed
+from redzone.models import BadRow, Question, Row, Tokens, View, Wording, Zone
+from redzone.settings import Settings
+from redzone.vision.interface import VisionModel
+from redzone.vision.prices import Price
+
+ASSUMED_POSTER_PX = (1000, 1500)
+EXPECTED_OUTPUT_TOKENS = 120  # a justification and one or two elements a zone
+LOCAL_S_PER_POSTER = 0.25  # of one processor, measured
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The figures of a run that has not begun. Costs are None where the price is not known; seconds are
+    for the given limits, or None where nothing limits and nothing has been measured."""
+
+    rows: int
+    bad_rows: int
+    duplicates: int
+    cached: int
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+    most_cost_usd: float | None
+    seconds: float
+    held_back_by: str
+
+    def as_json(self) -> dict[str, object]:
+        """The fields by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a forecast is made for."""
+
+    settings: Settings
+    zones: tuple[Zone, ...]
+    asked: Asked
+    model: VisionModel
+    model_name: str
+    price: Price | None
+    workers: int | None
+    max_workers: int
+
+
+async def forecast(rows: Iterator[Row], cache: Cache, basis: Basis) -> Forecast:
+    """Count what is new, what is known and what is doubled, and reckon the rest.
+
+    A picture counts as known where the cache has its address or, for a file, its content. Sizes of pictures
+    are not known without a download: 1000x1500 px are assumed.
+    """
+    total = bad = duplicates = cached = 0
+    seen: set[bytes] = set()
+    for row in rows:
+        total += 1
+        if isinstance(row, BadRow):
+            bad += 1
+            continue
+        reference = hashlib.blake2b(row.image.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+        if reference in seen:
+            duplicates += 1
+            continue
+        seen.add(reference)
+        cached += await _is_cached(row.image, cache, basis.asked)
+    return _reckon(total, bad, duplicates, cached, basis)
+
+
+async def _is_cached(image: str, cache: Cache, asked: Asked) -> bool:
+    known = await cache.known_url(image)
+    sha256 = known.sha256 if known else _file_sha256(image)
+    return sha256 is not None and await cache.verdict(asked.key(sha256)) is not None
+
+
+def _file_sha256(image: str) -> str | None:
+    path = Path(image)
+    try:
+        if "://" in image or not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return None
+
+
+def _reckon(total: int, bad: int, duplicates: int, cached: int, basis: Basis) -> Forecast:
+    settings, model = basis.settings, basis.model
+    requests = total - bad - duplicates - cached
+    kind = settings.view if settings.view in model.views else model.views[0]
+    width, height = framing.view_size(*ASSUMED_POSTER_PX, basis.zones, kind)
+    question = Question(View(kind, b"", width, height), basis.zones, Wording.FULL, basis.model_name)
+    each = model.estimate(question)
+    expected = Tokens(
+        input=requests * each.input_tokens,
+        output=requests * min(each.output_tokens, EXPECTED_OUTPUT_TOKENS * len(basis.zones)),
+    )
+    most = Tokens(input=expected.input, output=requests * each.output_tokens)
+    times = {"workers": requests * GUESSED_WORKING_S / _workers(basis)}
+    if not model.paid:
+        times = {"processor": requests * LOCAL_S_PER_POSTER / max(1, basis.max_workers - 2)}
+    if settings.requests_per_min:
+        times["requests per minute"] = max(0, requests - 1) / settings.requests_per_min * 60
+    if settings.tokens_per_min:
+        times["tokens per minute"] = (expected.input + expected.output) / settings.tokens_per_min * 60
+    held_back_by = max(times, key=lambda name: times[name])
+    return Forecast(
+        rows=total,
+        bad_rows=bad,
+        duplicates=duplicates,
+        cached=cached,
+        requests=requests,
+        input_tokens=expected.input,
+        output_tokens=expected.output,
+        cost_usd=basis.price.cost_usd(expected) if basis.price else None,
+        most_cost_usd=basis.price.cost_usd(most) if basis.price else None,
+        seconds=times[held_back_by],
+        held_back_by=held_back_by,
+    )
+
+
+def _workers(basis: Basis) -> int:
+    return basis.workers or workers_needed(
+        basis.settings.requests_per_min, GUESSED_WORKING_S, basis.max_workers
+    )

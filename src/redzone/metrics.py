@@ -1,0 +1,310 @@
+"""What a run is doing, counted once for every listener: terminal, log, dashboard, summary.
+
+The pipeline tells `Metrics` what happens; listeners read a `Snapshot`, a plain value. Rates are over
+the window that their name says.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from redzone.clock import Clock
+from redzone.models import Frozen, Outcome, Source, Status
+
+RATE_WINDOW_S = 60.0
+RECENT_VERDICTS = 20
+TIMING_SAMPLES = 500
+MAX_GROUPS = 1000
+SHOWN_GROUPS = 50
+OTHER_GROUP = "(other groups)"
+
+
+class Stage(StrEnum):
+    """What a worker is doing with its poster."""
+
+    READ = "read"
+    FETCH = "fetch"
+    FRAME = "frame"
+    TWIN = "twin"  # waits for the answer about the same bytes, which another worker asked for
+    WAIT = "wait"  # waits for its turn at the rate limit
+    BACKOFF = "backoff"
+    MODEL = "model"
+    RECORD = "record"
+
+
+class Lane(Frozen):
+    """One busy worker: which poster, which stage, for how long in it."""
+
+    worker: int
+    row: int
+    id: str
+    stage: Stage
+    age_s: float
+
+
+class Recent(Frozen):
+    """One of the last outcomes, short."""
+
+    row: int
+    id: str
+    title: str
+    status: Status
+    confidence_pct: float | None
+    note: str
+
+
+class RateFigures(Frozen):
+    """The limiter's figures; requests and tokens are over the last 60 s. None is "no limit known"."""
+
+    requests_last_min: int = 0
+    requests_limit_per_min: float | None = None
+    tokens_last_min: int = 0
+    tokens_limit_per_min: float | None = None
+    waiting: int = 0
+    held_for_s: float = 0.0
+    rejected: int = 0
+
+
+class GroupCounts(Frozen):
+    """Outcomes of one group."""
+
+    name: str
+    passed: int
+    failed: int
+    unsure: int
+    errors: int
+
+    @property
+    def judged(self) -> int:
+        """Posters with a verdict that says pass or fail."""
+        return self.passed + self.failed
+
+    @property
+    def fail_rate(self) -> float:
+        """Share of fails among the judged, 0-1; 0 where none is judged."""
+        return self.failed / self.judged if self.judged else 0.0
+
+
+class Timings(Frozen):
+    """Seconds per poster over the last posters that were really worked on (no cache, no input errors)."""
+
+    p50_s: float = 0.0
+    p95_s: float = 0.0
+    fetch_s: float = 0.0
+    wait_s: float = 0.0
+    model_s: float = 0.0
+
+
+class Snapshot(Frozen):
+    """The state of a run at one instant. `done` counts rows whose outcome is on disk."""
+
+    at: datetime
+    elapsed_s: float
+    rows: int
+    done: int
+    earlier: int
+    passed: int
+    failed: int
+    unsure: int
+    errors: int
+    cached: int
+    duplicates: int
+    errors_by_code: dict[str, int]
+    posters_last_min: float
+    eta_s: float | None
+    requests: int
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float
+    workers: int
+    lanes: tuple[Lane, ...]
+    rate: RateFigures
+    timings: Timings
+    recent: tuple[Recent, ...]
+    groups: tuple[GroupCounts, ...]
+    note: str
+
+
+@dataclass(slots=True)
+class _Busy:
+    row: int
+    id: str
+    stage: Stage
+    since_s: float
+
+
+@dataclass(slots=True)
+class Metrics:
+    """The run's counters. `rows` is the number of rows of the run, `earlier` those that had an outcome
+    before this process began."""
+
+    clock: Clock
+    rows: int = 0
+    earlier: int = 0
+    workers: int = 0
+    rate: RateFigures = field(default_factory=RateFigures)
+    requests: int = 0
+    note: str = ""
+    _started_s: float | None = None
+    _counts: Counter[Status] = field(default_factory=Counter)
+    _sources: Counter[Source] = field(default_factory=Counter)
+    _codes: Counter[str] = field(default_factory=Counter)
+    _groups: dict[str, Counter[Status]] = field(default_factory=dict)
+    _finished_at_s: deque[float] = field(default_factory=deque)
+    _samples: deque[tuple[float, float, float, float]] = field(
+        default_factory=lambda: deque(maxlen=TIMING_SAMPLES)
+    )
+    _recent: deque[Recent] = field(default_factory=lambda: deque(maxlen=RECENT_VERDICTS))
+    _busy: dict[int, _Busy] = field(default_factory=dict)
+    _tokens_in: int = 0
+    _tokens_out: int = 0
+    _cost_usd: float = 0.0
+
+    def start(self) -> None:
+        """Begin to count time."""
+        self._started_s = self.clock.monotonic()
+
+    def restore(self, counts: Mapping[Status, int], cost_usd: float) -> None:
+        """Begin from an earlier process's outcomes of the same run."""
+        self._counts.update(counts)
+        self.earlier = self._counts.total()
+        self._cost_usd = cost_usd
+
+    def begin(self, worker: int, row: int, poster_id: str) -> None:
+        """A worker took a poster in hand."""
+        self._busy[worker] = _Busy(row, poster_id, Stage.READ, self.clock.monotonic())
+
+    def stage(self, worker: int, stage: Stage) -> None:
+        """A worker's poster entered a stage."""
+        busy = self._busy.get(worker)
+        if busy is not None and busy.stage is not stage:
+            busy.stage, busy.since_s = stage, self.clock.monotonic()
+
+    def idle(self, worker: int) -> None:
+        """A worker has nothing in hand."""
+        self._busy.pop(worker, None)
+
+    def recorded(self, outcome: Outcome) -> None:
+        """An outcome is on disk."""
+        self._counts[outcome.status] += 1
+        if outcome.source is not None:
+            self._sources[outcome.source] += 1
+        if outcome.error is not None:
+            self._codes[outcome.error.code.value] += 1
+        group = outcome.group
+        if group not in self._groups and len(self._groups) >= MAX_GROUPS:
+            group = OTHER_GROUP
+        self._groups.setdefault(group, Counter())[outcome.status] += 1
+        self._finished_at_s.append(self.clock.monotonic())
+        if outcome.source in (Source.MODEL, Source.LOCAL):
+            t = outcome.timing
+            self._samples.append((t.total_s, t.fetch_s, t.wait_s, t.model_s))
+        self._tokens_in += outcome.tokens.input
+        self._tokens_out += outcome.tokens.output
+        self._cost_usd += outcome.cost_usd
+        self._recent.append(_recent(outcome))
+
+    @property
+    def remaining(self) -> int:
+        """Rows without an outcome."""
+        return self.rows - self._counts.total()
+
+    @property
+    def working_s(self) -> float | None:
+        """Mean seconds per poster without the wait for the limit, over the last samples."""
+        if not self._samples:
+            return None
+        return sum(total - wait for total, _, wait, _ in self._samples) / len(self._samples)
+
+    @property
+    def counts(self) -> Counter[Status]:
+        """Outcomes by status, earlier ones included."""
+        return self._counts
+
+    def snapshot(self) -> Snapshot:
+        """The state now, as a value."""
+        now_s = self.clock.monotonic()
+        elapsed_s = now_s - self._started_s if self._started_s is not None else 0.0
+        per_min = self._posters_last_min(now_s, elapsed_s)
+        done = self._counts.total()
+        return Snapshot(
+            at=self.clock.now(),
+            elapsed_s=elapsed_s,
+            rows=self.rows,
+            done=done,
+            earlier=self.earlier,
+            passed=self._counts[Status.PASS],
+            failed=self._counts[Status.FAIL],
+            unsure=self._counts[Status.UNSURE],
+            errors=self._counts[Status.ERROR],
+            cached=self._sources[Source.CACHE],
+            duplicates=self._sources[Source.DUPLICATE],
+            errors_by_code=dict(self._codes.most_common()),
+            posters_last_min=per_min,
+            eta_s=max(0, self.rows - done) / per_min * 60 if per_min > 0 else None,
+            requests=self.requests,
+            tokens_in=self._tokens_in,
+            tokens_out=self._tokens_out,
+            cost_usd=self._cost_usd,
+            workers=self.workers,
+            lanes=tuple(
+                Lane(worker=w, row=b.row, id=b.id, stage=b.stage, age_s=now_s - b.since_s)
+                for w, b in sorted(self._busy.items())
+            ),
+            rate=self.rate,
+            timings=self._timings(),
+            recent=tuple(self._recent),
+            groups=self._group_counts(),
+            note=self.note,
+        )
+
+    def _posters_last_min(self, now_s: float, elapsed_s: float) -> float:
+        while self._finished_at_s and self._finished_at_s[0] <= now_s - RATE_WINDOW_S:
+            self._finished_at_s.popleft()
+        window_s = min(RATE_WINDOW_S, elapsed_s)
+        return len(self._finished_at_s) / window_s * 60 if window_s > 0 else 0.0
+
+    def _timings(self) -> Timings:
+        if not self._samples:
+            return Timings()
+        totals = sorted(sample[0] for sample in self._samples)
+        count = len(totals)
+        _, fetch_s, wait_s, model_s = (sum(column) / count for column in zip(*self._samples, strict=True))
+        return Timings(
+            p50_s=totals[count // 2],
+            p95_s=totals[min(count - 1, int(count * 0.95))],
+            fetch_s=fetch_s,
+            wait_s=wait_s,
+            model_s=model_s,
+        )
+
+    def _group_counts(self) -> tuple[GroupCounts, ...]:
+        groups = (
+            GroupCounts(
+                name=name,
+                passed=counts[Status.PASS],
+                failed=counts[Status.FAIL],
+                unsure=counts[Status.UNSURE],
+                errors=counts[Status.ERROR],
+            )
+            for name, counts in self._groups.items()
+        )
+        worst_first = sorted(groups, key=lambda group: (-group.fail_rate, -group.judged, group.name))
+        return tuple(worst_first[:SHOWN_GROUPS])
+
+
+def _recent(outcome: Outcome) -> Recent:
+    worst = max(outcome.zones, key=lambda zone: zone.contains_key_elements, default=None)
+    note = outcome.error.message if outcome.error else worst.justification if worst else ""
+    return Recent(
+        row=outcome.row,
+        id=outcome.id,
+        title=outcome.title,
+        status=outcome.status,
+        confidence_pct=worst.confidence_pct if worst else None,
+        note=note,
+    )

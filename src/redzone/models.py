@@ -1,0 +1,258 @@
+"""The words of the project as values: posters, zones, views, verdicts, outcomes.
+
+Rectangles are fractions of the poster's width and height, origin top-left, y down.
+Percentages are 0-100. Money is US dollars. Times are seconds, instants are UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from redzone.errors import ErrorCode, ModelFault
+
+
+class Status(StrEnum):
+    """What the run says of a poster."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNSURE = "unsure"
+    ERROR = "error"
+
+
+class Source(StrEnum):
+    """Where a verdict comes from."""
+
+    MODEL = "model"
+    LOCAL = "local"
+    CACHE = "cache"
+    DUPLICATE = "duplicate"
+
+
+class ElementKind(StrEnum):
+    """Kinds of key element."""
+
+    TEXT = "text"
+    LOGO = "logo"
+    FACE = "face"
+
+
+class ViewKind(StrEnum):
+    """How the poster is shown to a model."""
+
+    CROP = "crop"
+    POSTER = "poster"
+    PIXELS = "pixels"
+
+
+class Wording(StrEnum):
+    """How the question is put."""
+
+    FULL = "full"
+    SIMPLE = "simple"
+
+
+@dataclass(frozen=True, slots=True)
+class Poster:
+    """One usable row of the input. `row` counts from 1 over all inputs of the run."""
+
+    row: int
+    id: str
+    image: str
+    title: str = ""
+    group: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that cannot be used; it becomes an `error/input` outcome, never a gap."""
+
+    row: int
+    reason: str
+    id: str = ""
+    title: str = ""
+    group: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+Row = Poster | BadRow
+
+
+class Frozen(BaseModel):
+    """Base of the values that cross the border of the process."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Percent = Annotated[float, Field(ge=0.0, le=100.0)]
+
+
+class Zone(Frozen):
+    """A named rectangle of the poster, in fractions of its width and height."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    x: Fraction
+    y: Fraction
+    w: Annotated[float, Field(gt=0.0, le=1.0)]
+    h: Annotated[float, Field(gt=0.0, le=1.0)]
+
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        if self.x + self.w > 1.0 + 1e-9 or self.y + self.h > 1.0 + 1e-9:
+            raise ValueError(f"zone {self.name} reaches beyond the poster: x+w and y+h are at most 1")
+        return self
+
+
+class Box(Frozen):
+    """A rectangle of the poster, in fractions of its width and height."""
+
+    x: Fraction
+    y: Fraction
+    w: Fraction
+    h: Fraction
+
+
+class Element(Frozen):
+    """One key element in a zone."""
+
+    kind: ElementKind
+    label: str = ""
+    box: Box | None = None
+
+
+class ZoneVerdict(Frozen):
+    """A model's answer about one zone."""
+
+    name: str
+    contains_key_elements: bool
+    confidence_pct: Percent
+    elements: tuple[Element, ...] = ()
+    justification: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.elements and not self.contains_key_elements:
+            raise ValueError(f"zone {self.name} is called free but {len(self.elements)} elements are listed")
+        return self
+
+
+class Tokens(Frozen):
+    """Tokens that the provider reports for all attempts together."""
+
+    input: int = Field(default=0, ge=0)
+    output: int = Field(default=0, ge=0)
+
+    def __add__(self, other: Tokens) -> Tokens:
+        return Tokens(input=self.input + other.input, output=self.output + other.output)
+
+
+class Timing(Frozen):
+    """Where a poster's time went, seconds. `wait_s` is the wait for the rate limit."""
+
+    fetch_s: float = 0.0
+    wait_s: float = 0.0
+    model_s: float = 0.0
+    total_s: float = 0.0
+
+
+class Fault(Frozen):
+    """Why a poster has no verdict."""
+
+    code: ErrorCode
+    message: str
+    retryable: bool
+
+
+class Outcome(Frozen):
+    """What the run records for one row. `strategy` names the rung that answered."""
+
+    row: int = Field(ge=1)
+    id: str
+    title: str = ""
+    group: str = ""
+    image: str = ""
+    status: Status
+    zones: tuple[ZoneVerdict, ...] = ()
+    source: Source | None = None
+    strategy: str | None = None
+    model: str | None = None
+    attempts: int = Field(default=0, ge=0)
+    tokens: Tokens = Tokens()
+    cost_usd: float = Field(default=0.0, ge=0.0)
+    timing: Timing = Timing()
+    image_sha256: str | None = None
+    error: Fault | None = None
+    finished_at: datetime
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        judged = self.status in (Status.PASS, Status.FAIL)
+        if (self.status is Status.ERROR and self.error is None) or (judged and self.error is not None):
+            raise ValueError(f"row {self.row}: status {self.status} and error {self.error} do not fit")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a model is shown. `data` is a JPEG for crop and poster, and for pixels the raw
+    (height, width, 3) uint8 sRGB array of the whole upright poster, row by row."""
+
+    kind: ViewKind
+    data: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One attempt's question: a view, the zones in it, the wording and the model asked."""
+
+    view: View
+    zones: tuple[Zone, ...]
+    wording: Wording
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a server said about its limits in one answer; None where it said nothing.
+
+    `reset_*_s` is the time until the allowance is full again, seconds.
+    """
+
+    limit_requests: int | None = None
+    remaining_requests: int | None = None
+    reset_requests_s: float | None = None
+    limit_tokens: int | None = None
+    remaining_tokens: int | None = None
+    reset_tokens_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of one attempt: one verdict per zone of the question in its order, or the fault.
+
+    `tokens` is what the provider reports, for unreadable answers too.
+    """
+
+    result: tuple[ZoneVerdict, ...] | ModelFault
+    model: str
+    tokens: Tokens = field(default_factory=Tokens)
+    allowance: Allowance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A readable answer: one verdict per zone of the question, in its order."""
+
+    verdicts: tuple[ZoneVerdict, ...]
+    tokens: Tokens
+    model: str

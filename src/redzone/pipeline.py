@@ -1,0 +1,377 @@
+"""The road of a poster, from its row to its line in the checkpoint, top to bottom.
+
+    row -> image -> known? -> view -> model, behind the limiter, rung by rung -> outcome -> disk
+
+Workers pull the next row when they are free. A poster's failure is a value, an `error` outcome; what ends
+the run is RunStopped, after which nothing new starts and what is in hand is finished.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from random import Random
+
+from redzone.cache import Asked, Cache, KnownUrl, Remembered
+from redzone.clock import Clock
+from redzone.crew import RowFeed, workers_needed
+from redzone.errors import DeadlineFault, ErrorCode, InputFault, ModelFault, PosterFault, Retry, RunStopped
+from redzone.fetching import Fetched, Fetcher, NotModified, Validators
+from redzone.framing import FramingOptions, frame
+from redzone.ladder import Attempt, LadderOptions, Tried, next_attempt
+from redzone.limiter import Drained, Limiter, Permit
+from redzone.metrics import Metrics, RateFigures, Snapshot, Stage
+from redzone.models import (
+    BadRow,
+    Outcome,
+    Poster,
+    Question,
+    Reply,
+    Row,
+    Source,
+    Status,
+    View,
+    ViewKind,
+    Zone,
+)
+from redzone.outcomes import Judgement, Ledger, faulted, judged
+from redzone.runs.checkpoint import render_intent, render_outcome
+from redzone.runs.journal import Recorder
+from redzone.safeguards import Breaker, Budget, WorkingTime
+from redzone.vision.interface import VisionModel
+
+log = logging.getLogger(__name__)
+TICK_S = 1.0
+NO_ANSWER = (ErrorCode.MODEL_TIMEOUT, ErrorCode.MODEL_UNAVAILABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run is told. `workers` None means: as many as Little's law wants, at most `max_workers`."""
+
+    run_id: str
+    zones: tuple[Zone, ...]
+    ladder: LadderOptions
+    asked: Asked
+    min_confidence_pct: float
+    workers: int | None
+    max_workers: int
+    deadline_s: float
+    stuck_after_s: float
+    framing: FramingOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the pipeline works with; wiring chooses the concrete ones."""
+
+    fetcher: Fetcher
+    model: VisionModel
+    limiter: Limiter
+    cache: Cache
+    recorder: Recorder
+    metrics: Metrics
+    budget: Budget
+    breaker: Breaker
+    clock: Clock
+    random: Random
+    listeners: Sequence[Callable[[Snapshot], Awaitable[None]]] = ()
+
+
+@dataclass(slots=True)
+class _InHand:
+    """One poster in hand: whose, what it has taken so far, and its deadline."""
+
+    worker: int
+    ledger: Ledger
+    time: WorkingTime
+
+
+class Pipeline:
+    """One run over the rows that have no outcome yet."""
+
+    def __init__(self, parts: Parts, options: Options) -> None:
+        self._parts = parts
+        self._options = options
+        self._flights: dict[str, asyncio.Future[Judgement | PosterFault | None]] = {}
+        self._workers: set[int] = set()
+        self._wanted = options.workers or 1
+        self.stopped: RunStopped | None = None
+
+    def stop(self, reason: RunStopped) -> None:
+        """Start nothing more; what is in hand at the model is finished. The first reason stands."""
+        if self.stopped is None:
+            self.stopped = reason
+            self._parts.limiter.close()
+
+    async def run(self, rows: Iterator[Row]) -> None:
+        """Give every row an outcome, or end early with `stopped` set."""
+        feed = RowFeed(rows)
+        self._parts.metrics.start()
+        async with asyncio.TaskGroup() as group:
+            ticker = group.create_task(self._tick())
+            try:
+                async with asyncio.TaskGroup() as crew:
+                    await self._staff(crew, feed)
+            finally:
+                ticker.cancel()
+        await self._tell()
+
+    async def _staff(self, crew: asyncio.TaskGroup, feed: RowFeed) -> None:
+        """Keep the wanted number of workers at work until the rows are handed out."""
+        while not feed.exhausted.is_set() and self.stopped is None:
+            self._wanted = self._options.workers or self._auto_workers()
+            self._parts.metrics.workers = self._wanted
+            for number in range(1, self._wanted + 1):
+                if number not in self._workers:
+                    self._workers.add(number)
+                    crew.create_task(self._work(number, feed))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await feed.exhausted.wait()
+
+    async def _work(self, number: int, feed: RowFeed) -> None:
+        """Pull rows while there are any, and while this worker is wanted."""
+        metrics = self._parts.metrics
+        try:
+            while self.stopped is None and number <= self._wanted:
+                row = await feed.next()
+                if row is None:
+                    return
+                metrics.begin(number, row.row, row.id)
+                try:
+                    await self._record(await self._outcome(row, number), number)
+                except Drained:
+                    pass  # it stays without an outcome; resume takes it up
+                except RunStopped as reason:
+                    self.stop(reason)
+        finally:
+            metrics.idle(number)
+            self._workers.discard(number)
+
+    async def _outcome(self, row: Row, worker: int) -> Outcome:
+        """What is recorded for a row. Whatever goes wrong with one poster is its own error."""
+        parts = self._parts
+        time = WorkingTime(self._options.deadline_s, parts.clock)
+        hand = _InHand(worker, Ledger(row, parts.clock.monotonic()), time)
+        if isinstance(row, BadRow):
+            return self._faulted(hand, InputFault(row.reason))
+        try:
+            async with time:
+                judgement = await self._judge(hand, row)
+            status = judgement.status(self._options.min_confidence_pct)
+            return judged(hand.ledger, judgement, status, parts.clock.monotonic(), parts.clock.now())
+        except PosterFault as fault:
+            return self._faulted(hand, fault)
+        except (Drained, RunStopped):
+            raise
+        except Exception as error:
+            if time.expired:
+                return self._faulted(hand, DeadlineFault(f"no verdict after {time.seconds:g} s of work"))
+            # the border of a poster: a bug or a full disk of the cache costs one row, not the run
+            log.exception("row %d: unexpected error", row.row)
+            return self._faulted(hand, PosterFault(ErrorCode.INTERNAL, f"{type(error).__name__}: {error}"))
+
+    async def _judge(self, hand: _InHand, poster: Poster) -> Judgement:
+        """From the image's address to a judgement; equal pictures in flight are asked about once."""
+        image = await self._image(hand, poster)
+        if isinstance(image, Judgement):
+            return image
+        hand.ledger.sha256 = image.sha256
+        key = self._options.asked.key(image.sha256)
+        while (flight := self._flights.get(key)) is not None:
+            self._parts.metrics.stage(hand.worker, Stage.TWIN)
+            with hand.time.paused():
+                found = await asyncio.shield(flight)
+            if isinstance(found, Judgement):
+                return replace(found, source=Source.DUPLICATE)
+            if isinstance(found, PosterFault):
+                raise found
+        flight = self._flights[key] = asyncio.get_running_loop().create_future()
+        result: Judgement | PosterFault | None = None
+        try:
+            result = await self._remembered(key) or await self._ask(hand, image.data)
+            if result.source is self._parts.model.source:
+                remembered = Remembered(result.verdicts, result.strategy, result.model, self._options.run_id)
+                await self._parts.cache.remember(key, remembered)
+            return result
+        except PosterFault as fault:
+            result = fault
+            raise
+        finally:
+            del self._flights[key]
+            flight.set_result(result)  # None: the leader was interrupted, a twin takes over
+
+    async def _image(self, hand: _InHand, poster: Poster) -> Fetched | Judgement:
+        """The picture, or the judgement where the server says that a judged picture has not changed."""
+        with hand.time.paused():
+            await self._parts.fetcher.turn()
+        self._parts.metrics.stage(hand.worker, Stage.FETCH)
+        started_s = self._parts.clock.monotonic()
+        cache = self._parts.cache
+        try:
+            known = await cache.known_url(poster.image)
+            judgement = await self._remembered(self._options.asked.key(known.sha256)) if known else None
+            validators = Validators(known.etag, known.last_modified) if known and judgement else None
+            got = await self._parts.fetcher.fetch(poster.image, validators)
+            if isinstance(got, NotModified):
+                assert known is not None  # noqa: S101  only then were validators sent
+                assert judgement is not None  # noqa: S101
+                hand.ledger.sha256 = known.sha256
+                return judgement
+            if got.validators is not None:
+                told = KnownUrl(got.validators.etag, got.validators.last_modified, got.sha256)
+                await cache.remember_url(poster.image, told)
+            return got
+        finally:
+            hand.ledger.fetch_s = self._parts.clock.monotonic() - started_s
+
+    async def _remembered(self, key: str) -> Judgement | None:
+        """What was paid for before: by this run a duplicate, by another one the cache."""
+        found = await self._parts.cache.verdict(key)
+        if found is None:
+            return None
+        source = Source.DUPLICATE if found.run_id == self._options.run_id else Source.CACHE
+        return Judgement(found.verdicts, source, found.strategy, found.model)
+
+    async def _ask(self, hand: _InHand, data: bytes) -> Judgement:
+        """Climb the ladder until an answer is sure. Raises the last fault where no answer is readable."""
+        views: dict[ViewKind, View] = {}
+        history: list[Tried] = []
+        best: Judgement | None = None
+        parts = self._parts
+        while isinstance(step := next_attempt(history, self._options.ladder, parts.random.random()), Attempt):
+            if step.delay_s > 0:
+                parts.metrics.stage(hand.worker, Stage.BACKOFF)
+                await parts.clock.sleep(step.delay_s)
+            if step.view not in views:
+                parts.metrics.stage(hand.worker, Stage.FRAME)
+                views[step.view] = await asyncio.to_thread(
+                    frame, data, self._options.zones, step.view, self._options.framing
+                )
+            question = Question(views[step.view], self._options.zones, step.wording, step.model)
+            reply = await self._attempt(hand, question)
+            if isinstance(reply.result, ModelFault):
+                history.append(Tried(step, reply.result))
+                continue
+            found = Judgement(reply.result, parts.model.source, step.strategy, reply.model)
+            if found.status(self._options.min_confidence_pct) is not Status.UNSURE:
+                return found
+            if best is None or found.confidence_pct > best.confidence_pct:
+                best = found
+            history.append(Tried(step, None))
+        if best is not None:
+            return best
+        fault = history[-1].fault
+        assert fault is not None  # noqa: S101  without verdicts every attempt has a fault
+        raise fault
+
+    async def _attempt(self, hand: _InHand, question: Question) -> Reply:
+        """One request: money set aside, a turn at the limit, the intent on disk, then the model."""
+        parts = self._parts
+        estimate = parts.model.estimate(question)
+        parts.metrics.stage(hand.worker, Stage.WAIT)
+        waiting_s = parts.clock.monotonic()
+        with hand.time.paused():
+            await parts.budget.reserve(estimate.cost_usd)
+            try:
+                permit = await parts.limiter.acquire(estimate.tokens)
+                if parts.model.paid:
+                    await parts.recorder.commit(
+                        render_intent(hand.ledger.row.row, question.model, parts.clock.now())
+                    )
+            except BaseException:
+                await parts.budget.settle(estimate.cost_usd, 0.0)
+                raise
+        asking_s = parts.clock.monotonic()
+        hand.ledger.wait_s += asking_s - waiting_s
+        hand.ledger.attempts += 1
+        parts.metrics.requests += 1
+        parts.metrics.stage(hand.worker, Stage.MODEL)
+        reply: Reply | None = None
+        charged_usd = estimate.cost_usd  # until it is known: a lost answer may have been charged
+        try:
+            reply = await parts.model.ask(question)
+            charged_usd = parts.model.cost_usd(reply)
+        except RunStopped:
+            charged_usd = 0.0
+            raise
+        finally:
+            hand.ledger.model_s += parts.clock.monotonic() - asking_s
+            hand.ledger.cost_usd += charged_usd
+            self._tell_limiter(permit, reply)
+            await parts.budget.settle(estimate.cost_usd, charged_usd)
+        hand.ledger.tokens += reply.tokens
+        self._tell_breaker(reply)
+        return reply
+
+    def _tell_limiter(self, permit: Permit, reply: Reply | None) -> None:
+        """What the server said about its limits; a lost answer says nothing."""
+        limiter = self._parts.limiter
+        fault = reply.result if reply is not None and isinstance(reply.result, ModelFault) else None
+        if fault is not None and fault.retry is Retry.RATE_LIMIT:
+            assert reply is not None  # noqa: S101  the fault came with it
+            limiter.rejected(permit, fault.retry_after_s, reply.allowance)
+        elif reply is None or (reply.allowance is None and fault is not None and fault.code in NO_ANSWER):
+            limiter.failed(permit)
+        else:
+            used = reply.tokens.input + reply.tokens.output
+            limiter.observe(permit, reply.allowance, used or None)
+
+    def _rate_figures(self) -> RateFigures:
+        state = self._parts.limiter.state()
+        return RateFigures(
+            requests_last_min=state.started_last_min,
+            requests_limit_per_min=_least(state.configured_per_min, state.announced_per_min),
+            tokens_last_min=state.tokens_last_min,
+            tokens_limit_per_min=_least(state.configured_tokens_per_min, state.announced_tokens_per_min),
+            waiting=state.waiting,
+            held_for_s=state.held_for_s,
+            rejected=state.rejected_429,
+        )
+
+    def _tell_breaker(self, reply: Reply) -> None:
+        """Raises BreakerOpen when nothing but faults has come back for a while."""
+        if isinstance(reply.result, ModelFault):
+            rate_limited = reply.result.retry is Retry.RATE_LIMIT
+            self._parts.breaker.failed(reply.result.message, rate_limited=rate_limited)
+        else:
+            self._parts.breaker.succeeded()
+
+    def _faulted(self, hand: _InHand, fault: PosterFault) -> Outcome:
+        return faulted(hand.ledger, fault, self._parts.clock.monotonic(), self._parts.clock.now())
+
+    async def _record(self, outcome: Outcome, worker: int) -> None:
+        """On disk first, counted after."""
+        self._parts.metrics.stage(worker, Stage.RECORD)
+        await self._parts.recorder.commit(render_outcome(outcome))
+        self._parts.metrics.recorded(outcome)
+
+    def _auto_workers(self) -> int:
+        rate_per_min = self._parts.limiter.state().pace_per_min
+        return workers_needed(rate_per_min, self._parts.metrics.working_s, self._options.max_workers)
+
+    async def _tick(self) -> None:
+        """Once a second: figures to the listeners, and who is stuck to the log."""
+        while True:
+            await self._parts.clock.sleep(TICK_S)
+            await self._tell()
+
+    async def _tell(self) -> None:
+        self._parts.metrics.rate = self._rate_figures()
+        snapshot = self._parts.metrics.snapshot()
+        for lane in snapshot.lanes:
+            waits = lane.stage in (Stage.WAIT, Stage.TWIN)
+            if not waits and 0 <= lane.age_s - self._options.stuck_after_s < TICK_S:
+                log.warning(
+                    "row %d (%s) is stuck in %s for %.0f s", lane.row, lane.id, lane.stage, lane.age_s
+                )
+        for listen in self._parts.listeners:
+            await listen(snapshot)
+
+
+def _least(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)

@@ -1,0 +1,34 @@
+"""Results as CSV that a spreadsheet can open without running any of it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from typing import TextIO
+
+from redzone.models import Outcome, Row
+from redzone.reports.table import Layout
+from redzone.text import clean
+
+# What spreadsheets take for the beginning of a formula, with the full-width forms that some of them fold.
+_FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - the full-width forms are meant
+
+
+def write_csv(stream: TextIO, rows: Iterable[tuple[Row, Outcome | None]], layout: Layout) -> int:
+    """Write a header line and a line per row (UTF-8 without BOM, `\\n`); the number of rows written."""
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(map(safe_cell, layout.columns))
+    count = 0
+    for row, outcome in rows:
+        writer.writerow(map(safe_cell, layout.cells(row, outcome)))
+        count += 1
+    return count
+
+
+def safe_cell(text: str) -> str:
+    """The text without control characters, and with an apostrophe before what could be a formula.
+
+    Line breaks inside a cell stay. `-5` gets its apostrophe too: the rule has no exceptions to get wrong.
+    """
+    text = clean(text, keep_lines=True)
+    return f"'{text}" if text[:1] in _FORMULA_STARTS else text

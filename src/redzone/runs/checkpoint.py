@@ -1,0 +1,210 @@
+"""The lines of a checkpoint, and reading them. Nothing here writes; `journal.py` does.
+
+A line is one JSON object, ASCII only, and a newline. It begins with the keys `kind` and `schema` and ends
+with `sum`: the first 16 hex digits of the SHA-256 of the line without `,"sum":"..."` and without its newline.
+Whatever a later schema puts between them, these three stay, so that this version can tell a newer line from
+a damaged one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from pydantic import BaseModel, Field, JsonValue, ValidationError
+
+from redzone.errors import CheckpointUnusable
+from redzone.models import Frozen, Outcome, Status, Tokens
+
+SCHEMA = 1
+TORN = "torn: the file ends before the line does"
+
+_INTENT = b'{"kind":"intent","schema":1,'
+_OUTCOME = b'{"kind":"outcome","schema":1,'
+_SEAL_BYTES = len(b',"sum":"0123456789abcdef"}\n')
+_SEAL = re.compile(rb',"sum":"[0-9a-f]{16}"\}\n\Z')
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+_F = TypeVar("_F", bound=Frozen)
+_log = logging.getLogger(__name__)
+
+
+class Intent(Frozen):
+    """Written before a paid request. Without a later outcome of the row, that request is in doubt."""
+
+    row: int = Field(ge=1)
+    model: str
+    started_at: datetime
+
+
+class OtherSchema(ValueError):
+    """A whole line, but none that this version can read."""
+
+
+class IntentHead(BaseModel):
+    """As much of an intent as counting needs."""
+
+    row: int = Field(ge=1)
+
+
+class OutcomeHead(BaseModel):
+    """As much of an outcome as counting needs: 3.5 us a line, where all of it takes 13 us."""
+
+    row: int = Field(ge=1)
+    status: Status
+    cost_usd: float
+    tokens: Tokens
+
+
+class _AnySchema(BaseModel):
+    schema_version: int = Field(alias="schema")
+
+
+def render_intent(row: int, model: str, started_at: datetime) -> bytes:
+    """One line that `parse_line` gives back as an Intent; lone surrogates become U+FFFD."""
+    return _sealed(_INTENT + _json(Intent(row=row, model=model, started_at=started_at))[1:])
+
+
+def render_outcome(outcome: Outcome) -> bytes:
+    """One line that `parse_line` gives back equal; lone surrogates become U+FFFD."""
+    return _sealed(_OUTCOME + _json(outcome)[1:])
+
+
+def parse_line(raw: bytes) -> Intent | Outcome:
+    """The value of one line with its newline. Raises OtherSchema, or ValueError for a damaged line."""
+    _verify(raw)
+    if raw.startswith(_OUTCOME):
+        return _body(raw, _OUTCOME, Outcome)
+    return _body(raw, _INTENT, Intent)
+
+
+def _body(raw: bytes, prefix: bytes, kind: type[_F]) -> _F:
+    try:
+        return kind.model_validate_json(b"{" + raw[len(prefix) : -_SEAL_BYTES] + b"}")
+    except ValidationError as error:
+        raise OtherSchema(f"not as schema {SCHEMA} has it ({error.errors()[0]['msg']})") from error
+
+
+def _json(value: Frozen) -> bytes:
+    try:
+        return value.model_dump_json(ensure_ascii=True).encode("ascii")
+    except ValueError:
+        # half a character, cut by somebody's UTF-16: no UTF-8 can hold it, and the answer is paid for
+        text = json.dumps(value.model_dump(mode="json"), ensure_ascii=False)
+        clean = type(value).model_validate_json(_SURROGATE.sub("\ufffd", text))
+        return clean.model_dump_json(ensure_ascii=True).encode("ascii")
+
+
+def _sealed(body: bytes) -> bytes:
+    digest = hashlib.sha256(body).hexdigest()[:16]
+    return b'%b,"sum":"%b"}\n' % (body[:-1], digest.encode("ascii"))
+
+
+def _verify(raw: bytes) -> None:
+    if _sealed(raw[:-_SEAL_BYTES] + b"}") == raw:
+        if not raw.startswith((_OUTCOME, _INTENT)):
+            raise OtherSchema(f"its schema is not {SCHEMA}")
+    elif _SEAL.search(raw):
+        raise ValueError("its checksum does not fit")
+    else:
+        try:
+            found = _AnySchema.model_validate_json(raw).schema_version
+        except ValidationError:
+            found = SCHEMA
+        if found != SCHEMA:
+            raise OtherSchema(f"its schema is {found}, not {SCHEMA}")
+        raise ValueError("it has no checksum")
+
+
+class BadLine(NamedTuple):
+    """A damaged line: its number from 1 and what is wrong with it."""
+
+    number: int
+    reason: str
+
+
+class Line(NamedTuple):
+    """One line of the file. `fault` says why it cannot be used, `head` is what it says if it can."""
+
+    number: int
+    offset: int
+    raw: bytes
+    head: IntentHead | OutcomeHead | None
+    fault: str = ""
+
+
+def scan(path: Path) -> Iterator[Line]:
+    """Every line in order, damaged ones and a torn last one too; nothing where there is no file.
+    Raises CheckpointUnusable at a line of another schema."""
+    try:
+        file = path.open("rb", buffering=1 << 20)
+    except FileNotFoundError:
+        return
+    offset = 0
+    with file:
+        for number, raw in enumerate(file, start=1):
+            yield _line(path, number, offset, raw)
+            offset += len(raw)
+
+
+def _line(path: Path, number: int, offset: int, raw: bytes) -> Line:
+    if not raw.endswith(b"\n"):
+        return Line(number, offset, raw, None, TORN)
+    try:
+        _verify(raw)
+        head = OutcomeHead if raw.startswith(_OUTCOME) else IntentHead
+        return Line(number, offset, raw, head.model_validate_json(raw))
+    except (OtherSchema, ValidationError) as error:
+        raise _unusable(path, number, error) from error
+    except ValueError as error:
+        return Line(number, offset, raw, None, str(error))
+
+
+def _unusable(path: Path, number: int, error: ValueError) -> CheckpointUnusable:
+    reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+    return CheckpointUnusable(
+        f"{path}: line {number} cannot be read: {reason}; use the version of redzone that run.json names"
+    )
+
+
+def read_outcomes(path: Path) -> Iterator[Outcome]:
+    """Every outcome in the order of writing, replaced ones too; a damaged line is passed over with a warning.
+    Raises CheckpointUnusable at a line of another schema."""
+    for line in scan(path):
+        if isinstance(line.head, OutcomeHead):
+            yield _whole(path, line)
+        elif line.fault:
+            _log.warning("%s: line %d is left out: %s", path, line.number, line.fault)
+
+
+def _whole(path: Path, line: Line) -> Outcome:
+    try:
+        return whole_outcome(line.raw)
+    except OtherSchema as error:
+        raise _unusable(path, line.number, error) from error
+
+
+def whole_outcome(raw: bytes) -> Outcome:
+    """All of an outcome line that `scan` passed. Raises OtherSchema for an unexpected field."""
+    return _body(raw, _OUTCOME, Outcome)
+
+
+def line_schema() -> dict[str, JsonValue]:
+    """The JSON Schema of an outcome line: the outcome's fields, and the three that every line has."""
+    schema = Outcome.model_json_schema(mode="serialization")
+    seal: dict[str, JsonValue] = {"type": "string", "pattern": "^[0-9a-f]{16}$"}
+    schema["properties"] = {
+        "kind": {"const": "outcome"},
+        "schema": {"const": SCHEMA},
+        **schema["properties"],
+        "sum": seal,
+    }
+    schema["required"] = ["kind", "schema", *schema["required"], "sum"]
+    schema["title"] = "redzone checkpoint outcome line"
+    return schema

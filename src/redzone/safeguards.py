@@ -1,0 +1,125 @@
+"""What stops a run before it does harm: a budget in dollars, a breaker, a clock of working time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from redzone.clock import Clock
+from redzone.errors import BreakerOpen, BudgetSpent
+
+RATE_LIMIT_PATIENCE = 5  # a streak of nothing but 429 answers may last this many times longer
+
+
+class Budget:
+    """Dollars that may be spent: what is spent and what is in flight never exceed `most_usd`.
+
+    `reserve` takes an upper bound before a request, `settle` replaces it by the real cost.
+    """
+
+    def __init__(self, most_usd: float | None, spent_usd: float = 0.0) -> None:
+        self._most_usd = most_usd
+        self.spent_usd = spent_usd
+        self._reserved_usd = 0.0
+        self._requests = 0
+        self._settled = asyncio.Event()
+
+    async def reserve(self, usd: float) -> None:
+        """Set money aside. Waits for requests in flight where only their upper bounds stand in the way.
+
+        Raises BudgetSpent where it cannot fit even after they are settled.
+        """
+        if self._most_usd is None:
+            return
+        while self.spent_usd + self._reserved_usd + usd > self._most_usd:
+            if self._requests == 0 or self.spent_usd + usd > self._most_usd:
+                raise BudgetSpent(
+                    f"${self.spent_usd:.4f} of ${self._most_usd:.4f} is spent and the next request may cost "
+                    f"${usd:.4f}; raise --max-cost and resume"
+                )
+            await self._settled.wait()
+        self._reserved_usd += usd
+        self._requests += 1
+
+    async def settle(self, reserved_usd: float, real_usd: float) -> None:
+        """Replace a reservation by what the request really cost."""
+        self.spent_usd += real_usd
+        if self._most_usd is None:
+            return
+        # nothing here awaits: a cancelled poster leaves no money reserved and loses nobody's wake-up
+        self._requests -= 1
+        # from 0 again when nothing is in flight, so that no rounding error is carried along
+        self._reserved_usd = self._reserved_usd - reserved_usd if self._requests else 0.0
+        self._settled.set()
+        self._settled = asyncio.Event()
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Opens when every request has failed: at least `failures` in a row, over at least `seconds`."""
+
+    failures: int
+    seconds: float
+    clock: Clock
+    _in_a_row: int = 0
+    _since_s: float = 0.0
+    _only_rate_limits: bool = True
+
+    def succeeded(self) -> None:
+        """A request brought an answer."""
+        self._in_a_row = 0
+
+    def failed(self, reason: str, *, rate_limited: bool) -> None:
+        """A request brought none. Raises BreakerOpen with the last reason."""
+        now_s = self.clock.monotonic()
+        if self._in_a_row == 0:
+            self._since_s, self._only_rate_limits = now_s, True
+        self._in_a_row += 1
+        self._only_rate_limits &= rate_limited
+        patience_s = self.seconds * (RATE_LIMIT_PATIENCE if self._only_rate_limits else 1)
+        if self._in_a_row >= self.failures and now_s - self._since_s >= patience_s:
+            raise BreakerOpen(
+                f"{self._in_a_row} requests in a row have failed over {now_s - self._since_s:.0f} s; "
+                f"the last one: {reason}"
+            )
+
+
+@dataclass(slots=True)
+class WorkingTime:
+    """A deadline that counts work and stands still while a poster waits for its turn."""
+
+    seconds: float
+    clock: Clock
+    _timeout: asyncio.Timeout = field(init=False)
+
+    async def __aenter__(self) -> Self:
+        self._timeout = asyncio.timeout(self.seconds)
+        await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._timeout.__aexit__(kind, error, trace)
+
+    @property
+    def expired(self) -> bool:
+        """Whether a TimeoutError is this deadline's own, not someone else's."""
+        return self._timeout.expired()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the clock for the length of a block."""
+        when = self._timeout.when()
+        assert when is not None  # noqa: S101  pauses do not nest
+        left_s = when - self.clock.monotonic()
+        self._timeout.reschedule(None)
+        try:
+            yield
+        finally:
+            if not self._timeout.expired():
+                self._timeout.reschedule(self.clock.monotonic() + left_s)

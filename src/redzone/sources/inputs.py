@@ -1,0 +1,197 @@
+"""All inputs of a run as one stream of numbered rows, which can be read again and again."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+from redzone.errors import InputUnusable
+from redzone.models import BadRow, Poster, Row
+from redzone.sources.columns import Source, check_mapping
+from redzone.sources.detect import Kind, kind_of
+from redzone.sources.json_rows import JsonRows
+from redzone.sources.listing import Folder, UrlList
+from redzone.sources.stdin import SpooledStdin
+from redzone.sources.table import Table
+from redzone.sources.text_file import open_text_file
+
+STDIN = "-"
+# `Mission: Impossible.jpg` is a file, so a colon alone makes no scheme.
+_HAS_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(?:data|file):", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """What to read. `-` among the paths is standard input, whose bytes `stdin` says where to find.
+
+    `mapping` names columns by role (`{"image": "COVER"}`). `limit` takes the first rows; `sample` draws that
+    many of them, the same ones for the same `seed`.
+    """
+
+    paths: tuple[str, ...]
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    limit: int | None = None
+    sample: int | None = None
+    seed: int = 0
+    stdin: SpooledStdin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputSurvey:
+    """What one pass over everything found. `rows` are selected by limit and sample out of `total_rows`;
+    `bad_rows` counts all that cannot be used, selected or not."""
+
+    rows: int
+    total_rows: int
+    bad_rows: int
+    sha256: str
+    columns: tuple[str, ...]
+
+
+class Inputs:
+    """The rows of all inputs, numbered from 1 without a gap. Made by `open_inputs`."""
+
+    def __init__(self, spec: InputSpec, sources: Sequence[Source]) -> None:
+        self._spec = spec
+        self._sources = sources
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of all inputs, in order of first appearance. Reads JSON inputs through."""
+        return tuple(dict.fromkeys(column for source in self._sources for column in source.columns))
+
+    def rows(self) -> Iterator[Row]:
+        """The selected rows in input order, from the beginning at each call, in constant memory.
+
+        Row numbers are those of the full input. Raises InputUnusable as `survey` does.
+        """
+        if self._spec.sample is None:
+            return islice(self._all_rows(), self._spec.limit)
+        return self._sampled_rows()
+
+    def survey(self) -> InputSurvey:
+        """Read everything once, so that an unreadable line surfaces before anything is paid for.
+
+        Raises InputUnusable: an input has no row, no image column, a wrong encoding, broken JSON.
+        """
+        return self._survey
+
+    @cached_property
+    def _survey(self) -> InputSurvey:
+        total_rows = bad_rows = 0
+        for source in self._sources:
+            before = total_rows
+            for row in _bound(source, total_rows + 1):
+                total_rows += 1
+                bad_rows += isinstance(row, BadRow)
+            if total_rows == before:
+                raise InputUnusable(f"{source.name} has no rows; there is nothing to analyse")
+        return InputSurvey(
+            rows=min(self._spec.sample or total_rows, self._limited(total_rows)),
+            total_rows=total_rows,
+            bad_rows=bad_rows,
+            sha256=self.digest(),
+            columns=self.columns,
+        )
+
+    def _all_rows(self) -> Iterator[Row]:
+        row_number = 0
+        for source in self._sources:
+            for row in _bound(source, row_number + 1):
+                row_number = row.row
+                yield row
+
+    def _sampled_rows(self) -> Iterator[Row]:
+        survey = self.survey()
+        drawing = random.Random(self._spec.seed)  # noqa: S311 - to be repeatable, not secret
+        numbers = sorted(drawing.sample(range(1, self._limited(survey.total_rows) + 1), survey.rows))
+        wanted = iter(numbers)
+        number = next(wanted, None)
+        for row in self._all_rows():
+            if row.row == number:
+                yield row
+                number = next(wanted, None)
+                if number is None:
+                    return
+
+    def _limited(self, total_rows: int) -> int:
+        return total_rows if self._spec.limit is None else min(self._spec.limit, total_rows)
+
+    def digest(self) -> str:
+        """One input's own sha256; of several, the sha256 of their digests, one a line."""
+        digests = [source.digest() for source in self._sources]
+        return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def open_inputs(spec: InputSpec) -> Inputs:
+    """The inputs, with their heads checked: they exist, are text, and tables have an image column.
+
+    Raises InputUnusable with what, where and the next step.
+    """
+    if not spec.paths:
+        raise InputUnusable("no input; name a CSV, TSV, JSON, JSONL or .txt file, a folder of images, or `-`")
+    if spec.paths.count(STDIN) > 1:
+        raise InputUnusable("stdin (`-`) can be given only once")
+    for name, number in (("--limit", spec.limit), ("--sample", spec.sample)):
+        if number is not None and number < 1:
+            raise InputUnusable(f"{name} {number}: at least 1 row")
+    check_mapping(spec.mapping)
+    return Inputs(spec, [_open_source(path, spec) for path in spec.paths])
+
+
+def _open_source(given: str, spec: InputSpec) -> Source:
+    if given != STDIN:
+        path, name = Path(given).absolute(), given
+        base_dir = path.parent
+    elif spec.stdin is None:
+        raise InputUnusable("stdin was not kept in a file, so it cannot be read; give the input as a file")
+    else:
+        path, name, base_dir = Path(spec.stdin.path), "stdin", Path(spec.stdin.base_dir)
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise InputUnusable(f"{name} cannot be read: {error.strerror}; the full path is {path}") from error
+    if stat.S_ISDIR(mode):
+        return Folder(path, name)
+    if not stat.S_ISREG(mode):
+        raise InputUnusable(f"{name} is a pipe or device, which can be read only once; give it as stdin: `-`")
+    file = open_text_file(path, name)
+    kind = kind_of("" if given == STDIN else path.name, file.head, spec.mapping)
+    if kind is Kind.URL_LIST:
+        return UrlList(file, base_dir)
+    if kind is Kind.TABLE:
+        return Table(file, base_dir, spec.mapping)
+    return JsonRows(file, base_dir, spec.mapping, array=kind is Kind.JSON_ARRAY)
+
+
+def _bound(source: Source, first_row: int) -> Iterator[Row]:
+    """Records as numbered rows: the cells that have a role, and the image as a URL or an absolute path."""
+    roles, name, base_dir = source.roles, source.name, source.base_dir
+    for number, (line, cells, fault) in enumerate(source.records(), first_row):
+        cell = cells.get
+        # no column is called "": a role without a column reads as empty
+        identity = cell(roles.id or "", "").strip() or str(number)
+        image = cell(roles.image or "", "").strip()
+        title = cell(roles.title or "", "").strip()
+        group = cell(roles.group or "", "").strip()
+        reason = fault or _image_fault(image, roles.image)
+        if reason is not None:
+            yield BadRow(number, f"{name} line {line:,}: {reason}", identity, title, group, cells)
+        else:
+            if not _HAS_SCHEME.match(image):
+                image = str(base_dir / image)
+            yield Poster(number, identity, image, title, group, cells)
+
+
+def _image_fault(image: str, column: str | None) -> str | None:
+    if not image:
+        return f"{column} is empty"
+    return f"{column} contains a control character" if _CONTROL.search(image) else None

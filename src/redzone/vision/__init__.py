@@ -1,0 +1,1 @@
+"""Vision models: one interface, one file per provider."""

@@ -1,0 +1,239 @@
+"""Settings -> Pipeline. The only module that knows concrete classes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+import aiofiles
+
+from redzone import framing
+from redzone.cache import Asked, Cache
+from redzone.clock import LoopClock
+from redzone.errors import SettingsInvalid
+from redzone.fetching import Fetcher, FetchOptions
+from redzone.ladder import LadderOptions
+from redzone.limiter import Limiter, Limits
+from redzone.metrics import Metrics, Snapshot
+from redzone.models import ViewKind, Zone
+from redzone.pipeline import Options, Parts, Pipeline
+from redzone.runs import RunFolder
+from redzone.runs.journal import Journal, Recorder
+from redzone.safeguards import Breaker, Budget
+from redzone.settings import Settings
+from redzone.vision.interface import VisionModel
+from redzone.vision.prices import Price, price_of
+from redzone.zones import parse_zone
+
+CACHE_NAME = "cache.sqlite"
+LOCAL_SPARE_WORKERS = 2  # while the processors judge, these fetch
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who judges, and why."""
+
+    name: Literal["openai", "local"]
+    model: str
+    reason: str
+
+
+def choose_provider(settings: Settings) -> Provider:
+    """What `--provider auto` means here. Raises SettingsInvalid for openai without a key or an address."""
+    key, url = settings.api_key(), settings.openai_base_url
+    if settings.provider == "local":
+        return Provider("local", "local", "as asked")
+    if settings.provider == "openai":
+        if key is None and url is None:
+            raise SettingsInvalid(
+                "provider openai needs OPENAI_API_KEY (or --base-url of a compatible server); "
+                "without a key, --provider local judges on this machine"
+            )
+        return Provider("openai", settings.model, "as asked")
+    if key is None and url is None:
+        return Provider("local", "local", "no OPENAI_API_KEY and no base URL is set")
+    return Provider(
+        "openai", settings.model, f"a base URL is set ({url})" if url else "OPENAI_API_KEY is set"
+    )
+
+
+def ensure_usable(provider: Provider) -> None:
+    """Raise ModelFilesMissing before a run begins, not at its first poster."""
+    if provider.name == "local":
+        from redzone.vision.local import ensure_installed
+
+        ensure_installed()
+
+
+def zones_of(settings: Settings) -> tuple[Zone, ...]:
+    """The zones to judge. Raises SettingsInvalid for an unknown or doubled one."""
+    zones = tuple(parse_zone(text, settings.zone) for text in settings.zones)
+    if not zones:
+        raise SettingsInvalid("zones: name at least one, such as --zone red")
+    names = [zone.name for zone in zones]
+    doubled = next((name for name in names if names.count(name) > 1), None)
+    if doubled:
+        raise SettingsInvalid(f"zones: {doubled} is named twice")
+    return zones
+
+
+def price(settings: Settings, provider: Provider) -> Price | None:
+    """What the model costs: settings first, then the price list; None where neither knows.
+
+    A server of one's own is free unless the settings give a price.
+    """
+    given = (settings.input_usd_per_mtok, settings.output_usd_per_mtok)
+    if given != (None, None):
+        return Price(given[0] or 0.0, given[1] or 0.0)
+    if provider.name == "local":
+        return Price(0.0, 0.0)
+    return price_of(settings.model)
+
+
+def vision_model(
+    settings: Settings, provider: Provider, connections: int, notice: Callable[[str], None]
+) -> VisionModel:
+    """The model behind a provider's name."""
+    if provider.name == "local":
+        from redzone.vision.local import LocalModel
+
+        return LocalModel()
+    from redzone.vision.openai import OpenAIOptions, OpenAIVision
+
+    options = OpenAIOptions(
+        api_key=settings.api_key() or "none",
+        base_url=settings.openai_base_url,
+        timeout_s=settings.model_timeout_s,
+        max_output_tokens=settings.max_output_tokens,
+        max_connections=connections,
+        price=price(settings, provider),
+    )
+    return OpenAIVision(options, notice)
+
+
+def ladder_options(settings: Settings, model: VisionModel, provider: Provider) -> LadderOptions:
+    """The rungs: the asked view first, wider ones after it, then the fallback model."""
+    views = model.views
+    if settings.view in views:
+        views = views[views.index(settings.view) :]
+    models = [provider.model]
+    if provider.name == "openai" and settings.fallback_model and settings.fallback_model not in models:
+        models.append(settings.fallback_model)
+    return LadderOptions(views, tuple(models), settings.max_attempts)
+
+
+def asked(settings: Settings, zones: tuple[Zone, ...], model: VisionModel, provider: Provider) -> Asked:
+    """What a cached verdict must agree with."""
+    name = f"{provider.name} {settings.openai_base_url}" if settings.openai_base_url else provider.name
+    view = settings.view if settings.view in model.views else ViewKind.PIXELS
+    return Asked(zones, view, framing.FRAMING_VERSION, model.prompt_version, name, provider.model)
+
+
+def open_cache(settings: Settings, home: Path, folder: Path | None = None) -> Cache:
+    """The home's cache; with the cache switched off one of the run's own, so that no picture is paid for
+    twice even then."""
+    place = home if settings.enable_cache or folder is None else folder
+    return Cache(place / CACHE_NAME, settings.cache_expiry_hours * 3600, time.time)
+
+
+def worker_bounds(settings: Settings, provider: Provider) -> tuple[int | None, int]:
+    """The fixed number of workers or None for auto, and the most that there can be."""
+    if isinstance(settings.workers, int):
+        return settings.workers, settings.workers
+    if provider.name == "local":
+        workers = (os.cpu_count() or 1) + LOCAL_SPARE_WORKERS
+        return workers, workers
+    return None, settings.max_workers
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run to carry out: where it lies, what it was told, who judges which zones, how many rows."""
+
+    folder: RunFolder
+    home: Path
+    settings: Settings
+    provider: Provider
+    zones: tuple[Zone, ...]
+    rows: int
+
+
+@asynccontextmanager
+async def assemble(
+    job: Job, journal: Journal, notice: Callable[[str], None]
+) -> AsyncIterator[tuple[Pipeline, Metrics]]:
+    """A pipeline ready to run, and its metrics. Everything is closed at the end of the block, the journal's
+    recorder after the crew, so that answers which are paid for reach the disk."""
+    settings, clock, random = job.settings, LoopClock(), Random()  # noqa: S311  jitter
+    workers, most = worker_bounds(settings, job.provider)
+    model = vision_model(settings, job.provider, most, notice)
+    if (
+        settings.max_cost_usd is not None
+        and job.provider.name == "openai"
+        and price(settings, job.provider) is None
+    ):
+        raise SettingsInvalid(
+            f"max_cost_usd: the price of {job.provider.model} is not known; "
+            "set input_usd_per_mtok and output_usd_per_mtok"
+        )
+    metrics = Metrics(clock, rows=job.rows)
+    limits = Limits(settings.requests_per_min, settings.tokens_per_min, settings.request_delay_ms / 1000)
+    cache = open_cache(settings, job.home, job.folder.path)
+    try:
+        async with (
+            Fetcher(_fetch_options(settings, most), clock, random) as fetcher,
+            Recorder(journal) as recorder,
+            aiofiles.open(job.folder.metrics_path, "a", encoding="utf-8") as metrics_file,
+        ):
+
+            async def write_metrics(snapshot: Snapshot) -> None:
+                await metrics_file.write(snapshot.model_dump_json() + "\n")
+                await metrics_file.flush()
+
+            parts = Parts(
+                fetcher=fetcher,
+                model=model,
+                limiter=Limiter(limits, clock),
+                cache=cache,
+                recorder=recorder,
+                metrics=metrics,
+                budget=Budget(settings.max_cost_usd, journal.index.cost_usd),
+                breaker=Breaker(settings.breaker_failures, settings.breaker_s, clock),
+                clock=clock,
+                random=random,
+                listeners=(write_metrics,),
+            )
+            options = Options(
+                run_id=job.folder.id,
+                zones=job.zones,
+                ladder=ladder_options(settings, model, job.provider),
+                asked=asked(settings, job.zones, model, job.provider),
+                min_confidence_pct=settings.min_confidence_pct,
+                workers=workers,
+                max_workers=most,
+                deadline_s=settings.deadline_s,
+                stuck_after_s=settings.stuck_after_s,
+                framing=framing.FramingOptions(max_pixels=settings.max_image_pixels),
+            )
+            yield Pipeline(parts, options), metrics
+    finally:
+        await model.aclose()
+        cache.close()
+
+
+def _fetch_options(settings: Settings, workers: int) -> FetchOptions:
+    return FetchOptions(
+        total_timeout_s=settings.fetch_timeout_s,
+        max_bytes=settings.max_image_bytes,
+        retries=settings.fetch_retries,
+        max_per_s=settings.images_per_s,
+        pool_maxsize=max(settings.http_pool_maxsize, workers),
+        pool_keepalive=settings.http_pool_connections,
+        allow_private_hosts=settings.allow_private_hosts,
+    )

@@ -1,0 +1,92 @@
+"""The flat columns of an outcome."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redzone.reports import Layout, result_cells, result_columns
+from tests.reports.samples import bad, errored, failed, poster, verdict
+
+
+def test_an_outcome_s_cells_stand_under_its_columns() -> None:
+    """Status, four columns per zone, then source, model, error and how it came about."""
+    cells = dict(zip(result_columns(("red",)), result_cells(failed(), ("red",)), strict=True))
+    assert cells == {
+        "status": "fail",
+        "red_contains_key_elements": "true",
+        "red_confidence_pct": "97.5",
+        "red_elements": "text: HEAT; face",
+        "red_justification": "the title reaches in",
+        "source": "model",
+        "model": "gpt-6-luna",
+        "error_code": "",
+        "error": "",
+        "strategy": "crop-full",
+        "attempts": "2",
+        "cost_usd": "0.000050",
+        "image_sha256": "ab" * 32,
+        "finished_at": "2026-10-01T12:00:00+00:00",
+    }
+
+
+def test_every_zone_has_its_own_columns_whatever_the_order_of_the_answer() -> None:
+    """Cells are found by the zone's name; a zone without a verdict is empty."""
+    outcome = failed(1, verdict("blue", label="B"), verdict("red", label="R"))
+    zones = ("red", "green", "blue")
+    cells = dict(zip(result_columns(zones), result_cells(outcome, zones), strict=True))
+    assert [cells[f"{zone}_elements"] for zone in zones] == ["text: R; face", "", "text: B; face"]
+
+
+def test_a_row_without_an_outcome_is_pending() -> None:
+    """It is in the table all the same."""
+    assert result_cells(None, ("red",)) == ("pending", *[""] * 13)
+
+
+def test_an_error_has_its_code_and_message_and_no_verdict() -> None:
+    """An infrastructure fault never looks like a verdict."""
+    cells = dict(zip(result_columns(("red",)), result_cells(errored(), ("red",)), strict=True))
+    assert (cells["status"], cells["error_code"], cells["error"]) == (
+        "error",
+        "input",
+        "p.csv line 3: url is empty",
+    )
+    assert cells["red_contains_key_elements"] == cells["red_confidence_pct"] == cells["source"] == ""
+
+
+def test_text_of_the_model_cannot_steer_a_terminal() -> None:
+    """Labels and justifications are cleaned; markup is left as the text that it is."""
+    outcome = failed(1, verdict(label="\x1b[2J\nHEAT", justification="\x1b]0;x\x07[/bold] why"))
+    cells = dict(zip(result_columns(("red",)), result_cells(outcome, ("red",)), strict=True))
+    assert cells["red_elements"] == "text:  HEAT; face"
+    assert cells["red_justification"] == "[/bold] why"
+
+
+def test_the_input_s_columns_come_first_and_as_they_are() -> None:
+    """A row that lacks one has an empty cell."""
+    layout = Layout(("content_id", "url"), ("red",))
+    assert layout.columns[:3] == ("content_id", "url", "status")
+    assert layout.cells(bad(), None)[:3] == ("7", "", "pending")
+    assert layout.cells(poster(), failed())[:3] == ("0012", "https://img.example.com/a.jpg", "fail")
+
+
+def test_a_name_that_the_input_has_already_gets_a_prefix() -> None:
+    """So that an export can be an input again, twice and in any case."""
+    layout = Layout(("Status", "redzone_status", "error"), ("red",))
+    assert "redzone_redzone_status" in layout.columns
+    assert "redzone_error" in layout.columns
+
+
+@given(
+    columns=st.lists(
+        st.sampled_from([*result_columns(("red",)), "Model", "redzone_model", "id"]), unique=True
+    )
+)
+def test_no_two_columns_have_the_same_name(columns: list[str]) -> None:
+    """Not even for readers that ignore case; and there is a cell for each."""
+    layout = Layout(tuple(columns), ("red",))
+    own = {column.casefold() for column in columns}
+    added = [column.casefold() for column in layout.columns[len(columns) :]]
+    assert len(set(added)) == len(added)
+    assert not own & set(added)
+    assert len(layout.cells(poster(), failed())) == len(layout.columns)

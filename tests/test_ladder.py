@@ -1,0 +1,149 @@
+"""The ladder, rung by rung."""
+
+from __future__ import annotations
+
+import pytest
+
+from redzone.errors import ErrorCode, ModelFault, Retry
+from redzone.ladder import (
+    BACKOFF_FIRST_S,
+    BACKOFF_MOST_S,
+    RATE_LIMIT_REPEATS,
+    TRANSIENT_REPEATS,
+    Attempt,
+    GiveUp,
+    LadderOptions,
+    Tried,
+    next_attempt,
+)
+from redzone.models import ViewKind, Wording
+
+CROP, POSTER = ViewKind.CROP, ViewKind.POSTER
+FULL, SIMPLE = Wording.FULL, Wording.SIMPLE
+OPTIONS = LadderOptions((CROP, POSTER), ("first", "second"), max_attempts=20)
+ONE_RUNG = LadderOptions((CROP,), ("only",), max_attempts=20)
+
+REFUSED = ModelFault(ErrorCode.MODEL_REFUSED, "no")
+UNREADABLE = ModelFault(ErrorCode.MODEL_UNREADABLE, "?")
+REJECTED = ModelFault(ErrorCode.MODEL_REJECTED, "HTTP 400")
+TRANSIENT = ModelFault(ErrorCode.MODEL_UNAVAILABLE, "HTTP 500", Retry.TRANSIENT)
+RATE_LIMITED = ModelFault(ErrorCode.MODEL_UNAVAILABLE, "HTTP 429", Retry.RATE_LIMIT, 1.0)
+UNSURE = None
+
+Rung = tuple[ViewKind, Wording, str]
+
+
+def climb(*results: ModelFault | None, options: LadderOptions = OPTIONS) -> list[Rung | GiveUp]:
+    """The rungs that are tried when the attempts end like this, and what comes after the last."""
+    history: list[Tried] = []
+    rungs: list[Rung | GiveUp] = []
+    for result in results:
+        step = next_attempt(history, options, jitter=1.0)
+        assert isinstance(step, Attempt)
+        rungs.append((step.view, step.wording, step.model))
+        history.append(Tried(step, result))
+    step = next_attempt(history, options, jitter=1.0)
+    return [*rungs, step if isinstance(step, GiveUp) else (step.view, step.wording, step.model)]
+
+
+def test_the_first_rung_is_the_cheapest_view_and_the_full_question() -> None:
+    """Without delay, at the first model."""
+    assert next_attempt([], OPTIONS, jitter=1.0) == Attempt(CROP, FULL, "first", delay_s=0.0)
+
+
+def test_a_rung_is_named_by_view_and_wording() -> None:
+    """The outcome's `strategy`."""
+    assert Attempt(POSTER, SIMPLE, "m").strategy == "poster/simple"
+
+
+@pytest.mark.parametrize("fault", [REFUSED, UNSURE], ids=["refused", "unsure"])
+def test_a_refusal_or_a_doubt_is_met_with_a_wider_view_then_with_another_model(
+    fault: ModelFault | None,
+) -> None:
+    """Crop, poster, and the same at the fallback model."""
+    assert climb(fault, fault, fault, fault) == [
+        (CROP, FULL, "first"),
+        (POSTER, FULL, "first"),
+        (CROP, FULL, "second"),
+        (POSTER, FULL, "second"),
+        GiveUp(),
+    ]
+
+
+@pytest.mark.parametrize("fault", [UNREADABLE, REJECTED], ids=["unreadable", "rejected"])
+def test_an_unreadable_answer_is_met_with_a_simpler_question_then_with_another_model(
+    fault: ModelFault,
+) -> None:
+    """The picture is not the trouble, so no wider view is paid for."""
+    assert climb(fault, fault, fault, fault) == [
+        (CROP, FULL, "first"),
+        (CROP, SIMPLE, "first"),
+        (CROP, FULL, "second"),
+        (CROP, SIMPLE, "second"),
+        GiveUp(),
+    ]
+
+
+def test_a_simple_answer_that_is_unsure_leads_to_the_wider_view_in_full() -> None:
+    """The rungs combine."""
+    assert climb(UNREADABLE, UNSURE, REFUSED)[1:] == [
+        (CROP, SIMPLE, "first"),
+        (POSTER, FULL, "first"),
+        (CROP, FULL, "second"),
+    ]
+
+
+def test_a_passing_fault_repeats_the_same_rung_then_changes_the_model() -> None:
+    """Three repeats."""
+    rungs = climb(*[TRANSIENT] * (TRANSIENT_REPEATS + 1))
+    assert rungs == [(CROP, FULL, "first")] * (TRANSIENT_REPEATS + 1) + [(CROP, FULL, "second")]
+
+
+def test_a_passing_fault_without_another_model_ends_the_ladder() -> None:
+    """It does not go on for ever."""
+    assert climb(*[TRANSIENT] * (TRANSIENT_REPEATS + 1), options=ONE_RUNG)[-1] == GiveUp()
+
+
+def test_repeats_are_counted_anew_on_each_rung() -> None:
+    """A fault on the wider view is that rung's first."""
+    rungs = climb(TRANSIENT, TRANSIENT, TRANSIENT, UNSURE, TRANSIENT, TRANSIENT, TRANSIENT)
+    assert rungs[4:] == [(POSTER, FULL, "first")] * 4
+
+
+def test_the_back_off_doubles_up_to_its_bound_and_is_spread_by_chance() -> None:
+    """Full jitter: between nothing and the whole."""
+    history = [Tried(Attempt(CROP, FULL, "only"), TRANSIENT)]
+    whole = []
+    for _ in range(TRANSIENT_REPEATS):
+        step = next_attempt(history, ONE_RUNG, jitter=1.0)
+        assert isinstance(step, Attempt)
+        half = next_attempt(history, ONE_RUNG, jitter=0.5)
+        assert isinstance(half, Attempt)
+        assert half.delay_s == step.delay_s / 2
+        whole.append(step.delay_s)
+        history.append(Tried(step, TRANSIENT))
+    assert whole == [BACKOFF_FIRST_S, BACKOFF_FIRST_S * 2, BACKOFF_FIRST_S * 4]
+    assert max(whole) <= BACKOFF_MOST_S
+
+
+def test_a_429_repeats_the_same_rung_at_once_and_costs_no_attempt() -> None:
+    """The limiter waits, not the ladder; other faults' repeats are not used up by it."""
+    options = LadderOptions((CROP,), ("only",), max_attempts=2)
+    assert climb(*[RATE_LIMITED] * 5, TRANSIENT, options=options)[-1] == (CROP, FULL, "only")
+    step = next_attempt([Tried(Attempt(CROP, FULL, "only", 9.0), RATE_LIMITED)], options, jitter=1.0)
+    assert step == Attempt(CROP, FULL, "only", delay_s=0.0)
+    mixed = [TRANSIENT, RATE_LIMITED, TRANSIENT, RATE_LIMITED, TRANSIENT, RATE_LIMITED]
+    assert climb(*mixed, options=ONE_RUNG)[-1] == (CROP, FULL, "only")
+
+
+def test_a_server_that_does_nothing_but_reject_is_given_up() -> None:
+    """After 20 repeats for one poster."""
+    assert climb(*[RATE_LIMITED] * RATE_LIMIT_REPEATS)[-1] == (CROP, FULL, "first")
+    assert climb(*[RATE_LIMITED] * (RATE_LIMIT_REPEATS + 1))[-1] == GiveUp()
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_the_number_of_attempts_is_bounded(most: int) -> None:
+    """`max_attempts` requests, whatever rungs are left."""
+    options = LadderOptions((CROP, POSTER), ("first", "second"), max_attempts=most)
+    assert climb(*[UNSURE] * most, options=options)[-1] == GiveUp()
