@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from redzone.bench.faults import Fault
 from redzone.bench.simulator import Simulator, SimulatorOptions
 from redzone.errors import InputChanged
 from redzone.models import Source
@@ -200,3 +201,15 @@ def test_a_torn_last_line_is_cut_and_its_row_asked_again(tmp_path: Path) -> None
     assert any("torn" in repair for repair in end.repairs)
     assert sorted(run.by_row) == [1, 2, 3]
     assert {outcome.source for outcome in run.by_row.values()} <= {Source.MODEL, Source.DUPLICATE}
+
+
+def test_an_image_that_hangs_does_not_hold_up_the_first_ctrl_c(tmp_path: Path) -> None:
+    """Nothing is paid for while a download is under way, so it is given up at once and stays pending."""
+    with simulated(SimulatorOptions(poster_size=SMALL, faults={Fault.IMAGE_STALL: 1.0})) as simulator:
+        posters = poster_list(tmp_path / "list.csv", simulator, 5)
+        process = start(*arguments(simulator, posters), cwd=tmp_path, **KEY)
+        wait_until(lambda: len(simulator.log) >= 1)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert outcome_lines(tmp_path) == 0

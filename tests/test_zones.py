@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from redzone.errors import SettingsInvalid
-from redzone.models import Zone
+from redzone.framing import view_size
+from redzone.models import ViewKind, Zone
+from redzone.vision.prices import image_tokens
 from redzone.zones import PRESETS, parse_zone
 
 
 def test_the_red_zone_is_where_the_badge_is_drawn() -> None:
     """Left 60 %, top 10 %."""
     assert parse_zone("red", {}) == Zone(name="red", x=0.0, y=0.0, w=0.6, h=0.1)
+
+
+def test_the_page_about_zones_shows_the_presets_and_true_sizes() -> None:
+    """docs/zones.md: its table, and the figures of the zone `red`."""
+    page = (Path(__file__).parent.parent / "docs" / "zones.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z-]+)` \| ([\d., ]+) \|", page, re.MULTILINE)
+    shown = [parse_zone(f"{name}={numbers}", {}) for name, numbers in rows]
+    assert shown == list(PRESETS.values())
+    for kind in (ViewKind.CROP, ViewKind.POSTER):
+        width, height = view_size(1000, 1500, [PRESETS["red"]], kind)
+        tokens = image_tokens("gpt-6-luna", width, height)
+        assert f"{width}x{height} px, or {tokens} tokens" in page
 
 
 @pytest.mark.parametrize("name", PRESETS)

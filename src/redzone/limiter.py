@@ -35,11 +35,13 @@ class Drained(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the user configured: upper bounds, whatever the server announces. None: no bound of ours."""
+    """What the user configured: upper bounds, whatever the server announces. None: no bound of ours.
+    Without `probe` the first attempts do not feel their way: for a model on this machine."""
 
     requests_per_min: int | None = None
     tokens_per_min: int | None = None
     min_distance_s: float = 0.0
+    probe: bool = True
 
     def __post_init__(self) -> None:
         if self.requests_per_min is not None and self.requests_per_min < 1:
@@ -102,7 +104,7 @@ class Limiter:
         self._started = 0
         self._last_start_s = -inf
         self._held_until_s = -inf
-        self._probing = limits.requests_per_min is None
+        self._probing = limits.probe and limits.requests_per_min is None
         self._unanswered = 0
         self._rejected = 0
         self._backoff_s = BACKOFF_S

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -23,7 +23,7 @@ from redzone.fetching import Fetched, Fetcher, NotModified, Validators
 from redzone.framing import FramingOptions, frame
 from redzone.ladder import Attempt, LadderOptions, Tried, next_attempt
 from redzone.limiter import Drained, Limiter, Permit
-from redzone.metrics import Metrics, RateFigures, Snapshot, Stage
+from redzone.metrics import Metrics, Stage
 from redzone.models import (
     BadRow,
     Outcome,
@@ -37,6 +37,7 @@ from redzone.models import (
     ViewKind,
     Zone,
 )
+from redzone.monitor import Monitor
 from redzone.outcomes import Judgement, Ledger, faulted, judged
 from redzone.runs.checkpoint import render_intent, render_outcome
 from redzone.runs.journal import Recorder
@@ -44,7 +45,7 @@ from redzone.safeguards import Breaker, Budget, WorkingTime
 from redzone.vision.interface import VisionModel
 
 log = logging.getLogger(__name__)
-TICK_S = 1.0
+STAFF_EVERY_S = 1.0
 NO_ANSWER = (ErrorCode.MODEL_TIMEOUT, ErrorCode.MODEL_UNAVAILABLE)
 
 
@@ -60,7 +61,6 @@ class Options:
     workers: int | None
     max_workers: int
     deadline_s: float
-    stuck_after_s: float
     framing: FramingOptions
 
 
@@ -78,7 +78,7 @@ class Parts:
     breaker: Breaker
     clock: Clock
     random: Random
-    listeners: Sequence[Callable[[Snapshot], Awaitable[None]]] = ()
+    monitor: Monitor
 
 
 @dataclass(slots=True)
@@ -97,6 +97,7 @@ class Pipeline:
         self._parts = parts
         self._options = options
         self._flights: dict[str, asyncio.Future[Judgement | PosterFault | None]] = {}
+        self._given_up_on_stop: set[asyncio.Timeout] = set()
         self._workers: set[int] = set()
         self._wanted = options.workers or 1
         self.stopped: RunStopped | None = None
@@ -106,19 +107,21 @@ class Pipeline:
         if self.stopped is None:
             self.stopped = reason
             self._parts.limiter.close()
+            for scope in self._given_up_on_stop:
+                scope.reschedule(self._parts.clock.monotonic())
 
     async def run(self, rows: Iterator[Row]) -> None:
         """Give every row an outcome, or end early with `stopped` set."""
         feed = RowFeed(rows)
         self._parts.metrics.start()
         async with asyncio.TaskGroup() as group:
-            ticker = group.create_task(self._tick())
+            watch = group.create_task(self._parts.monitor.watch())
             try:
                 async with asyncio.TaskGroup() as crew:
                     await self._staff(crew, feed)
             finally:
-                ticker.cancel()
-        await self._tell()
+                watch.cancel()
+        await self._parts.monitor.tell()
 
     async def _staff(self, crew: asyncio.TaskGroup, feed: RowFeed) -> None:
         """Keep the wanted number of workers at work until the rows are handed out."""
@@ -130,7 +133,7 @@ class Pipeline:
                     self._workers.add(number)
                     crew.create_task(self._work(number, feed))
             with suppress(TimeoutError):
-                async with asyncio.timeout(TICK_S):
+                async with asyncio.timeout(STAFF_EVERY_S):
                     await feed.exhausted.wait()
 
     async def _work(self, number: int, feed: RowFeed) -> None:
@@ -216,7 +219,8 @@ class Pipeline:
             known = await cache.known_url(poster.image)
             judgement = await self._remembered(self._options.asked.key(known.sha256)) if known else None
             validators = Validators(known.etag, known.last_modified) if known and judgement else None
-            got = await self._parts.fetcher.fetch(poster.image, validators)
+            async with self._unless_stopped():
+                got = await self._parts.fetcher.fetch(poster.image, validators)
             if isinstance(got, NotModified):
                 assert known is not None  # noqa: S101  only then were validators sent
                 assert judgement is not None  # noqa: S101
@@ -246,7 +250,8 @@ class Pipeline:
         while isinstance(step := next_attempt(history, self._options.ladder, parts.random.random()), Attempt):
             if step.delay_s > 0:
                 parts.metrics.stage(hand.worker, Stage.BACKOFF)
-                await parts.clock.sleep(step.delay_s)
+                async with self._unless_stopped():
+                    await parts.clock.sleep(step.delay_s)
             if step.view not in views:
                 parts.metrics.stage(hand.worker, Stage.FRAME)
                 views[step.view] = await asyncio.to_thread(
@@ -308,6 +313,23 @@ class Pipeline:
         self._tell_breaker(reply)
         return reply
 
+    @asynccontextmanager
+    async def _unless_stopped(self) -> AsyncIterator[None]:
+        """For what costs nothing: it is given up when the run stops. Raises Drained."""
+        scope = asyncio.timeout(None)
+        try:
+            async with scope:
+                if self.stopped is not None:
+                    raise Drained
+                self._given_up_on_stop.add(scope)
+                yield
+        except TimeoutError:
+            if scope.expired():
+                raise Drained from None
+            raise
+        finally:
+            self._given_up_on_stop.discard(scope)
+
     def _tell_limiter(self, permit: Permit, reply: Reply | None) -> None:
         """What the server said about its limits; a lost answer says nothing."""
         limiter = self._parts.limiter
@@ -320,18 +342,6 @@ class Pipeline:
         else:
             used = reply.tokens.input + reply.tokens.output
             limiter.observe(permit, reply.allowance, used or None)
-
-    def _rate_figures(self) -> RateFigures:
-        state = self._parts.limiter.state()
-        return RateFigures(
-            requests_last_min=state.started_last_min,
-            requests_limit_per_min=_least(state.configured_per_min, state.announced_per_min),
-            tokens_last_min=state.tokens_last_min,
-            tokens_limit_per_min=_least(state.configured_tokens_per_min, state.announced_tokens_per_min),
-            waiting=state.waiting,
-            held_for_s=state.held_for_s,
-            rejected=state.rejected_429,
-        )
 
     def _tell_breaker(self, reply: Reply) -> None:
         """Raises BreakerOpen when nothing but faults has come back for a while."""
@@ -353,25 +363,3 @@ class Pipeline:
     def _auto_workers(self) -> int:
         rate_per_min = self._parts.limiter.state().pace_per_min
         return workers_needed(rate_per_min, self._parts.metrics.working_s, self._options.max_workers)
-
-    async def _tick(self) -> None:
-        """Once a second: figures to the listeners, and who is stuck to the log."""
-        while True:
-            await self._parts.clock.sleep(TICK_S)
-            await self._tell()
-
-    async def _tell(self) -> None:
-        self._parts.metrics.rate = self._rate_figures()
-        snapshot = self._parts.metrics.snapshot()
-        for lane in snapshot.lanes:
-            waits = lane.stage in (Stage.WAIT, Stage.TWIN)
-            if not waits and 0 <= lane.age_s - self._options.stuck_after_s < TICK_S:
-                log.warning(
-                    "row %d (%s) is stuck in %s for %.0f s", lane.row, lane.id, lane.stage, lane.age_s
-                )
-        for listen in self._parts.listeners:
-            await listen(snapshot)
-
-
-def _least(*limits: int | None) -> int | None:
-    return min((limit for limit in limits if limit is not None), default=None)

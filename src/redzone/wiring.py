@@ -22,6 +22,7 @@ from redzone.ladder import LadderOptions
 from redzone.limiter import Limiter, Limits
 from redzone.metrics import Metrics, Snapshot
 from redzone.models import ViewKind, Zone
+from redzone.monitor import Monitor
 from redzone.pipeline import Options, Parts, Pipeline
 from redzone.runs import RunFolder
 from redzone.runs.journal import Journal, Recorder
@@ -183,7 +184,12 @@ async def assemble(
             "set input_usd_per_mtok and output_usd_per_mtok"
         )
     metrics = Metrics(clock, rows=job.rows)
-    limits = Limits(settings.requests_per_min, settings.tokens_per_min, settings.request_delay_ms / 1000)
+    limits = Limits(
+        settings.requests_per_min,
+        settings.tokens_per_min,
+        settings.request_delay_ms / 1000,
+        probe=job.provider.name != "local",
+    )
     cache = open_cache(settings, job.home, job.folder.path)
     try:
         async with (
@@ -196,10 +202,11 @@ async def assemble(
                 await metrics_file.write(snapshot.model_dump_json() + "\n")
                 await metrics_file.flush()
 
+            limiter = Limiter(limits, clock)
             parts = Parts(
                 fetcher=fetcher,
                 model=model,
-                limiter=Limiter(limits, clock),
+                limiter=limiter,
                 cache=cache,
                 recorder=recorder,
                 metrics=metrics,
@@ -207,7 +214,7 @@ async def assemble(
                 breaker=Breaker(settings.breaker_failures, settings.breaker_s, clock),
                 clock=clock,
                 random=random,
-                listeners=(write_metrics,),
+                monitor=Monitor(metrics, limiter, clock, (write_metrics,), settings.stuck_after_s),
             )
             options = Options(
                 run_id=job.folder.id,
@@ -218,7 +225,6 @@ async def assemble(
                 workers=workers,
                 max_workers=most,
                 deadline_s=settings.deadline_s,
-                stuck_after_s=settings.stuck_after_s,
                 framing=framing.FramingOptions(max_pixels=settings.max_image_pixels),
             )
             yield Pipeline(parts, options), metrics

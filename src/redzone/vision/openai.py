@@ -82,7 +82,7 @@ class OpenAIVision:
         """An upper bound: the picture by the published rule, the text by its length, the whole reserve."""
         chars = len(prompts.instruction(question))
         if question.wording is Wording.FULL:
-            chars += len(json.dumps(prompts.answer_schema(question.zones)))
+            chars += prompts.schema_length(question.zones)
         picture = image_tokens(question.model, question.view.width, question.view.height)
         tokens = Tokens(
             input=picture + math.ceil(chars / CHARS_PER_TOKEN) + REQUEST_OVERHEAD_TOKENS,

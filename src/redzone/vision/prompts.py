@@ -7,7 +7,7 @@ instruction. Change VERSION with every change that could change an answer: it is
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -102,11 +102,18 @@ def _place(zone: Zone) -> str:
     )
 
 
-def answer_schema(zones: Sequence[Zone]) -> dict[str, Any]:
-    """The strict JSON Schema of a full answer; zone names are an enum."""
+@lru_cache(maxsize=64)
+def answer_schema(zones: tuple[Zone, ...]) -> dict[str, Any]:
+    """The strict JSON Schema of a full answer; zone names are an enum. Shared: not to be changed."""
     schema = FullReply.model_json_schema()
     schema["$defs"]["_ZoneReply"]["properties"]["zone"]["enum"] = [zone.name for zone in zones]
     return schema
+
+
+@lru_cache(maxsize=64)
+def schema_length(zones: tuple[Zone, ...]) -> int:
+    """Characters of the schema as it is sent."""
+    return len(json.dumps(answer_schema(zones)))
 
 
 class AnswerUnreadable(ValueError):
