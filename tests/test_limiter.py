@@ -248,6 +248,7 @@ def test_an_older_answer_changes_nothing() -> None:
 
     async def scene() -> list[float]:
         limiter = Limiter(Limits(6000), LoopClock())
+        limiter.observe(await limiter.acquire(0), None, None)
         old, new = await limiter.acquire(0), await limiter.acquire(0)
         await asyncio.sleep(1.0)
         limiter.observe(new, said(600, 0), None)
@@ -256,6 +257,21 @@ def test_an_older_answer_changes_nothing() -> None:
 
     begun = run_virtual(scene())
     assert begun[-1] - begun[0] == pytest.approx(9 / 9.8, rel=0.05)
+
+
+def test_until_the_first_answer_a_given_limit_is_paced_at_four_fifths() -> None:
+    """Requests bunch up on their way while connections are opened; the first answer opens the whole pace."""
+
+    async def scene() -> tuple[list[float], list[float]]:
+        limiter = Limiter(Limits(600), LoopClock())
+        first = await limiter.acquire(0)
+        before = await starts(limiter, 10)
+        limiter.observe(first, None, None)
+        return before, await starts(limiter, 10)
+
+    before, after = run_virtual(scene())
+    assert before[-1] - before[0] == pytest.approx(9 * 0.125, rel=0.01)
+    assert after[-1] - after[1] == pytest.approx(8 / 9.8, rel=0.03)
 
 
 def test_starts_are_the_least_distance_apart() -> None:
@@ -322,7 +338,7 @@ def test_a_cancelled_waiter_leaves_no_trace() -> None:
 
     async def scene() -> list[float]:
         limiter = Limiter(Limits(60), LoopClock())
-        await limiter.acquire(0)
+        limiter.observe(await limiter.acquire(0), None, None)
         waiting = [asyncio.create_task(limiter.acquire(0)) for _ in range(5)]
         await asyncio.sleep(0.5)
         waiting[0].cancel()

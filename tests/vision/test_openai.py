@@ -525,3 +525,13 @@ def test_headers_that_say_nothing_are_no_allowance() -> None:
     assert read_allowance({"x-ratelimit-limit-requests": "unlimited"}) is None
     assert read_allowance({"x-ratelimit-limit-requests": "9" * 5000}) is None
     assert read_allowance({"x-ratelimit-limit-requests": " 500 "}) == Allowance(limit_requests=500)
+
+
+async def test_a_server_without_keys_keeps_its_words() -> None:
+    """Its stand-in key, `none`, is a word of many messages."""
+    body = reply(400, error_body("none of the images can be read"))
+    async with (
+        Loopback({"/v1/responses": body}) as server,
+        asking(server.url("/v1"), api_key="none") as model,
+    ):
+        assert "none of the images" in fault_of(await model.ask(question())).message
