@@ -163,40 +163,33 @@ def kills(folder: Path) -> None:
     chance = random.Random(2026)  # noqa: S311  repeatable
     with simulator(folder, rows, "--latency", "0.3", "--latency-spread", "0.5") as server:
         arguments = command(folder, server, "--workers", str(workers), "--min-confidence", "0")
-        in_flight = 0
+        in_flight = known = 0
         for kill in range(10):
             process = subprocess.Popen(
                 arguments, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
-            time.sleep(1.0 + chance.random() * 1.5)
+            # at a random moment after this process has begun to ask
+            while ask(server["origin"] + "/stats")["model_requests"] <= known:
+                time.sleep(0.05)
+            time.sleep(chance.random() * 2.0)
             process.kill()
             process.wait()
-            runs = sorted((folder / "home" / "runs").glob("*"))
-            if runs:
-                doubt = doubtful(runs[-1])
-                in_flight += doubt
-                arguments = [
-                    *REDZONE, "resume", "--progress", "none", "--json", "--home", str(folder / "home"),
-                ]  # fmt: skip
-                done = outcomes(str(runs[-1])).total()
-                print(f"kills:  {kill + 1}: {done} outcomes, {doubt} requests in doubt")
+            known = ask(server["origin"] + "/stats")["model_requests"]
+            (folder_of_run,) = (folder / "home" / "runs").glob("*")
+            done, lost = outcomes(str(folder_of_run)).total(), known - in_flight
+            lost -= done
+            in_flight += lost
+            print(f"kills:  {kill + 1}: {done} outcomes, {lost} answers lost in flight")
+            hold(lost <= workers, "more requests were lost than there are workers")
+            arguments = [
+                *REDZONE, "resume", "--progress", "none", "--json", "--home", str(folder / "home"),
+            ]  # fmt: skip
         told, _, _ = run(arguments)
         seen = ask(server["origin"] + "/stats")["model_requests"]
     found = outcomes(told["folder"])
-    print(f"kills:  {found.total()} outcomes, {seen} requests seen, {in_flight} were in flight at the kills")
+    print(f"kills:  {found.total()} outcomes, {seen} requests seen, {in_flight} of them lost in flight")
     hold(found == dict.fromkeys(range(1, rows + 1), 1), "a row is missing or doubled")
     hold(seen <= rows + in_flight, "more was paid again than was in flight")
-
-
-def doubtful(folder: Path) -> int:
-    """Intents without a later outcome of their row."""
-    doubt: set[int] = set()
-    with (folder / "checkpoint.jsonl").open() as file:
-        for line in file:
-            if line.endswith("\n"):
-                head = json.loads(line)
-                (doubt.add if head["kind"] == "intent" else doubt.discard)(head["row"])
-    return len(doubt)
 
 
 def memory(folder: Path) -> None:

@@ -17,11 +17,11 @@ from rich.console import Console
 from redzone import launch
 from redzone.bench.request_log import RequestRecord
 from redzone.bench.simulator import Simulator, SimulatorOptions
+from redzone.configuration import load
 from redzone.display import Progress
 from redzone.models import Outcome
 from redzone.runs import RunFolder
 from redzone.runs.checkpoint import read_outcomes
-from redzone.settings import load
 
 
 @contextmanager

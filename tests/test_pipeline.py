@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 from redzone.bench.faults import ALL, Fault, parse_faults
 from redzone.bench.simulator import SimulatorOptions
@@ -264,3 +265,21 @@ def test_errors_are_tried_again_on_request(tmp_path: Path) -> None:
     assert end.snapshot.errors == 0
     assert run.by_row[1] == first
     assert run.by_row[2].status is not Status.ERROR
+
+
+def test_nothing_blocks_the_event_loop(tmp_path: Path) -> None:
+    """A blocking call of ours in the loop (a file, a socket, a sleep, a lock) would be an error here."""
+    from PIL import Image
+
+    picture = tmp_path / "local.png"
+    Image.new("RGB", (60, 90), "navy").save(picture)
+    with simulated(options({Fault.HTTP500: 0.1, Fault.BROKEN_ANSWER: 0.1})) as simulator:
+        images = [simulator.poster_url(number) for number in range(1, 30)]
+        posters = write_list(tmp_path / "list.csv", [*images, str(picture), str(tmp_path / "none.jpg"), ""])
+        run = Run(tmp_path, simulator)
+        with blockbuster_ctx(scanned_modules="redzone"):
+            end = run.begin(posters)
+    assert end.stopped is None
+    codes = {outcome.error.code for outcome in run.outcomes if outcome.error}
+    assert codes <= {ErrorCode.INPUT, ErrorCode.FETCH_MISSING, ErrorCode.MODEL_UNAVAILABLE}
+    assert len(run.by_row) == 32

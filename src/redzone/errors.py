@@ -130,8 +130,8 @@ class ModelFault(PosterFault):
     """One attempt at the model brought no verdict.
 
     `retry` is the decision: RATE_LIMIT slows the whole run for `retry_after_s` seconds,
-    TRANSIENT repeats the question, NO leaves it to the ladder. `sent` says whether the
-    request may have been charged.
+    TRANSIENT repeats the question, NO leaves it to the ladder. `may_be_charged`: an answer
+    was perhaps made and paid for, but its tokens are not known.
     """
 
     def __init__(
@@ -140,11 +140,11 @@ class ModelFault(PosterFault):
         message: str,
         retry: Retry = Retry.NO,
         retry_after_s: float | None = None,
-        sent: bool = True,
+        may_be_charged: bool = False,
     ) -> None:
         super().__init__(code, message, retry)
         self.retry_after_s = retry_after_s
-        self.sent = sent
+        self.may_be_charged = may_be_charged
 
 
 class RunStopped(RedzoneError):

@@ -43,7 +43,7 @@ from redzone.wiring import (
     choose_provider,
     ensure_usable,
     open_cache,
-    price,
+    prices,
     vision_model,
     worker_bounds,
     zones_of,
@@ -92,7 +92,7 @@ def begin(settings: Settings, home: Path, request: Request) -> tuple[Job, Inputs
     Raises UsageError before anything is made; only standard input needs the folder first.
     """
     provider, zones = choose_provider(settings), zones_of(settings)
-    ensure_usable(provider)
+    ensure_usable(settings, provider)
     store = RunStore(home)
     inputs = RunInputs(
         paths=tuple(path if path == STDIN else str(Path(path).absolute()) for path in request.paths),
@@ -162,7 +162,7 @@ async def _forecast(
             asked=asked(settings, zones, model, provider),
             model=model,
             model_name=provider.model,
-            price=price(settings, provider),
+            price=prices(settings, provider).get(provider.model),
             workers=workers,
             max_workers=most,
         )
@@ -207,7 +207,7 @@ def reopen(folder: RunFolder, settings: Settings, home: Path, *, allow_changed: 
     provider = Provider(
         "openai" if record.provider == "openai" else "local", record.model, "as the run began"
     )
-    ensure_usable(provider)
+    ensure_usable(settings, provider)
     return Job(folder, home, settings, provider, record.zones, record.rows), inputs
 
 
@@ -250,14 +250,13 @@ def carry_out(job: Job, inputs: Inputs, manner: Manner) -> End:
             log.warning("%s", repair)
         record = job.folder.read()
         job.folder.write(record.model_copy(update={"state": RunState.RUNNING, "reason": ""}))
-        end = asyncio.run(_run(job, inputs, journal, manner))
+        end = asyncio.run(_run(job, record, inputs, journal, manner))
         seconds = record.seconds + end.snapshot.elapsed_s
         job.folder.write(_ended(record.model_copy(update={"seconds": seconds}), end))
         return End(end.snapshot, end.stopped, repairs)
 
 
-async def _run(job: Job, inputs: Inputs, journal: Journal, manner: Manner) -> End:
-    record = job.folder.read()
+async def _run(job: Job, record: RunRecord, inputs: Inputs, journal: Journal, manner: Manner) -> End:
     heading = Heading(
         run_id=job.folder.id,
         label=record.label,

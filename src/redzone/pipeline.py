@@ -285,9 +285,8 @@ class Pipeline:
             try:
                 permit = await parts.limiter.acquire(estimate.tokens)
                 if parts.model.paid:
-                    await parts.recorder.commit(
-                        render_intent(hand.ledger.row.row, question.model, parts.clock.now())
-                    )
+                    row, now = hand.ledger.row.row, parts.clock.now()
+                    await parts.recorder.commit(render_intent(row, question.model, now, estimate.cost_usd))
             except BaseException:
                 await parts.budget.settle(estimate.cost_usd, 0.0)
                 raise
@@ -300,7 +299,8 @@ class Pipeline:
         charged_usd = estimate.cost_usd  # until it is known: a lost answer may have been charged
         try:
             reply = await parts.model.ask(question)
-            charged_usd = parts.model.cost_usd(reply)
+            if not (isinstance(reply.result, ModelFault) and reply.result.may_be_charged):
+                charged_usd = parts.model.cost_usd(reply)
         except RunStopped:
             charged_usd = 0.0
             raise

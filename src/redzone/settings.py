@@ -1,31 +1,20 @@
-"""Every setting, with its sources: command line > environment > `.env` > `redzone.toml` > default.
+"""Every setting: its names, its bounds, its default and what it means. `configuration` reads them.
 
 Each has a `REDZONE_` name; the names in `also` are those that users of other tools already have.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    DotEnvSettingsSource,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-)
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from redzone.errors import SettingsInvalid
 from redzone.models import ViewKind
 
-CONFIG_NAME = "redzone.toml"
 ENV_PREFIX = "REDZONE_"
 
 # What a user may have put a secret into, rightly or not: an error names the setting, never its value.
@@ -276,6 +265,13 @@ class Settings(BaseSettings):
             raise ValueError("use `auto` or a number of at least 1")
         return value
 
+    @field_validator("view")
+    @classmethod
+    def _drawn(cls, view: ViewKind) -> ViewKind:
+        if view is ViewKind.PIXELS:
+            raise ValueError("use crop or poster")
+        return view
+
     @field_validator("openai_api_key")
     @classmethod
     def _sendable(cls, key: SecretStr | None) -> SecretStr | None:
@@ -344,114 +340,6 @@ def _checked_key(text: str) -> str | None:
     if not (key.isascii() and key.isprintable()):
         raise ValueError("it holds a line break or another character that no key has; copy it again")
     return key or None
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The settings, and for each name where its value comes from."""
-
-    settings: Settings
-    origins: Mapping[str, str]
-
-
-def find_config(start: Path) -> Path | None:
-    """The nearest redzone.toml at or above a folder."""
-    for folder in (start, *start.parents):
-        if (folder / CONFIG_NAME).is_file():
-            return folder / CONFIG_NAME
-    return None
-
-
-def load(given: Mapping[str, object], cwd: Path | None = None) -> Loaded:
-    """The settings from all sources. `given` is what the command line says, by field name.
-
-    Raises SettingsInvalid, naming the setting, its source and what is wrong.
-    """
-    cwd = cwd or Path.cwd()
-    values: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-    config = find_config(cwd)
-    # lowest first: a later source overwrites
-    for label, source in (
-        (str(config), _toml(config) if config else {}),
-        (str(cwd / ".env"), _dotenv(cwd / ".env")),
-        ("env", _by_alias(EnvSettingsSource(Settings), "env")),
-        ("command line", _given(given)),
-    ):
-        for name, (value, detail) in source.items():
-            values[name] = value
-            origins[name] = f"{label} {detail}".strip()
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = _field(str(first["loc"][0]) if first["loc"] else "settings")
-        shown = "" if name in HIDDEN else f", not {first['input']!r}"
-        reason = first["msg"].removeprefix("Value error, ")
-        raise SettingsInvalid(
-            f"{name}: {reason}{shown} (from {origins.get(name, 'default')}); "
-            "`redzone config show` lists every setting"
-        ) from error
-    return Loaded(settings, {name: origins.get(name, "default") for name in Settings.model_fields})
-
-
-_Found = dict[str, tuple[object, str]]
-
-
-def _field(loc: str) -> str:
-    """The field name of a location in a validation error, which may be an alias."""
-    return next((name for name in Settings.model_fields if loc == name or loc in variables(name)), loc)
-
-
-def _given(given: Mapping[str, object]) -> _Found:
-    return {name: (value, "") for name, value in given.items() if value is not None}
-
-
-def _toml(path: Path) -> _Found:
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise SettingsInvalid(f"{path}: cannot be read as TOML: {error}") from error
-    if "openai_api_key" in found:
-        raise SettingsInvalid(
-            f"{path}: a key does not belong in {CONFIG_NAME}; set OPENAI_API_KEY or openai_api_key_file"
-        )
-    unknown = sorted(set(found) - set(Settings.model_fields))
-    if unknown:
-        raise SettingsInvalid(f"{path}: unknown setting {unknown[0]!r}; see `redzone config show`")
-    return {name: (value, "") for name, value in found.items()}
-
-
-def _dotenv(path: Path) -> _Found:
-    if not path.is_file():
-        return {}
-    try:
-        source = DotEnvSettingsSource(Settings, env_file=path, env_file_encoding="utf-8")
-    except (ValueError, OSError) as error:
-        raise SettingsInvalid(f"{path}: cannot be read: {error}") from error
-    return _by_alias(source, str(path))
-
-
-def _by_alias(source: EnvSettingsSource, label: str) -> _Found:
-    """Values by field name, with the variable that they were read from. Raises SettingsInvalid."""
-    # a bare field name (HOME, MODEL, ZONE) is somebody else's variable: it is taken out before it is parsed
-    ours = {variable for name in Settings.model_fields for variable in variables(name)}
-    source.env_vars = {name: value for name, value in source.env_vars.items() if name.upper() in ours}
-    present = {name.upper() for name, value in source.env_vars.items() if value}
-    try:
-        found = source()
-    except SettingsError as error:
-        raise SettingsInvalid(
-            f"{label}: {error}; lists and tables are written as JSON: REDZONE_ZONES='[\"red\"]'"
-        ) from error
-    result: _Found = {}
-    for name in Settings.model_fields:
-        # the source reports every alias under the first one
-        first, *_ = known = variables(name)
-        variable = next((v for v in known if v in present), None)
-        if variable is not None and first in found:
-            result[name] = (found[first], variable)
-    return result
 
 
 def variables(name: str) -> tuple[str, ...]:

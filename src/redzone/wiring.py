@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -64,12 +65,19 @@ def choose_provider(settings: Settings) -> Provider:
     )
 
 
-def ensure_usable(provider: Provider) -> None:
-    """Raise ModelFilesMissing before a run begins, not at its first poster."""
+def ensure_usable(settings: Settings, provider: Provider) -> None:
+    """Raise before a run begins, not at its first poster: ModelFilesMissing, or SettingsInvalid for a budget
+    without a price."""
     if provider.name == "local":
         from redzone.vision.local import ensure_installed
 
         ensure_installed()
+    unpriced = [model for model in models(settings, provider) if model not in prices(settings, provider)]
+    if settings.max_cost_usd is not None and unpriced:
+        raise SettingsInvalid(
+            f"max_cost_usd: the price of {unpriced[0]} is not known; "
+            "set input_usd_per_mtok and output_usd_per_mtok"
+        )
 
 
 def zones_of(settings: Settings) -> tuple[Zone, ...]:
@@ -84,17 +92,26 @@ def zones_of(settings: Settings) -> tuple[Zone, ...]:
     return zones
 
 
-def price(settings: Settings, provider: Provider) -> Price | None:
-    """What the model costs: settings first, then the price list; None where neither knows.
+def models(settings: Settings, provider: Provider) -> tuple[str, ...]:
+    """The models in the order in which they are asked: the fallback model is the last."""
+    fallback = settings.fallback_model if provider.name == "openai" else None
+    return (provider.model,) if fallback in (None, provider.model) else (provider.model, fallback)
 
-    A server of one's own is free unless the settings give a price.
+
+def prices(settings: Settings, provider: Provider) -> dict[str, Price]:
+    """What each model costs, as far as it is known: by the settings for all of them, else by the price list.
+
+    Raises SettingsInvalid where only one of the two prices is set.
     """
     given = (settings.input_usd_per_mtok, settings.output_usd_per_mtok)
+    if None not in given:
+        return dict.fromkeys(models(settings, provider), Price(given[0] or 0.0, given[1] or 0.0))
     if given != (None, None):
-        return Price(given[0] or 0.0, given[1] or 0.0)
+        raise SettingsInvalid("set both input_usd_per_mtok and output_usd_per_mtok, or neither")
     if provider.name == "local":
-        return Price(0.0, 0.0)
-    return price_of(settings.model)
+        return {provider.model: Price(0.0, 0.0)}
+    listed = ((model, price_of(model)) for model in models(settings, provider))
+    return {model: price for model, price in listed if price is not None}
 
 
 def vision_model(
@@ -113,7 +130,7 @@ def vision_model(
         timeout_s=settings.model_timeout_s,
         max_output_tokens=settings.max_output_tokens,
         max_connections=connections,
-        price=price(settings, provider),
+        prices=prices(settings, provider),
     )
     return OpenAIVision(options, notice)
 
@@ -123,10 +140,7 @@ def ladder_options(settings: Settings, model: VisionModel, provider: Provider) -
     views = model.views
     if settings.view in views:
         views = views[views.index(settings.view) :]
-    models = [provider.model]
-    if provider.name == "openai" and settings.fallback_model and settings.fallback_model not in models:
-        models.append(settings.fallback_model)
-    return LadderOptions(views, tuple(models), settings.max_attempts)
+    return LadderOptions(views, models(settings, provider), settings.max_attempts)
 
 
 def asked(settings: Settings, zones: tuple[Zone, ...], model: VisionModel, provider: Provider) -> Asked:
@@ -173,16 +187,6 @@ async def assemble(
     recorder after the crew, so that answers which are paid for reach the disk."""
     settings, clock, random = job.settings, LoopClock(), Random()  # noqa: S311  jitter
     workers, most = worker_bounds(settings, job.provider)
-    model = vision_model(settings, job.provider, most, notice)
-    if (
-        settings.max_cost_usd is not None
-        and job.provider.name == "openai"
-        and price(settings, job.provider) is None
-    ):
-        raise SettingsInvalid(
-            f"max_cost_usd: the price of {job.provider.model} is not known; "
-            "set input_usd_per_mtok and output_usd_per_mtok"
-        )
     metrics = Metrics(clock, rows=job.rows)
     limits = Limits(
         settings.requests_per_min,
@@ -190,47 +194,59 @@ async def assemble(
         settings.request_delay_ms / 1000,
         probe=job.provider.name != "local",
     )
-    cache = open_cache(settings, job.home, job.folder.path)
+    async with (
+        _model_and_cache(job, most, notice) as (model, cache),
+        Fetcher(_fetch_options(settings, most), clock, random) as fetcher,
+        Recorder(journal) as recorder,
+        aiofiles.open(job.folder.metrics_path, "a", encoding="utf-8") as metrics_file,
+    ):
+
+        async def write_metrics(snapshot: Snapshot) -> None:
+            await metrics_file.write(snapshot.model_dump_json() + "\n")
+            await metrics_file.flush()
+
+        limiter = Limiter(limits, clock)
+        parts = Parts(
+            fetcher=fetcher,
+            model=model,
+            limiter=limiter,
+            cache=cache,
+            recorder=recorder,
+            metrics=metrics,
+            budget=Budget(settings.max_cost_usd, journal.index.most_spent_usd),
+            breaker=Breaker(settings.breaker_failures, settings.breaker_s, clock),
+            clock=clock,
+            random=random,
+            monitor=Monitor(metrics, limiter, clock, (write_metrics,), settings.stuck_after_s),
+        )
+        options = Options(
+            run_id=job.folder.id,
+            zones=job.zones,
+            ladder=ladder_options(settings, model, job.provider),
+            asked=asked(settings, job.zones, model, job.provider),
+            min_confidence_pct=settings.min_confidence_pct,
+            workers=workers,
+            max_workers=most,
+            deadline_s=settings.deadline_s,
+            framing=framing.FramingOptions(max_pixels=settings.max_image_pixels),
+        )
+        yield Pipeline(parts, options), metrics
+
+
+@asynccontextmanager
+async def _model_and_cache(
+    job: Job, connections: int, notice: Callable[[str], None]
+) -> AsyncIterator[tuple[VisionModel, Cache]]:
+    """Both read files when they are made, so a thread makes them."""
+    model = await asyncio.to_thread(vision_model, job.settings, job.provider, connections, notice)
     try:
-        async with (
-            Fetcher(_fetch_options(settings, most), clock, random) as fetcher,
-            Recorder(journal) as recorder,
-            aiofiles.open(job.folder.metrics_path, "a", encoding="utf-8") as metrics_file,
-        ):
-
-            async def write_metrics(snapshot: Snapshot) -> None:
-                await metrics_file.write(snapshot.model_dump_json() + "\n")
-                await metrics_file.flush()
-
-            limiter = Limiter(limits, clock)
-            parts = Parts(
-                fetcher=fetcher,
-                model=model,
-                limiter=limiter,
-                cache=cache,
-                recorder=recorder,
-                metrics=metrics,
-                budget=Budget(settings.max_cost_usd, journal.index.cost_usd),
-                breaker=Breaker(settings.breaker_failures, settings.breaker_s, clock),
-                clock=clock,
-                random=random,
-                monitor=Monitor(metrics, limiter, clock, (write_metrics,), settings.stuck_after_s),
-            )
-            options = Options(
-                run_id=job.folder.id,
-                zones=job.zones,
-                ladder=ladder_options(settings, model, job.provider),
-                asked=asked(settings, job.zones, model, job.provider),
-                min_confidence_pct=settings.min_confidence_pct,
-                workers=workers,
-                max_workers=most,
-                deadline_s=settings.deadline_s,
-                framing=framing.FramingOptions(max_pixels=settings.max_image_pixels),
-            )
-            yield Pipeline(parts, options), metrics
+        cache = await asyncio.to_thread(open_cache, job.settings, job.home, job.folder.path)
+        try:
+            yield model, cache
+        finally:
+            await asyncio.to_thread(cache.close)
     finally:
         await model.aclose()
-        cache.close()
 
 
 def _fetch_options(settings: Settings, workers: int) -> FetchOptions:

@@ -439,7 +439,10 @@ async def test_what_is_sent_is_not_kept_and_is_bounded() -> None:
 async def test_an_estimate_is_an_upper_bound_of_what_is_billed() -> None:
     """Tokens in and out, and dollars; otherwise a budget could be exceeded."""
     price = Price(0.10, 0.50)
-    async with Simulator() as simulator, asking(simulator.base_url, price=price) as model:
+    async with (
+        Simulator() as simulator,
+        asking(simulator.base_url, prices={"gpt-6-luna": price} if price else {}) as model,
+    ):
         for wording in Wording:
             asked = question(wording, RED, LOGO)
             found = await model.ask(asked)

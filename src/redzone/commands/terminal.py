@@ -14,7 +14,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from redzone.settings import Loaded
+    from redzone.configuration import Loaded
 
 HomeOption = Annotated[
     Path | None,
@@ -52,7 +52,7 @@ def print_json(value: object) -> None:
 
 def load_settings(given: Mapping[str, Any] | None = None) -> Loaded:
     """The settings from all sources. Raises SettingsInvalid."""
-    from redzone.settings import load
+    from redzone.configuration import load
 
     return load(given or {})
 

@@ -36,10 +36,12 @@ _log = logging.getLogger(__name__)
 
 
 class Intent(Frozen):
-    """Written before a paid request. Without a later outcome of the row, that request is in doubt."""
+    """Written before a paid request, which costs at most `most_usd`. Without a later outcome of the row, that
+    request is in doubt."""
 
     row: int = Field(ge=1)
     model: str
+    most_usd: float = Field(default=0.0, ge=0.0)
     started_at: datetime
 
 
@@ -51,6 +53,7 @@ class IntentHead(BaseModel):
     """As much of an intent as counting needs."""
 
     row: int = Field(ge=1)
+    most_usd: float = 0.0
 
 
 class OutcomeHead(BaseModel):
@@ -58,6 +61,7 @@ class OutcomeHead(BaseModel):
 
     row: int = Field(ge=1)
     status: Status
+    attempts: int
     cost_usd: float
     tokens: Tokens
 
@@ -66,9 +70,10 @@ class _AnySchema(BaseModel):
     schema_version: int = Field(alias="schema")
 
 
-def render_intent(row: int, model: str, started_at: datetime) -> bytes:
+def render_intent(row: int, model: str, started_at: datetime, most_usd: float = 0.0) -> bytes:
     """One line that `parse_line` gives back as an Intent; lone surrogates become U+FFFD."""
-    return _sealed(_INTENT + _json(Intent(row=row, model=model, started_at=started_at))[1:])
+    intent = Intent(row=row, model=model, most_usd=most_usd, started_at=started_at)
+    return _sealed(_INTENT + _json(intent)[1:])
 
 
 def render_outcome(outcome: Outcome) -> bytes:

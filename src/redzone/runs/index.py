@@ -41,7 +41,9 @@ class CheckpointIndex:
         self.bad_lines: tuple[BadLine, ...] = ()
         self._input_tokens = 0
         self._output_tokens = 0
-        self._in_doubt: set[int] = set()
+        self._lost_usd = 0.0
+        # per row: requests since its last outcome, and what they cost at most
+        self._in_doubt: dict[int, tuple[int, float]] = {}
         self._counts = dict.fromkeys(Status, 0)
         # per row: offset * 8 + number of the status, 0 for no outcome; in pages, because the rows of a sample
         # lie far apart
@@ -63,7 +65,8 @@ class CheckpointIndex:
             self._add_outcome(line.offset, line.head)
         else:
             self.intents += 1
-            self._in_doubt.add(line.head.row)
+            requests, most_usd = self._in_doubt.get(line.head.row, (0, 0.0))
+            self._in_doubt[line.head.row] = requests + 1, most_usd + line.head.most_usd
 
     def _add_fault(self, line: Line) -> None:
         if line.fault is TORN:
@@ -80,7 +83,10 @@ class CheckpointIndex:
             self._counts[_status(page[slot])] -= 1
         page[slot] = offset * 8 + _STATUSES.index(head.status) + 1
         self._counts[head.status] += 1
-        self._in_doubt.discard(head.row)
+        requests, most_usd = self._in_doubt.pop(head.row, (0, 0.0))
+        if requests > head.attempts:
+            # some of them were made by a process that ended before it could record what they cost
+            self._lost_usd += most_usd * (requests - head.attempts) / requests
         self.outcomes += 1
         self.cost_usd += head.cost_usd
         self._input_tokens += head.tokens.input
@@ -100,6 +106,11 @@ class CheckpointIndex:
     def answered(self) -> int:
         """Rows that have an outcome."""
         return sum(self._counts.values())
+
+    @property
+    def most_spent_usd(self) -> float:
+        """What was recorded, and the most that requests may have cost whose answers were not."""
+        return self.cost_usd + self._lost_usd + sum(most_usd for _, most_usd in self._in_doubt.values())
 
     @property
     def in_doubt(self) -> tuple[int, ...]:

@@ -186,7 +186,7 @@ class Recorder:
             except asyncio.CancelledError as error:
                 # answers that are paid for reach the disk first
                 cancelled = error
-        self._thread.shutdown()
+        self._thread.shutdown(wait=False)  # it has nothing left to do
         if cancelled is not None:
             raise cancelled
         if not self._writer.cancelled():

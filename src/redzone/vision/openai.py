@@ -40,14 +40,14 @@ SHORTEST_KEY = 8  # servers without keys are given "none", a word of many messag
 
 @dataclass(frozen=True, slots=True)
 class OpenAIOptions:
-    """How the API is reached. `price` is None where it is not known."""
+    """How the API is reached. `prices` by model; a model without one counts as free."""
 
     api_key: str = field(repr=False)
     base_url: str | None = None
     timeout_s: float = 60.0
     max_output_tokens: int = 600
     max_connections: int = 200
-    price: Price | None = None
+    prices: Mapping[str, Price] = field(default_factory=dict)
 
 
 class OpenAIVision:
@@ -88,12 +88,13 @@ class OpenAIVision:
             input=picture + math.ceil(chars / CHARS_PER_TOKEN) + REQUEST_OVERHEAD_TOKENS,
             output=self._options.max_output_tokens,
         )
-        price = self._options.price
+        price = self._options.prices.get(question.model)
         return Estimate(tokens.input, tokens.output, price.cost_usd(tokens) if price else 0.0)
 
     def cost_usd(self, reply: Reply) -> float:
         """By the tokens that the API reported and the price list; 0 where the price is not known."""
-        return self._options.price.cost_usd(reply.tokens) if self._options.price else 0.0
+        price = self._options.prices.get(reply.model)
+        return price.cost_usd(reply.tokens) if price else 0.0
 
     async def ask(self, question: Question) -> Reply:
         """One request. Raises CredentialsRejected, QuotaExhausted or ModelUnknown."""
@@ -108,12 +109,18 @@ class OpenAIVision:
                 return Reply(self._change_to_chat(), question.model, allowance=allowance)
             text = self._without_key(f"HTTP {error.status_code}: {error.message}")[:MESSAGE_CHARS]
             return Reply(_status_fault(error, text, question.model), question.model, allowance=allowance)
-        except openai.APITimeoutError:
+        except openai.APITimeoutError as error:
             text = f"no answer within {self._options.timeout_s:g} s"
-            return Reply(ModelFault(ErrorCode.MODEL_TIMEOUT, text, Retry.TRANSIENT), question.model)
+            fault = ModelFault(
+                ErrorCode.MODEL_TIMEOUT, text, Retry.TRANSIENT, may_be_charged=_was_sent(error)
+            )
+            return Reply(fault, question.model)
         except (openai.APIConnectionError, openai.APIResponseValidationError) as error:
             text = self._without_key(f"{error.message} {error.__cause__ or ''}".strip())[:MESSAGE_CHARS]
-            return Reply(ModelFault(ErrorCode.MODEL_UNAVAILABLE, text, Retry.TRANSIENT), question.model)
+            fault = ModelFault(
+                ErrorCode.MODEL_UNAVAILABLE, text, Retry.TRANSIENT, may_be_charged=_was_sent(error)
+            )
+            return Reply(fault, question.model)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -203,7 +210,10 @@ def _reply(response: httpx2.Response, question: Question, read: Callable[[Any], 
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         # a server or a proxy answered 200 with something that is no answer of this API
         fault = ModelFault(
-            ErrorCode.MODEL_UNREADABLE, f"the server's answer is broken: {error}", Retry.TRANSIENT
+            ErrorCode.MODEL_UNREADABLE,
+            f"the server's answer is broken: {error}",
+            Retry.TRANSIENT,
+            may_be_charged=True,
         )
         return Reply(fault, question.model, allowance=allowance)
     return Reply(_judge(said, question), question.model, said.tokens, allowance)
@@ -260,6 +270,13 @@ def _is_route_missing(error: openai.APIStatusError) -> bool:
     if error.status_code not in (404, 405):
         return False
     return error.code != "model_not_found" and "model" not in str(error.message).lower()
+
+
+def _was_sent(error: openai.APIError) -> bool:
+    """Whether the request may have reached the server, whose answer was then lost."""
+    import httpx2
+
+    return not isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
 
 
 def _status_fault(error: openai.APIStatusError, message: str, model: str) -> ModelFault:
