@@ -9,7 +9,8 @@ from itertools import count
 from pathlib import Path
 
 from redzone.errors import JournalFailed
-from redzone.runs.journal import Journal, Recorder, render_intent, render_outcome
+from redzone.runs.checkpoint import render_intent, render_outcome
+from redzone.runs.journal import Journal, Recorder
 from tests.outcomes import NOON, outcome
 
 WORKERS = 8

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from redzone.bench.faults import Fault
-from redzone.bench.simulator import SimulatorOptions
+from redzone.bench.simulator import Simulator, SimulatorOptions
 from redzone.cli import app
 from tests.command import redzone
 from tests.conftest import Invoke
@@ -27,6 +27,18 @@ def key(monkeypatch: pytest.MonkeyPatch, invoke: Invoke) -> str:
     del invoke
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-0123456789-a1b2")
     return "sk-secret-0123456789-a1b2"
+
+
+def server_of(simulator: Simulator) -> tuple[str, ...]:
+    """The options that send a run to the simulator, quietly."""
+    return ("--base-url", simulator.base_url, "--allow-private-hosts", "--progress", "none")
+
+
+def analyse(invoke: Invoke, tmp_path: Path, simulator: Simulator, count: int, *more: str) -> None:
+    """A finished run over the simulator's first posters."""
+    posters = poster_list(tmp_path / "list.csv", simulator, count)
+    done = invoke("analyze", posters, *server_of(simulator), *more)
+    assert done.returncode == 0, done.stderr
 
 
 def test_help_imports_neither_openai_nor_the_model(tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ import pytest
 
 from redzone.errors import CheckpointUnusable, JournalFailed
 from redzone.models import Status
+from redzone.runs.checkpoint import render_intent, render_outcome
 from redzone.runs.index import CheckpointIndex, check_checkpoint
-from redzone.runs.journal import Journal, Recorder, render_intent, render_outcome
+from redzone.runs.journal import Journal, Recorder
 from tests.journal_writer import WORKERS
 from tests.outcomes import NOON, outcome
 from tests.test_checkpoint import foreign_line, write

@@ -247,12 +247,3 @@ class Reply:
     model: str
     tokens: Tokens = field(default_factory=Tokens)
     allowance: Allowance | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A readable answer: one verdict per zone of the question, in its order."""
-
-    verdicts: tuple[ZoneVerdict, ...]
-    tokens: Tokens
-    model: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,8 +66,3 @@ def home_of(loaded: Loaded) -> Path:
 def home_for(home: Path | None) -> Path:
     """The home for a command that has only `--home`."""
     return home_of(load_settings({"home": home}))
-
-
-def quiet_pipes() -> None:
-    """After `| head` closed stdout, do not complain a second time at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -19,30 +19,10 @@ from redzone.errors import JournalFailed
 from redzone.runs.checkpoint import (
     TORN,
     BadLine,
-    Intent,
-    parse_line,
-    read_outcomes,
-    render_intent,
-    render_outcome,
     scan,
 )
 from redzone.runs.durable import open_private, sync_data, sync_folder
-from redzone.runs.index import CheckpointIndex, CheckReport, check_checkpoint
-
-__all__ = [
-    "BadLine",
-    "CheckReport",
-    "CheckpointIndex",
-    "Intent",
-    "Journal",
-    "Recorder",
-    "Repairs",
-    "check_checkpoint",
-    "parse_line",
-    "read_outcomes",
-    "render_intent",
-    "render_outcome",
-]
+from redzone.runs.index import CheckpointIndex
 
 _REMEDIES = {
     errno.ENOSPC: "free space on that disk",

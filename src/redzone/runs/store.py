@@ -14,24 +14,11 @@ from redzone.errors import CheckpointUnusable, RunLocked, RunNotFound, UsageErro
 from redzone.runs.durable import FILE_MODE, make_private_folder, open_private, replace_file, sync_folder
 from redzone.runs.record import (
     RUN_ID,
-    RunInputs,
     RunRecord,
     RunState,
-    new_run_id,
     parse_record,
     render_record,
 )
-
-__all__ = [
-    "RunFolder",
-    "RunInputs",
-    "RunRecord",
-    "RunState",
-    "RunStore",
-    "find_home",
-    "make_home",
-    "new_run_id",
-]
 
 HOME_NAME = ".redzone"
 _CANDIDATES_SHOWN = 5
