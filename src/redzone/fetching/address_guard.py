@@ -16,6 +16,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 import httpcore2
 
 from redzone.errors import ErrorCode, FetchFault, Retry
+from redzone.network import QuickBackend
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -74,7 +75,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
     def __init__(self, resolve: Resolve = resolve_host, allows: Callable[[str], bool] = is_public) -> None:
         self._resolve = resolve
         self._allows = allows
-        self._network = httpcore2.AnyIOBackend()
+        self._network = QuickBackend()
 
     async def connect_tcp(
         self,

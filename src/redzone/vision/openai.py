@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies
 
 from redzone.errors import (
     CredentialsRejected,
@@ -60,16 +61,12 @@ class OpenAIVision:
     prompt_version = prompts.VERSION
 
     def __init__(self, options: OpenAIOptions, notice: Callable[[str], None]) -> None:
-        import httpx2
         import openai
 
         self._options = options
         self._notice = notice
         self._chat = False
-        limits = httpx2.Limits(
-            max_connections=options.max_connections, max_keepalive_connections=options.max_connections
-        )
-        self._http = httpx2.AsyncClient(limits=limits, timeout=options.timeout_s)
+        self._http = _http_client(options)
         self._client = openai.AsyncOpenAI(
             api_key=options.api_key,
             base_url=options.base_url,
@@ -190,6 +187,30 @@ class OpenAIVision:
         import httpx2
 
         return await self._client.post(path, cast_to=httpx2.Response, body=body)
+
+
+def _http_client(options: OpenAIOptions) -> httpx2.AsyncClient:
+    """A client that keeps a connection for each worker; over quick ones unless a proxy is set."""
+    import httpcore2
+    import httpx2
+
+    from redzone.network import QuickBackend
+
+    most = options.max_connections
+    if getproxies():
+        # a client with a transport of its own takes no proxy from the environment
+        limits = httpx2.Limits(max_connections=most, max_keepalive_connections=most)
+        return httpx2.AsyncClient(limits=limits, timeout=options.timeout_s)
+    transport = httpx2.AsyncHTTPTransport()
+    # the transport takes no network; were its pool called otherwise one day, only the speed would be lost
+    transport._pool = httpcore2.AsyncConnectionPool(  # noqa: SLF001
+        ssl_context=httpx2.create_ssl_context(),
+        max_connections=most,
+        max_keepalive_connections=most,
+        keepalive_expiry=30.0,
+        network_backend=QuickBackend(),
+    )
+    return httpx2.AsyncClient(transport=transport, timeout=options.timeout_s)
 
 
 @dataclass(frozen=True, slots=True)
