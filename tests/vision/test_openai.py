@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import traceback
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from redzone.bench.artwork import poster_file
 from redzone.bench.model_replies import write_duration
-from redzone.bench.model_requests import Api
+from redzone.bench.model_requests import Api as ServedApi
 from redzone.bench.simulator import Fault, Simulator, SimulatorOptions
 from redzone.errors import (
     CredentialsRejected,
@@ -28,8 +29,10 @@ from redzone.errors import (
 )
 from redzone.models import Allowance, Question, Reply, Source, Tokens, View, ViewKind, Wording, Zone
 from redzone.vision import prompts
-from redzone.vision.openai import OpenAIOptions, OpenAIVision, parse_duration_s, read_allowance
+from redzone.vision.openai import OpenAIOptions, OpenAIVision
+from redzone.vision.openai_wire import Api, request_bytes
 from redzone.vision.prices import Price
+from redzone.vision.rate_headers import parse_duration_s, read_allowance
 from tests.loopback import Answer, Loopback, hang_up, reply
 
 KEY = "sk-test-0123456789abcdef"
@@ -362,7 +365,7 @@ async def test_a_server_without_the_responses_api_is_asked_over_chat_and_that_is
     assert all(isinstance(found.result, tuple) for found in second)
     assert len(notices) == 1
     assert "Chat Completions" in notices[0]
-    assert [record.path for record in simulator.log] == [Api.RESPONSES] * 8 + [Api.CHAT] * 8
+    assert [record.path for record in simulator.log] == [ServedApi.RESPONSES] * 8 + [ServedApi.CHAT] * 8
 
 
 async def test_a_server_with_neither_api_stops_the_run() -> None:
@@ -410,30 +413,35 @@ async def test_retry_after_is_read_in_milliseconds_or_seconds(
     assert fault_of(await ask_server(reply(429, b"", **headers))).retry_after_s == seconds
 
 
-async def test_what_is_sent_is_not_kept_and_is_bounded() -> None:
-    """store=False, the picture inline, a strict schema, max_output_tokens."""
-    bodies = []
+@pytest.mark.parametrize("wording", Wording)
+def test_what_is_sent_is_not_kept_and_is_bounded(wording: Wording) -> None:
+    """store=False, the picture inline, max_output_tokens, and a strict schema with the full question."""
+    asked = question(wording)
+    body = json.loads(request_bytes(Api.RESPONSES, asked, 123))
+    assert (body["store"], body["max_output_tokens"], body["model"]) == (False, 123, "gpt-6-luna")
+    assert ("text" in body) == (wording is Wording.FULL)
+    if wording is Wording.FULL:
+        assert body["text"]["format"] == {
+            "type": "json_schema",
+            "name": "zones",
+            "schema": prompts.answer_schema((RED,)),
+            "strict": True,
+        }
+    text, picture = body["input"][0]["content"]
+    assert text["text"] == prompts.instruction(asked)
+    encoded = picture["image_url"].removeprefix("data:image/jpeg;base64,")
+    assert base64.b64decode(encoded) == asked.view.data
 
-    class Recording(OpenAIVision):
-        async def _post(self, path: str, body: Any) -> Any:
-            bodies.append((path, body))
-            return await super()._post(path, body)
 
-    async with Simulator() as simulator:
-        options = OpenAIOptions(api_key=KEY, base_url=simulator.base_url, max_output_tokens=123)
-        model = Recording(options, print)
-        await model.ask(question())
-        await model.ask(question(Wording.SIMPLE))
-        await model.aclose()
-    (path, full), (_, simple) = bodies
-    assert path == "/responses"
-    assert (full["store"], full["max_output_tokens"], full["model"]) == (False, 123, "gpt-6-luna")
-    assert full["text"]["format"]["strict"] is True
-    assert "text" not in simple
-    text, picture = full["input"][0]["content"]
-    assert text["text"] == prompts.instruction(question())
-    assert picture["image_url"].startswith("data:image/jpeg;base64,/9j/")
-    assert simulator.log[0].image_sha256 is not None
+def test_chat_is_asked_the_same() -> None:
+    """The same words, schema and picture in the other API's places."""
+    asked = question()
+    body = json.loads(request_bytes(Api.CHAT, asked, 123))
+    text, picture = body["messages"][0]["content"]
+    assert (body["model"], body["max_tokens"]) == ("gpt-6-luna", 123)
+    assert text["text"] == prompts.instruction(asked)
+    assert base64.b64decode(picture["image_url"]["url"].partition(",")[2]) == asked.view.data
+    assert body["response_format"]["json_schema"]["schema"] == prompts.answer_schema((RED,))
 
 
 async def test_an_estimate_is_an_upper_bound_of_what_is_billed() -> None:
@@ -441,7 +449,7 @@ async def test_an_estimate_is_an_upper_bound_of_what_is_billed() -> None:
     price = Price(0.10, 0.50)
     async with (
         Simulator() as simulator,
-        asking(simulator.base_url, prices={"gpt-6-luna": price} if price else {}) as model,
+        asking(simulator.base_url, prices={"gpt-6-luna": price}) as model,
     ):
         for wording in Wording:
             asked = question(wording, RED, LOGO)

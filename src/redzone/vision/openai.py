@@ -6,13 +6,10 @@ ours here and nowhere else.
 
 from __future__ import annotations
 
-import base64
-import json
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.request import getproxies
 
 from redzone.errors import (
@@ -23,10 +20,12 @@ from redzone.errors import (
     QuotaExhausted,
     Retry,
 )
-from redzone.models import Allowance, Question, Reply, Source, Tokens, ViewKind, Wording
+from redzone.models import Question, Reply, Source, Tokens, ViewKind, Wording
 from redzone.vision import prompts
 from redzone.vision.interface import Estimate
+from redzone.vision.openai_wire import Api, read_reply, request_bytes
 from redzone.vision.prices import Price, image_tokens
+from redzone.vision.rate_headers import read_allowance, retry_after_s
 
 if TYPE_CHECKING:
     import httpx2
@@ -99,7 +98,7 @@ class OpenAIVision:
 
         chat = self._chat  # another request may find out meanwhile
         try:
-            return await (self._ask_chat(question) if chat else self._ask_responses(question))
+            return await self._post(Api.CHAT if chat else Api.RESPONSES, question)
         except openai.APIStatusError as error:
             allowance = read_allowance(error.response.headers)
             if not chat and _is_route_missing(error):
@@ -137,56 +136,17 @@ class OpenAIVision:
             return text
         return text.replace(key, "***").replace(repr(key)[1:-1], "***")
 
-    async def _ask_responses(self, question: Question) -> Reply:
-        body: dict[str, Any] = {
-            "model": question.model,
-            "store": False,
-            "max_output_tokens": self._options.max_output_tokens,
-            "input": [
-                {
-                    "role": "user",
-                    "content": [
-                        {"type": "input_text", "text": prompts.instruction(question)},
-                        {"type": "input_image", "image_url": _data_uri(question), "detail": "high"},
-                    ],
-                }
-            ],
-        }
-        if question.wording is Wording.FULL:
-            schema = prompts.answer_schema(question.zones)
-            body["text"] = {
-                "format": {"type": "json_schema", "name": "zones", "schema": schema, "strict": True}
-            }
-        response = await self._post("/responses", body)
-        return _reply(response, question, _read_responses)
-
-    async def _ask_chat(self, question: Question) -> Reply:
-        body: dict[str, Any] = {
-            "model": question.model,
-            "max_tokens": self._options.max_output_tokens,
-            "messages": [
-                {
-                    "role": "user",
-                    "content": [
-                        {"type": "text", "text": prompts.instruction(question)},
-                        {"type": "image_url", "image_url": {"url": _data_uri(question)}},
-                    ],
-                }
-            ],
-        }
-        if question.wording is Wording.FULL:
-            schema = prompts.answer_schema(question.zones)
-            body["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": "zones", "schema": schema, "strict": True},
-            }
-        response = await self._post("/chat/completions", body)
-        return _reply(response, question, _read_chat)
-
-    async def _post(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
+    async def _post(self, api: Api, question: Question) -> Reply:
         import httpx2
 
-        return await self._client.post(path, cast_to=httpx2.Response, body=body)
+        response = await self._client.post(
+            api,
+            cast_to=httpx2.Response,
+            # as bytes: the SDK would walk through the body and then serialise it, picture and all
+            content=request_bytes(api, question, self._options.max_output_tokens),
+            options={"headers": {"Content-Type": "application/json"}},
+        )
+        return read_reply(api, response.content, question, read_allowance(response.headers))
 
 
 def _http_client(options: OpenAIOptions) -> httpx2.AsyncClient:
@@ -211,79 +171,6 @@ def _http_client(options: OpenAIOptions) -> httpx2.AsyncClient:
         network_backend=QuickBackend(),
     )
     return httpx2.AsyncClient(transport=transport, timeout=options.timeout_s)
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """The parts of an answer that matter, whatever API it came over."""
-
-    text: str = ""
-    refusal: str = ""
-    cut_off: str = ""
-    tokens: Tokens = Tokens()  # noqa: RUF009  frozen
-
-
-def _reply(response: httpx2.Response, question: Question, read: Callable[[Any], _Said]) -> Reply:
-    """A 200 as a value: the verdicts, or why there are none."""
-    allowance = read_allowance(response.headers)
-    try:
-        said = read(json.loads(response.content))
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        # a server or a proxy answered 200 with something that is no answer of this API
-        fault = ModelFault(
-            ErrorCode.MODEL_UNREADABLE,
-            f"the server's answer is broken: {error}",
-            Retry.TRANSIENT,
-            may_be_charged=True,
-        )
-        return Reply(fault, question.model, allowance=allowance)
-    return Reply(_judge(said, question), question.model, said.tokens, allowance)
-
-
-def _judge(said: _Said, question: Question) -> Any:
-    """The verdicts, or a fault that tells a refusal, an empty, a cut-off and a broken answer apart."""
-    if said.refusal:
-        return ModelFault(ErrorCode.MODEL_REFUSED, f"the model refused: {said.refusal[:200]}")
-    if said.cut_off:
-        return ModelFault(ErrorCode.MODEL_UNREADABLE, f"the answer was cut off: {said.cut_off}")
-    if not said.text.strip():
-        return ModelFault(ErrorCode.MODEL_UNREADABLE, "the answer was empty")
-    try:
-        return prompts.parse_answer(said.text, question)
-    except prompts.AnswerUnreadable as error:
-        return ModelFault(ErrorCode.MODEL_UNREADABLE, f"the answer cannot be read: {error}")
-
-
-def _read_responses(data: Any) -> _Said:
-    parts = [part for item in data["output"] if item["type"] == "message" for part in item["content"]]
-    usage = data.get("usage") or {}
-    reason = (data.get("incomplete_details") or {}).get("reason", "")
-    refusal = "".join(part["refusal"] for part in parts if part["type"] == "refusal")
-    return _Said(
-        text="".join(part["text"] for part in parts if part["type"] == "output_text"),
-        refusal=refusal or ("content filter" if reason == "content_filter" else ""),
-        cut_off=reason,
-        tokens=_tokens(usage, "input_tokens", "output_tokens"),
-    )
-
-
-def _read_chat(data: Any) -> _Said:
-    choice = data["choices"][0]
-    message = choice["message"]
-    usage = data.get("usage") or {}
-    reason = choice.get("finish_reason")
-    return _Said(
-        text="".join([message.get("content") or ""]),  # anything but a text is a TypeError
-        refusal="".join([message.get("refusal") or ""])
-        or ("content filter" if reason == "content_filter" else ""),
-        cut_off="max_output_tokens" if reason == "length" else "",
-        tokens=_tokens(usage, "prompt_tokens", "completion_tokens"),
-    )
-
-
-def _tokens(usage: Mapping[str, Any], input_name: str, output_name: str) -> Tokens:
-    """What the answer says it took; 0 where it says nothing or null."""
-    return Tokens(input=usage.get(input_name) or 0, output=usage.get(output_name) or 0)
 
 
 def _is_route_missing(error: openai.APIStatusError) -> bool:
@@ -311,52 +198,8 @@ def _status_fault(error: openai.APIStatusError, message: str, model: str) -> Mod
         raise ModelUnknown(f"{message}; check --model {model} and --base-url") from None
     if error.status_code == 429:
         return ModelFault(
-            ErrorCode.MODEL_UNAVAILABLE, message, Retry.RATE_LIMIT, _retry_after_s(error.response.headers)
+            ErrorCode.MODEL_UNAVAILABLE, message, Retry.RATE_LIMIT, retry_after_s(error.response.headers)
         )
     if error.status_code >= 500 or error.status_code in (408, 409):
         return ModelFault(ErrorCode.MODEL_UNAVAILABLE, message, Retry.TRANSIENT)
     return ModelFault(ErrorCode.MODEL_REJECTED, message)
-
-
-def _data_uri(question: Question) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(question.view.data).decode("ascii")
-
-
-def read_allowance(headers: Mapping[str, str]) -> Allowance | None:
-    """The `x-ratelimit-*` headers as values; None where there are none."""
-    allowance = Allowance(
-        limit_requests=_int(headers.get("x-ratelimit-limit-requests")),
-        remaining_requests=_int(headers.get("x-ratelimit-remaining-requests")),
-        reset_requests_s=parse_duration_s(headers.get("x-ratelimit-reset-requests")),
-        limit_tokens=_int(headers.get("x-ratelimit-limit-tokens")),
-        remaining_tokens=_int(headers.get("x-ratelimit-remaining-tokens")),
-        reset_tokens_s=parse_duration_s(headers.get("x-ratelimit-reset-tokens")),
-    )
-    return None if allowance == Allowance() else allowance
-
-
-def _int(text: str | None) -> int | None:
-    return int(text) if text and re.fullmatch(r"\s*\d{1,15}\s*", text) else None
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """`retry-after-ms`, else `retry-after` in seconds; None where neither is a number."""
-    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers[name]) * unit_s
-        except (KeyError, ValueError):
-            continue
-        if math.isfinite(seconds) and seconds >= 0:
-            return seconds
-    return None
-
-
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = r"(\d{1,15}(?:\.\d{1,15})?)(ms|[smhd])"
-
-
-def parse_duration_s(text: str | None) -> float | None:
-    """Seconds of a duration such as `1s`, `6m0s` or `120ms`; None where it is none."""
-    if not text or not re.fullmatch(rf"(?:{_PART})+", text):
-        return None
-    return sum(float(number) * _UNITS_S[unit] for number, unit in re.findall(_PART, text))
