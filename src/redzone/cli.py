@@ -34,14 +34,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(runs.app, name="runs")
-app.add_typer(cache.app, name="cache")
-app.add_typer(config.app, name="config")
-app.add_typer(bench.app, name="bench")
-app.command()(runs.export)
-app.command()(runs.check)
-app.command()(doctor)
-
 SHOWN_VERDICTS = 30
 
 RpmOption = Annotated[
@@ -101,7 +93,7 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
     zone: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="PRESET|NAME=x,y,w,h", help="Zone to judge, in fractions. Again for more. [red]"
+            metavar="PRESET|NAME=x,y,w,h", help="Zone to judge, in fractions. Again for more. [default: red]"
         ),
     ] = None,
     view: Annotated[
@@ -249,12 +241,22 @@ def resume(  # noqa: PLR0913
     raise typer.Exit(launch.exit_code(end, fail_on_fail=fail_on is not None))
 
 
-@app.command()
 def schema() -> None:
-    """Print the JSON Schema of an outcome line of checkpoint.jsonl."""
+    """Print the JSON Schema of a checkpoint line."""
     from redzone.runs.checkpoint import line_schema
 
     print_json(line_schema())
+
+
+# in the order of the help page
+app.command()(runs.export)
+app.add_typer(runs.app, name="runs")
+app.command()(runs.check)
+app.add_typer(config.app, name="config")
+app.add_typer(cache.app, name="cache")
+app.command()(doctor)
+app.command()(schema)
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:

@@ -34,6 +34,7 @@ from redzone.vision.prices import Price, price_of
 from redzone.zones import parse_zone
 
 CACHE_NAME = "cache.sqlite"
+IN_THE_CHECKPOINT = {"recent", "groups"}  # so metrics.jsonl need not repeat it every second
 LOCAL_SPARE_WORKERS = 2  # while the processors judge, these fetch
 
 
@@ -202,7 +203,7 @@ async def assemble(
     ):
 
         async def write_metrics(snapshot: Snapshot) -> None:
-            await metrics_file.write(snapshot.model_dump_json() + "\n")
+            await metrics_file.write(snapshot.model_dump_json(exclude=IN_THE_CHECKPOINT) + "\n")
             await metrics_file.flush()
 
         limiter = Limiter(limits, clock)

@@ -106,9 +106,16 @@ def test_an_endless_line_is_an_error(tmp_path: Path) -> None:
         read(write(tmp_path, "p.csv", packed))
 
 
-def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
-    """Missing, a pipe, no path at all: each with its own words."""
-    with pytest.raises(InputUnusable, match="cannot be read: No such file or directory; the full path is /"):
+def test_what_is_no_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missing, a pipe, no path at all: each with its own words, and the full path where it was not given."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputUnusable) as missing:
+        opened(Path("missing.csv"))
+    assert str(missing.value) == (
+        "missing.csv cannot be read: No such file or directory; "
+        f"the full path is {tmp_path}/missing.csv; check the name"
+    )
+    with pytest.raises(InputUnusable, match=r"^/[^;]*missing.csv cannot be read: [^;]*; check the name$"):
         opened(tmp_path / "missing.csv")
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InputUnusable, match="pipe or device, which can be read only once"):

@@ -41,7 +41,7 @@ def doctor(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check Python, packages, settings, key, home, limits of the machine and the local model."""
+    """Check that everything is here that a run needs."""
     findings = list(_examine(home, online=online))
     if as_json:
         print_json([asdict(finding) for finding in findings])

@@ -15,19 +15,18 @@ from redzone.commands.terminal import (
     home_for,
     print_json,
     say,
-    stdout,
 )
 from redzone.errors import ExitCode
 
 app = typer.Typer(help="List, show and remove runs.", no_args_is_help=True)
 
+_STATUSES = ("pass", "fail", "unsure", "error")
+_LISTED = ("run", "state", "rows", *_STATUSES, "label", "model", "input")
+
 
 @app.command("list")
 def list_runs(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """List the runs, newest first."""
-    from rich.table import Table
-    from rich.text import Text
-
     from redzone.runs import RunStore
     from redzone.text import clean
 
@@ -39,18 +38,16 @@ def list_runs(home: HomeOption = None, as_json: JsonOption = False) -> None:
     if not records:
         say(f"no runs in {store.folder}")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("run", "label", "state", "rows", "pass", "fail", "unsure", "error", "model", "input"):
-        table.add_column(column, justify="right" if column in {"rows", *_STATUSES} else "left", no_wrap=True)
+    lines: list[tuple[str, ...]] = [_LISTED]
     for record in records:
         names = ", ".join(Path(path).name for path in record.inputs.paths)
         counts = [str(record.counts.get(status, "")) for status in _STATUSES]
-        cells = [record.id, record.label, record.state, str(record.rows), *counts, record.model, names]
-        table.add_row(*(Text(clean(cell)) for cell in cells))
-    stdout().print(table)
-
-
-_STATUSES = ("pass", "fail", "unsure", "error")
+        cells = [record.id, record.state, str(record.rows), *counts, record.label, record.model, names]
+        lines.append(tuple(clean(cell) for cell in cells))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        typer.echo("  ".join(padded).rstrip())
 
 
 @app.command()
@@ -82,7 +79,7 @@ def show(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False)
         "input": ", ".join(record.inputs.paths),
         "input sha256": record.input_sha256,
         "begun": f"{record.created_at:%Y-%m-%d %H:%M:%S} UTC with redzone {record.version}",
-        "model": f"{record.provider} {record.model}",
+        "model": record.model if record.provider == "local" else f"{record.provider} {record.model}",
         "zones": ", ".join(f"{z.name}={z.x:g},{z.y:g},{z.w:g},{z.h:g}" for z in record.zones),
         "rows": f"{record.rows:,}",
         **{status: f"{count:,}" for status, count in counts.items()},
@@ -120,7 +117,7 @@ def export(
     group: Annotated[list[str] | None, typer.Option(help="Only rows of this group. Again for more.")] = None,
     home: HomeOption = None,
 ) -> None:
-    """Write a run's results: one row per input row, in input order.
+    """Write a run's results, a row for each input row.
 
     Examples:
 
@@ -147,7 +144,7 @@ def export(
 
 
 def check(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Verify a run's checkpoint: every checksum, and that every row is accounted for."""
+    """Verify a run's checkpoint: every checksum, every row."""
     from dataclasses import asdict
 
     from redzone.results import unchanged_inputs

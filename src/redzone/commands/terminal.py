@@ -32,13 +32,6 @@ def stderr() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-def stdout() -> Console:
-    """The console for tables that are the answer of a command."""
-    from rich.console import Console
-
-    return Console(highlight=False)
-
-
 def say(text: str) -> None:
     """One line for people, on stderr, never read as markup."""
     print(text, file=sys.stderr)  # noqa: T201

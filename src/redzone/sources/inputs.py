@@ -158,7 +158,8 @@ def _open_source(given: str, spec: InputSpec) -> Source:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        raise InputUnusable(f"{name} cannot be read: {error.strerror}; the full path is {path}") from error
+        where = "" if name == str(path) else f"; the full path is {path}"
+        raise InputUnusable(f"{name} cannot be read: {error.strerror}{where}; check the name") from error
     if stat.S_ISDIR(mode):
         return Folder(path, name)
     if not stat.S_ISREG(mode):
