@@ -163,6 +163,20 @@ def test_a_dry_run_sends_nothing(invoke: Invoke, key: str, tmp_path: Path) -> No
     assert json.loads(after.stdout)["cost_usd"] > 0
 
 
+def test_a_preset_says_what_to_expect_and_takes_its_rows(invoke: Invoke, key: str, tmp_path: Path) -> None:
+    """small is 25 rows with 5 workers; an option of one's own goes before the preset's."""
+    with simulated(SimulatorOptions(poster_size=SMALL)) as simulator:
+        posters = poster_list(tmp_path / "list.csv", simulator, 40)
+        for options, rows in (((), 25), (("--limit", "7"), 7)):
+            done = invoke("analyze", posters, *server_of(simulator), "--preset", "small", "--json", *options)
+            assert json.loads(done.stdout)["rows"] == rows
+            assert f"rows        {rows} (0 unusable)" in done.stderr
+            assert "time        about" in done.stderr
+    recorded = json.loads(invoke("runs", "list", "--json").stdout)
+    assert {record["settings"]["workers"] for record in recorded} == {5}
+    assert invoke("analyze", posters, "--preset", "huge").returncode == 2
+
+
 def test_export_filters_and_keeps_the_order(invoke: Invoke, key: str, tmp_path: Path) -> None:
     """--status and --group choose rows of the whole; a changed input still gives the results."""
     with simulated(SimulatorOptions(poster_size=SMALL)) as simulator:

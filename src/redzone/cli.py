@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from redzone.commands import bench, cache, config, runs
+from redzone.commands.around import (
+    check_outputs,
+    finish,
+    forecast_of,
+    print_forecast,
+    who_judges,
+    write_outputs,
+)
 from redzone.commands.doctor import doctor
 from redzone.commands.terminal import (
     HomeOption,
@@ -23,8 +30,7 @@ from redzone.commands.terminal import (
 from redzone.errors import ExitCode, RedzoneError
 
 if TYPE_CHECKING:
-    from redzone.launch import End, Manner
-    from redzone.wiring import Job
+    from redzone.launch import Manner
 
 app = typer.Typer(
     help="Find posters whose badge corner hides their title, logo or face.",
@@ -34,7 +40,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-SHOWN_VERDICTS = 30
+# rows and workers: to try a list out, to look at a part of it, to do it all
+PRESETS: dict[str, tuple[int | None, str]] = {
+    "small": (25, "5"),
+    "medium": (100, "10"),
+    "large": (None, "auto"),
+}
 
 RpmOption = Annotated[
     int | None, typer.Option("--rpm", min=1, help="Most requests per minute. [default: learned]")
@@ -99,6 +110,12 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
     view: Annotated[
         str | None, typer.Option(metavar="crop|poster", help="What the model sees first.")
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="small|medium|large", help="25 rows with 5 workers, 100 with 10, all with auto."
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N rows.")] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Only N rows drawn at random.")] = None,
     seed: Annotated[int, typer.Option(help="Repeats a sample.")] = 0,
@@ -143,6 +160,9 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
     from redzone import launch
 
     _choice("--fail-on", fail_on, ("fail",))
+    _choice("--preset", preset, tuple(PRESETS))
+    preset_limit, preset_workers = PRESETS.get(preset or "", (None, None))
+    limit, workers = limit or preset_limit, workers or preset_workers
     given = {
         "workers": workers,
         "provider": provider,
@@ -162,15 +182,18 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
     loaded = load_settings(given)
     request = launch.Request(tuple(inputs), _mapping(column_map), limit, sample, seed, name)
     if dry_run:
-        _forecast(loaded.settings, home_of(loaded), request, as_json=as_json)
+        print_forecast(loaded.settings, home_of(loaded), request, as_json=as_json)
         return
+    if preset and "-" not in inputs:  # stdin can be read only once
+        for line in forecast_of(loaded.settings, home_of(loaded), request):
+            say(line)
     manner = _manner(progress)
-    _check_outputs(output)
+    check_outputs(output)
     job, opened = launch.begin(loaded.settings, home_of(loaded), request)
-    say(f"run {job.folder.id}: {job.rows:,} posters, {_who(job)}")
+    say(f"run {job.folder.id}: {job.rows:,} posters, {who_judges(job)}")
     with job.folder.lock():
         end = launch.carry_out(job, opened, manner)
-        _finish(job, end, manner, output or [], as_json=as_json)
+        finish(job, end, manner, output or [], as_json=as_json)
     raise typer.Exit(launch.exit_code(end, fail_on_fail=fail_on is not None))
 
 
@@ -216,7 +239,7 @@ def resume(  # noqa: PLR0913
         say(f"every run in {store.folder} is finished")
         return
     manner = _manner(progress, retry_errors=retry_errors)
-    _check_outputs(output)
+    check_outputs(output)
     given = {
         "workers": workers,
         "requests_per_min": rpm,
@@ -233,11 +256,11 @@ def resume(  # noqa: PLR0913
         if record.state is RunState.FINISHED and not (retry_errors and record.counts.get("error")):
             counts = ", ".join(f"{count:,} {status}" for status, count in record.counts.items())
             say(f"run {folder.id} is finished: {counts}")
-            _write_outputs(job, output or [])
+            write_outputs(job, output or [])
             return
-        say(f"run {job.folder.id}: {job.rows:,} posters, {_who(job)}")
+        say(f"run {job.folder.id}: {job.rows:,} posters, {who_judges(job)}")
         end = launch.carry_out(job, opened, manner)
-        _finish(job, end, manner, output or [], as_json=as_json)
+        finish(job, end, manner, output or [], as_json=as_json)
     raise typer.Exit(launch.exit_code(end, fail_on_fail=fail_on is not None))
 
 
@@ -296,96 +319,3 @@ def _manner(progress: str, *, retry_errors: bool = False) -> Manner:
 
     _choice("--progress", progress, tuple(Progress))
     return Manner(Progress(progress), stderr(), retry_errors)
-
-
-def _check_outputs(output: list[str] | None) -> None:
-    """Refuse an impossible output before anything is paid for."""
-    from redzone.errors import UsageError
-    from redzone.reports import format_for
-
-    for target in output or ():
-        if target != "-":
-            format_for(Path(target))
-            if not Path(target).absolute().parent.is_dir():
-                raise UsageError(
-                    f"--output {target}: there is no folder {Path(target).parent}; create it first"
-                )
-
-
-def _who(job: Job) -> str:
-    zones = ", ".join(zone.name for zone in job.zones)
-    model = "the local model" if job.provider.name == "local" else f"openai {job.provider.model}"
-    return f"zone {zones}, judged by {model} ({job.provider.reason})"
-
-
-def _forecast(settings: Any, home: Path, request: Any, *, as_json: bool) -> None:
-    from redzone.display.forecast_text import forecast_lines
-    from redzone.launch import foresee
-
-    provider, found = foresee(settings, home, request)
-    if as_json:
-        print_json({"provider": provider.name, "model": provider.model, **found.as_json()})
-        return
-    for line in forecast_lines(found):
-        typer.echo(line)
-
-
-def _finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bool) -> None:
-    """Write the results, say how it went and what to do next."""
-    from redzone.display import Ending, SummaryFacts, print_summary
-    from redzone.errors import Interrupted
-
-    for repair in end.repairs:
-        say(repair)
-    written = _write_outputs(job, output)
-    ending = Ending.FINISHED
-    if end.stopped is not None:
-        ending = Ending.INTERRUPTED if isinstance(end.stopped, Interrupted) else Ending.STOPPED
-    facts = SummaryFacts(
-        run_id=job.folder.id,
-        folder=str(job.folder.path),
-        ending=ending,
-        reason=str(end.stopped or ""),
-        outputs=tuple(written),
-        next_commands=_next_commands(job, end, written),
-    )
-    if as_json:
-        counts = job.folder.read().counts
-        print_json(
-            {
-                "run_id": job.folder.id,
-                "state": ending.value,
-                "reason": facts.reason,
-                "rows": job.rows,
-                "counts": counts,
-                "requests": end.snapshot.requests,
-                "cost_usd": round(end.snapshot.cost_usd, 6),
-                "seconds": round(end.snapshot.elapsed_s, 3),
-                "folder": facts.folder,
-                "outputs": written,
-            }
-        )
-    console = manner.console
-    if job.rows <= SHOWN_VERDICTS:
-        from redzone.display.verdicts import verdict_table
-        from redzone.results import Filter, open_results
-
-        console.print(verdict_table(open_results(job.folder).rows(Filter())))
-    print_summary(console, end.snapshot, facts)
-
-
-def _write_outputs(job: Job, output: list[str]) -> list[str]:
-    from redzone.results import Filter, open_results, write_outputs
-
-    if output:
-        for line in write_outputs(open_results(job.folder), output, Filter(), sys.stdout):
-            say(line)
-    return [str(Path(target).absolute()) for target in output if target != "-"]
-
-
-def _next_commands(job: Job, end: End, written: list[str]) -> tuple[str, ...]:
-    run = job.folder.id
-    if end.stopped is not None:
-        return (f"redzone resume {run}",)
-    again = (f"redzone resume {run} --retry-errors",) if end.snapshot.errors else ()
-    return again if written else (*again, f"redzone export {run} -o results.csv")

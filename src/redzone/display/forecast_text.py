@@ -7,7 +7,7 @@ from redzone.forecast import ASSUMED_POSTER_PX, Forecast
 
 
 def forecast_lines(found: Forecast) -> tuple[str, ...]:
-    """One fact a line; nothing was sent."""
+    """One fact a line."""
     cost = "unknown price"
     if found.cost_usd is not None and found.most_cost_usd is not None:
         cost = (
@@ -21,5 +21,4 @@ def forecast_lines(found: Forecast) -> tuple[str, ...]:
         f"tokens      about {found.input_tokens:,} in, {found.output_tokens:,} out at {width}x{height} px",
         f"cost        {cost}",
         f"time        about {format_duration(found.seconds)}, held back by {found.held_back_by}",
-        "nothing was sent",
     )

@@ -1,0 +1,122 @@
+"""What `analyze` and `resume` say and do before and after a run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from redzone.commands.terminal import print_json, say
+
+if TYPE_CHECKING:
+    from redzone.launch import End, Manner, Request
+    from redzone.settings import Settings
+    from redzone.wiring import Job
+
+SHOWN_VERDICTS = 30
+
+
+def check_outputs(output: list[str] | None) -> None:
+    """Refuse an impossible output before anything is paid for."""
+    from redzone.errors import UsageError
+    from redzone.reports import format_for
+
+    for target in output or ():
+        if target != "-":
+            format_for(Path(target))
+            if not Path(target).absolute().parent.is_dir():
+                raise UsageError(
+                    f"--output {target}: there is no folder {Path(target).parent}; create it first"
+                )
+
+
+def who_judges(job: Job) -> str:
+    """Zones, model, and why this one."""
+    zones = ", ".join(zone.name for zone in job.zones)
+    model = "the local model" if job.provider.name == "local" else f"openai {job.provider.model}"
+    return f"zone {zones}, judged by {model} ({job.provider.reason})"
+
+
+def print_forecast(settings: Settings, home: Path, request: Request, *, as_json: bool) -> None:
+    """The answer of `--dry-run`, on stdout."""
+    if as_json:
+        from redzone.launch import foresee
+
+        provider, found = foresee(settings, home, request)
+        print_json({"provider": provider.name, "model": provider.model, **found.as_json()})
+        return
+    for line in (*forecast_of(settings, home, request), "nothing was sent"):
+        typer.echo(line)
+
+
+def forecast_of(settings: Settings, home: Path, request: Request) -> tuple[str, ...]:
+    """What a run would take, one fact a line."""
+    from redzone.display.forecast_text import forecast_lines
+    from redzone.launch import foresee
+
+    return forecast_lines(foresee(settings, home, request)[1])
+
+
+def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bool) -> None:
+    """Write the results, say how it went and what to do next."""
+    from redzone.display import Ending, SummaryFacts, print_summary
+    from redzone.errors import Interrupted
+
+    for repair in end.repairs:
+        say(repair)
+    written = write_outputs(job, output)
+    ending = Ending.FINISHED
+    if end.stopped is not None:
+        ending = Ending.INTERRUPTED if isinstance(end.stopped, Interrupted) else Ending.STOPPED
+    facts = SummaryFacts(
+        run_id=job.folder.id,
+        folder=str(job.folder.path),
+        ending=ending,
+        reason=str(end.stopped or ""),
+        outputs=tuple(written),
+        next_commands=_next_commands(job, end, written),
+    )
+    if as_json:
+        counts = job.folder.read().counts
+        print_json(
+            {
+                "run_id": job.folder.id,
+                "state": ending.value,
+                "reason": facts.reason,
+                "rows": job.rows,
+                "counts": counts,
+                "requests": end.snapshot.requests,
+                "cost_usd": round(end.snapshot.cost_usd, 6),
+                "seconds": round(end.snapshot.elapsed_s, 3),
+                "folder": facts.folder,
+                "outputs": written,
+            }
+        )
+    console = manner.console
+    if job.rows <= SHOWN_VERDICTS:
+        from redzone.display.verdicts import verdict_table
+        from redzone.results import Filter, open_results
+
+        console.print(verdict_table(open_results(job.folder).rows(Filter())))
+    print_summary(console, end.snapshot, facts)
+
+
+def write_outputs(job: Job, output: list[str]) -> list[str]:
+    """Write the run's results to each target; the full paths of the files."""
+    from redzone import results
+
+    if output:
+        found = results.open_results(job.folder)
+        for line in results.write_outputs(found, output, results.Filter(), sys.stdout):
+            say(line)
+    return [str(Path(target).absolute()) for target in output if target != "-"]
+
+
+def _next_commands(job: Job, end: End, written: list[str]) -> tuple[str, ...]:
+    run = job.folder.id
+    if end.stopped is not None:
+        return (f"redzone resume {run}",)
+    again = (f"redzone resume {run} --retry-errors",) if end.snapshot.errors else ()
+    return again if written else (*again, f"redzone export {run} -o results.csv")
