@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redzone.crew import BATCH_ROWS, GUESSED_WORKING_S, WITHOUT_A_LIMIT, RowFeed, workers_needed
+from redzone.errors import InputLost
 from redzone.models import Poster, Row
 
 
@@ -94,11 +95,11 @@ async def test_rows_are_read_in_a_thread_and_only_some_ahead() -> None:
 
 
 async def test_an_error_in_reading_reaches_the_worker() -> None:
-    """It is not the end of the rows."""
+    """It is not the end of the rows: the run stops with the reason."""
 
     def rows() -> Iterator[Row]:
         yield from _rows(1)
         raise OSError("the disk is gone")
 
-    with pytest.raises(OSError, match="the disk is gone"):
+    with pytest.raises(InputLost, match="the disk is gone"):
         await RowFeed(rows()).next()

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from redzone import launch
 from redzone.bench.faults import Fault
 from redzone.bench.simulator import Simulator, SimulatorOptions
-from redzone.errors import InputChanged
+from redzone.errors import InputChanged, InputLost
 from redzone.models import Source
 from redzone.runs.checkpoint import read_outcomes
 from tests.command import redzone, start, wait_until
@@ -213,3 +214,19 @@ def test_an_image_that_hangs_does_not_hold_up_the_first_ctrl_c(tmp_path: Path) -
         process.communicate(timeout=10)
     assert process.returncode == 130
     assert outcome_lines(tmp_path) == 0
+
+
+def test_an_input_that_goes_away_stops_the_run(tmp_path: Path) -> None:
+    """A list cut off under the run: exit 4 with the reason, what was read is judged, nothing is invented."""
+    with simulated(SimulatorOptions(poster_size=SMALL)) as simulator:
+        images = [simulator.poster_url(number) for number in range(1, 601)]
+        posters = write_list(tmp_path / "list.csv", images)
+        run = Run(tmp_path, simulator, workers=2)
+        job, inputs = launch.begin(run.settings, run.home, launch.Request((str(posters),), {}))
+        posters.write_bytes(posters.read_bytes()[:200] + b"\xff\xfe\xff")
+        run.folder = job.folder
+        with job.folder.lock():
+            end = launch.carry_out(job, inputs, run.manner)
+    assert isinstance(end.stopped, InputLost)
+    assert end.stopped.exit_code == 4
+    assert len(run.outcomes) < 600

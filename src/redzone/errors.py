@@ -13,6 +13,7 @@ RedzoneError
 │   ├── QuotaExhausted         the account has no credit left              exit 4
 │   ├── BudgetSpent            --max-cost would be exceeded                exit 4
 │   ├── BreakerOpen            every request fails                         exit 4
+│   ├── InputLost              the input cannot be read to its end any more exit 4
 │   ├── JournalFailed          an outcome could not be written             exit 1
 │   └── Interrupted            Ctrl-C or SIGTERM                           exit 130, 143
 └── UsageError             the user must change something              exit 2
@@ -175,6 +176,10 @@ class BudgetSpent(RunStopped):
 
 class BreakerOpen(RunStopped):
     """Every request has failed for a while."""
+
+
+class InputLost(RunStopped):
+    """The input was there when the run began, and cannot be read to its end any more."""
 
 
 class JournalFailed(RunStopped):

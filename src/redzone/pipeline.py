@@ -141,11 +141,11 @@ class Pipeline:
         metrics = self._parts.metrics
         try:
             while self.stopped is None and number <= self._wanted:
-                row = await feed.next()
-                if row is None:
-                    return
-                metrics.begin(number, row.row, row.id)
                 try:
+                    row = await feed.next()
+                    if row is None:
+                        return
+                    metrics.begin(number, row.row, row.id)
                     await self._record(await self._outcome(row, number), number)
                 except Drained:
                     pass  # it stays without an outcome; resume takes it up
