@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
 from io import BytesIO
 
 from PIL import ExifTags, Image, UnidentifiedImageError, features
 
 from redzone.errors import ErrorCode, ImageFault
+from redzone.framing.partial import measure, shorten
 
 # No TIFF: nobody serves posters in it, and libtiff writes its complaints straight to the process's
 # standard error, into the live view (measured: 2,600 lines for a minute of damaged files).
@@ -90,6 +92,30 @@ def decode(data: bytes, max_pixels: int, min_side_px: int) -> Image.Image:
         raise ImageFault(ErrorCode.IMAGE_UNREADABLE, _complaint(data, error)) from error
 
 
+def decode_top(
+    data: bytes, max_pixels: int, min_side_px: int, rows: Callable[[int, int], int]
+) -> tuple[Image.Image, tuple[int, int]] | None:
+    """The upper part of what `decode` gives, and the whole's size; None where `decode` must do it.
+
+    `rows` says how many rows of a picture of a width and height are needed; there may come more, and
+    only those asked for are exact. None is the answer to anything but an upright picture in a file that
+    can be shortened, so whatever is wrong with a file, it is `decode` that says so.
+    """
+    stored = measure(data)
+    if stored is None or stored.width * stored.height > min(max_pixels, Image.MAX_IMAGE_PIXELS or max_pixels):
+        return None
+    size = stored.width, stored.height
+    short = shorten(data, stored, rows(*size)) if min(size) >= min_side_px else None
+    if short is None:
+        return None
+    try:
+        with Image.open(BytesIO(short), formats=FORMATS) as image:
+            image.load()
+            return (_on_black(image), size) if _turn(image) is None else None
+    except Exception:  # noqa: BLE001 - hostile bytes again; the whole file will be looked at
+        return None
+
+
 def _complaint(data: bytes, error: Exception) -> str:
     what = look_like(data)
     if what is not None:
@@ -113,11 +139,15 @@ def _check_size(size: tuple[int, int], max_pixels: int, min_side_px: int) -> Non
         )
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _turn(image: Image.Image) -> Image.Transpose | None:
     try:
-        turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        return _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # noqa: BLE001 - the picture is whole: broken metadata turns nothing, as in a browser
-        turn = None
+        return None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    turn = _turn(image)
     return image if turn is None else image.transpose(turn)
 
 

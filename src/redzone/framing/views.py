@@ -14,10 +14,10 @@ from io import BytesIO
 
 from PIL import Image, ImageDraw
 
-from redzone.framing.decoding import decode
+from redzone.framing.decoding import decode, decode_top
 from redzone.models import View, ViewKind, Zone
 
-FRAMING_VERSION = "1"
+FRAMING_VERSION = "2"
 
 # A half of the zone's shorter side shows enough beyond the border to tell a forehead from a cloud and
 # half a title from a stroke, for half as many tokens again as the zone alone.
@@ -81,8 +81,33 @@ def frame(
 
     Raises ImageFault (`image-unreadable`, `image-too-large`) and nothing else, whatever the bytes.
     """
+    return frame_top(data, zones, kind, options) or frame_whole(data, zones, kind, options)
+
+
+def frame_top(
+    data: bytes, zones: Sequence[Zone], kind: ViewKind, options: FramingOptions = FramingOptions()
+) -> View | None:
+    """A crop made from the upper rows of the file alone, the very same as from all of it.
+
+    None for other views, and where the whole file must be decoded: see `decode_top`.
+    """
+    if kind is not ViewKind.CROP:
+        return None
+    top = decode_top(
+        data,
+        options.max_pixels,
+        options.min_side_px,
+        lambda width, height: lay_out(width, height, zones, kind).source[3],
+    )
+    return None if top is None else render(*top, zones, kind)
+
+
+def frame_whole(
+    data: bytes, zones: Sequence[Zone], kind: ViewKind, options: FramingOptions = FramingOptions()
+) -> View:
+    """The view made from the whole picture. Raises ImageFault and nothing else, as `frame` does."""
     poster = decode(data, options.max_pixels, options.min_side_px)
-    return render(poster, zones, kind)
+    return render(poster, poster.size, zones, kind)
 
 
 def view_size(width: int, height: int, zones: Sequence[Zone], kind: ViewKind) -> tuple[int, int]:
@@ -144,14 +169,17 @@ def _scaled(width: int, height: int, scale: float) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def render(poster: Image.Image, zones: Sequence[Zone], kind: ViewKind) -> View:
-    """The view of an upright RGB picture."""
-    layout = lay_out(*poster.size, zones, kind)
-    size = (layout.width, layout.height)
-    picture = poster.resize(size, Image.Resampling.LANCZOS, box=layout.source, reducing_gap=3.0)
+def render(poster: Image.Image, size: tuple[int, int], zones: Sequence[Zone], kind: ViewKind) -> View:
+    """The view of an upright RGB poster of this size; what lies below the view's source may be missing."""
+    layout = lay_out(*size, zones, kind)
+    shown = (layout.width, layout.height)
+    # Cut out before it is scaled: Pillow's `resize(box=...)` reads beyond the box, and the size of what
+    # lies around it decides in which order it rounds.
+    source = poster if layout.source == (0, 0, *poster.size) else poster.crop(layout.source)
+    picture = source.resize(shown, Image.Resampling.LANCZOS, reducing_gap=3.0)
     if kind is ViewKind.PIXELS:
-        return View(kind, picture.tobytes(), *size)
-    marked = _with_borders(picture, [_in_view(zone_box(zone, *poster.size), layout) for zone in zones])
+        return View(kind, picture.tobytes(), *shown)
+    marked = _with_borders(picture, [_in_view(zone_box(zone, *size), layout) for zone in zones])
     return View(kind, _jpeg(marked), *marked.size)
 
 

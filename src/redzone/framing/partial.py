@@ -1,0 +1,151 @@
+"""Shortens a picture's file to its upper rows, without unpacking any of it.
+
+JPEG and PNG store their rows from top to bottom, and how many there are stands in the header. With a
+smaller number there a decoder unpacks the upper rows as ever and leaves the rest alone. Only what is
+recognised is shortened: where there is any doubt, the caller decodes the whole file.
+
+Damage below the rows that are kept goes unnoticed. A file that is cut off does not: without its end
+marker nothing is shortened, so that the whole decode can complain.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+# Some writers pad a file after its end marker.
+_PADDING_BYTES = 64
+# Posters have 5 to 30 segments before their pixels. Hundreds are somebody's joke on our time.
+_MOST_SEGMENTS = 200
+
+_JPEG_START = b"\xff\xd8\xff"
+_JPEG_END = b"\xff\xd9"
+_START_OF_SCAN = 0xDA
+# baseline, extended, progressive; not the lossless, arithmetic and hierarchical ones
+_FRAME_HEADERS = frozenset({0xC0, 0xC1, 0xC2})
+_PROGRESSIVE = 0xC2
+# tables, restart interval, application data, comment: what changes nothing about the height
+_OTHER_SEGMENTS = frozenset({0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE})
+_BLOCK_PX = 8
+# Rows of blocks to keep below what must be exact: halved colour is drawn out over the row of pixels next
+# to it, and libjpeg smooths a progressive file that lacks its last scans over two blocks up and down.
+_SPARE_ROWS = 1
+_SPARE_ROWS_PROGRESSIVE = 3
+
+_PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
+_PNG_END = b"IEND\xaeB`\x82"
+_PNG_HEADER = slice(12, 29)  # the chunk's name and content, which its checksum is of
+_PNG_HEIGHT = slice(20, 24)
+_PNG_INTERLACING = 28
+_PNG_CHECKSUM = slice(29, 33)
+# animations, a second header, and a dialect that only one vendor reads
+_DOUBTFUL_CHUNKS = frozenset({b"acTL", b"IHDR", b"CgBI"})
+
+
+@dataclass(frozen=True, slots=True)
+class StoredJpeg:
+    """The size in pixels of the picture as the file has it, not turned.
+
+    `height_at` is where in the file its height stands, `row_px` the height of a row of blocks (as many
+    blocks one above the other as the colour's resolution asks for), `spare_rows` how many of these
+    must be kept below what is to be exact.
+    """
+
+    width: int
+    height: int
+    height_at: int
+    row_px: int
+    spare_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPng:
+    """The size in pixels of the picture as the file has it, not turned."""
+
+    width: int
+    height: int
+
+
+Stored = StoredJpeg | StoredPng
+
+
+def measure(data: bytes) -> Stored | None:
+    """The size of a picture whose file can be shortened; None for all but whole, plain JPEGs and PNGs.
+
+    Plain are Huffman-coded JPEGs of 8 bits, grey or in three colours, and PNGs that are neither
+    interlaced nor animated.
+    """
+    if data.startswith(_JPEG_START) and _JPEG_END in data[-_PADDING_BYTES:]:
+        return _measure_jpeg(data)
+    if data.startswith(_PNG_START) and len(data) > _PNG_CHECKSUM.stop and _PNG_END in data[-_PADDING_BYTES:]:
+        return _measure_png(data)
+    return None
+
+
+def shorten(data: bytes, stored: Stored, rows: int) -> bytes | None:
+    """A file whose first `rows` rows decode as in the whole; None if that takes all there are."""
+    file = memoryview(data)
+    if isinstance(stored, StoredJpeg):
+        kept = (-(-rows // stored.row_px) + stored.spare_rows) * stored.row_px
+        if kept >= stored.height:
+            return None
+        at = stored.height_at
+        return b"".join((file[:at], struct.pack(">H", kept), file[at + 2 :]))
+    if rows >= stored.height:
+        return None
+    start, checksum = _PNG_HEADER.start, _PNG_CHECKSUM
+    header = b"".join(
+        (
+            file[start : _PNG_HEIGHT.start],
+            struct.pack(">I", rows),
+            file[_PNG_HEIGHT.stop : checksum.start],
+        )
+    )
+    return b"".join((file[:start], header, struct.pack(">I", zlib.crc32(header)), file[checksum.stop :]))
+
+
+def _measure_jpeg(data: bytes) -> StoredJpeg | None:
+    stored: StoredJpeg | None = None
+    at = 2
+    for _ in range(_MOST_SEGMENTS):
+        fill, marker, length = struct.unpack_from(">BBH", data, at) if at + 4 <= len(data) else (0, 0, 0)
+        if fill != 0xFF or length < 2:
+            return None
+        if marker == _START_OF_SCAN:
+            return stored
+        if marker in _FRAME_HEADERS and stored is None:
+            spare_rows = _SPARE_ROWS_PROGRESSIVE if marker == _PROGRESSIVE else _SPARE_ROWS
+            stored = _frame_header(data[at + 4 : at + 2 + length], at + 4, spare_rows)
+            if stored is None:
+                return None
+        elif marker not in _OTHER_SEGMENTS:
+            return None
+        at += 2 + length
+    return None
+
+
+def _frame_header(header: bytes, at: int, spare_rows: int) -> StoredJpeg | None:
+    """Bits, height, width, and how many components; of each its name, its sampling and its table."""
+    if len(header) not in (6 + 3 * 1, 6 + 3 * 3):
+        return None
+    bits, height, width, components = struct.unpack_from(">BHHB", header)
+    blocks_down = max(sampling & 0x0F for sampling in header[7::3])
+    if bits != 8 or 0 in (height, width) or len(header) != 6 + 3 * components or not 1 <= blocks_down <= 4:
+        return None
+    return StoredJpeg(width, height, at + 1, blocks_down * _BLOCK_PX, spare_rows)
+
+
+def _measure_png(data: bytes) -> StoredPng | None:
+    checksum = zlib.crc32(data[_PNG_HEADER]).to_bytes(4)
+    if data[_PNG_INTERLACING] or data[_PNG_CHECKSUM] != checksum:
+        return None
+    at = _PNG_CHECKSUM.stop
+    for _ in range(_MOST_SEGMENTS):
+        length, name = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
+        if name == b"IDAT":
+            return StoredPng(*struct.unpack_from(">II", data, _PNG_HEIGHT.start - 4))
+        if len(name) < 4 or name in _DOUBTFUL_CHUNKS:
+            return None
+        at += 12 + length
+    return None
