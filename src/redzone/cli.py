@@ -250,14 +250,14 @@ def resume(  # noqa: PLR0913
     }
     with folder.lock():
         record = folder.read()
-        settings = load_settings({**record.settings, **_given(given)}).settings
-        job, opened = launch.reopen(folder, settings, place, allow_changed=allow_changed_input)
-        record = folder.read()
-        if record.state is RunState.FINISHED and not (retry_errors and record.counts.get("error")):
+        retry = retry_errors and record.counts.get("error")
+        if record.state is RunState.FINISHED and not retry and not allow_changed_input:
             counts = ", ".join(f"{count:,} {status}" for status, count in record.counts.items())
             say(f"run {folder.id} is finished: {counts}")
-            write_outputs(job, output or [])
+            write_outputs(folder, output or [])
             return
+        settings = load_settings({**record.settings, **_given(given)}).settings
+        job, opened = launch.reopen(folder, settings, place, allow_changed=allow_changed_input)
         say(f"run {job.folder.id}: {job.rows:,} posters, {who_judges(job)}")
         end = launch.carry_out(job, opened, manner)
         finish(job, end, manner, output or [], as_json=as_json)

@@ -12,6 +12,7 @@ from redzone.commands.terminal import print_json, say
 
 if TYPE_CHECKING:
     from redzone.launch import End, Manner, Request
+    from redzone.runs import RunFolder
     from redzone.settings import Settings
     from redzone.wiring import Job
 
@@ -66,7 +67,7 @@ def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bo
 
     for repair in end.repairs:
         say(repair)
-    written = write_outputs(job, output)
+    written = write_outputs(job.folder, output)
     ending = Ending.FINISHED
     if end.stopped is not None:
         ending = Ending.INTERRUPTED if isinstance(end.stopped, Interrupted) else Ending.STOPPED
@@ -103,12 +104,12 @@ def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bo
     print_summary(console, end.snapshot, facts)
 
 
-def write_outputs(job: Job, output: list[str]) -> list[str]:
+def write_outputs(folder: RunFolder, output: list[str]) -> list[str]:
     """Write the run's results to each target; the full paths of the files."""
     from redzone import results
 
     if output:
-        found = results.open_results(job.folder)
+        found = results.open_results(folder)
         for line in results.write_outputs(found, output, results.Filter(), sys.stdout):
             say(line)
     return [str(Path(target).absolute()) for target in output if target != "-"]
