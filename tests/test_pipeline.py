@@ -94,6 +94,18 @@ def test_without_the_cache_a_second_run_asks_again(tmp_path: Path) -> None:
     assert not (tmp_path / "home" / "cache.sqlite").exists()
 
 
+def test_an_unsure_verdict_is_asked_again_only_of_a_model_that_was_not_asked(tmp_path: Path) -> None:
+    """Without a new model it stays unsure for nothing; with a fallback model it is asked about once more."""
+    with simulated(options()) as simulator:
+        posters = poster_list(tmp_path / "list.csv", simulator, 3)
+        seen = []
+        for fallback in (None, None, "other-model", "other-model"):
+            run = Run(tmp_path, simulator, min_confidence_pct=100, fallback_model=fallback)
+            run.begin(posters)
+            seen.append(len(model_requests(simulator)))
+    assert seen[0] == seen[1] < seen[2] == seen[3]
+
+
 def test_a_rejected_key_stops_the_run_at_once(tmp_path: Path) -> None:
     """Exit 2, a handful of requests, every row pending, and a resume with the right key finishes it."""
     with simulated(options(api_key="sk-right")) as simulator:

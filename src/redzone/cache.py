@@ -71,12 +71,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A verdict that was paid for before, and by which run."""
+    """A verdict that was paid for before, by which run, and which models that run could ask."""
 
     verdicts: tuple[ZoneVerdict, ...]
     strategy: str
     model: str
     run_id: str
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class Cache:
                 return None
             value = json.loads(row[0])
             verdicts = _VERDICTS.validate_python(value["zones"])
-            return Remembered(verdicts, value["strategy"], value["model"], row[1])
+            return Remembered(verdicts, value["strategy"], value["model"], row[1], tuple(value["models"]))
 
         return await self._call(read)
 
@@ -139,6 +140,7 @@ class Cache:
             "zones": _VERDICTS.dump_python(remembered.verdicts, mode="json"),
             "strategy": remembered.strategy,
             "model": remembered.model,
+            "models": remembered.models,
         }
         row = (key, json.dumps(value), remembered.run_id, self._now())
         await self._call(lambda db: _write(db, "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?)", row))

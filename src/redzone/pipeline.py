@@ -198,8 +198,7 @@ class Pipeline:
         try:
             result = await self._remembered(key) or await self._ask(hand, image.data)
             if result.source is self._parts.model.source:
-                remembered = Remembered(result.verdicts, result.strategy, result.model, self._options.run_id)
-                await self._parts.cache.remember(key, remembered)
+                await self._remember(key, result)
             return result
         except PosterFault as fault:
             result = fault
@@ -239,7 +238,19 @@ class Pipeline:
         if found is None:
             return None
         source = Source.DUPLICATE if found.run_id == self._options.run_id else Source.CACHE
-        return Judgement(found.verdicts, source, found.strategy, found.model)
+        judgement = Judgement(found.verdicts, source, found.strategy, found.model)
+        unsure = judgement.status(self._options.min_confidence_pct) is Status.UNSURE
+        if unsure and not set(self._options.ladder.models) <= set(found.models):
+            return None  # there is a model now that has not been asked
+        return judgement
+
+    async def _remember(self, key: str, judgement: Judgement) -> None:
+        """What was paid for now, and whom this run could ask."""
+        verdicts, strategy, model = judgement.verdicts, judgement.strategy, judgement.model
+        models = self._options.ladder.models
+        await self._parts.cache.remember(
+            key, Remembered(verdicts, strategy, model, self._options.run_id, models)
+        )
 
     async def _ask(self, hand: _InHand, data: bytes) -> Judgement:
         """Climb the ladder until an answer is sure. Raises the last fault where no answer is readable."""
