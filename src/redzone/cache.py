@@ -130,7 +130,9 @@ class Cache:
                 return None
             value = json.loads(row[0])
             verdicts = _VERDICTS.validate_python(value["zones"])
-            return Remembered(verdicts, value["strategy"], value["model"], row[1], tuple(value.get("models", ())))
+            return Remembered(
+                verdicts, value["strategy"], value["model"], row[1], tuple(value.get("models", ()))
+            )
 
         return await self._call(read)
 

@@ -127,6 +127,13 @@ class PosterCache:
             self._bytes -= len(self._files.popitem(last=False)[1])
         return data
 
+    def fill(self, count: int, extension: str, *, tiny: bool) -> None:
+        """Draw posters 1 to `count`, until they take half of the memory."""
+        for number in range(1, count + 1):
+            if 2 * self._bytes > self._max_bytes:
+                break
+            self.file(number, extension, tiny=tiny)
+
 
 @cache
 def _font(height_px: float) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:

@@ -53,6 +53,10 @@ class PosterSide:
             reply = Reply(200, file(), artwork.MIME[extension], headers)
         return Plan(reply, options.image_latency_s, fault, poster=number)
 
+    def draw(self, count: int, *, tiny: bool) -> None:
+        """Draw JPEG posters 1 to `count`, as many as are kept."""
+        self._files.fill(count, ".jpg", tiny=tiny)
+
     def plan_list(self, request: Request, origin: str) -> Plan:
         """The plan for the input list of `n` posters."""
         count, size = request.query.get("n", "100"), request.query.get("size", "")

@@ -33,7 +33,8 @@ class Plan:
 class RequestRecord:
     """One request. `at_s` is the loop's time at which its last byte had arrived, the instant that the
     rate limit looked at. `status` is None while no answer went out: pending, stalled, reset, or the
-    client left. Tokens are those that the answer reports; a rejected or broken request has none."""
+    client left. `sent_bytes` is the length of the body that went out, of the part that a fault cut off, too.
+    Tokens are those that the answer reports; a rejected or broken request has none."""
 
     at_s: float
     wall: datetime
@@ -46,6 +47,7 @@ class RequestRecord:
     image_sha256: str | None = None
     input_tokens: int = 0
     output_tokens: int = 0
+    sent_bytes: int = 0
 
     @property
     def tokens(self) -> int:
@@ -73,6 +75,7 @@ def summarise(log: Sequence[RequestRecord]) -> dict[str, Any]:
         "model_rejections": sum(record.status == 429 for record in model),
         "model_statuses": _count(record.status for record in model),
         "poster_statuses": _count(record.status for record in log if record.poster is not None),
+        "poster_bytes": sum(record.sent_bytes for record in log if record.poster is not None),
         "faults": _count(record.fault for record in log if record.fault),
         "input_tokens": sum(record.input_tokens for record in model),
         "output_tokens": sum(record.output_tokens for record in model),

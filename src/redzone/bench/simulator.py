@@ -25,7 +25,7 @@ from redzone.bench.faults import Fault, parse_fault, parse_faults
 from redzone.bench.model_replies import write_models
 from redzone.bench.model_requests import Api
 from redzone.bench.model_side import ModelSide
-from redzone.bench.options import SimulatorOptions
+from redzone.bench.options import TINY, SimulatorOptions
 from redzone.bench.poster_side import PosterSide
 from redzone.bench.request_log import Plan, RequestRecord, summarise
 from redzone.bench.wire import Connection, Reply, Request
@@ -96,6 +96,10 @@ class Simulator:
         """The address of an input list of that many posters."""
         return f"{self.origin}/posters.csv?n={count}{f'&size={size}' if size else ''}"
 
+    def draw_posters(self, count: int, *, size: str = "") -> None:
+        """Draw JPEG posters 1 to `count` before anybody asks, as many as the memory for them holds."""
+        self._posters.draw(count, tiny=size == TINY)
+
     async def _answer(self, request: Request) -> Reply:
         control = self._control(request)
         if control:
@@ -110,7 +114,9 @@ class Simulator:
         now_s = self._clock.monotonic()
         reply = self._model.close(plan, now_s)
         if reply.sent_status is not None:
-            self.log[index] = replace(record, status=reply.status, answered_at_s=now_s)
+            self.log[index] = replace(
+                record, status=reply.status, answered_at_s=now_s, sent_bytes=len(reply.body)
+            )
         return reply
 
     def _control(self, request: Request) -> Reply | None:

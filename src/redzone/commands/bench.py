@@ -1,152 +1,300 @@
-"""`redzone bench`: the simulator as a process of its own."""
+"""`redzone bench`: how fast it is here, without a key or a bill, or against the real API."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import shlex
 import signal
-from dataclasses import dataclass
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from redzone.bench.faults import Fault, parse_faults
-from redzone.errors import SettingsInvalid
+from redzone.commands.serve import parse_size, serve
+from redzone.commands.terminal import JsonOption, print_json, say, stderr
+from redzone.errors import ExitCode, Interrupted, SettingsInvalid, UsageError
 
 if TYPE_CHECKING:
-    from redzone.bench.options import SimulatorOptions
-    from redzone.bench.simulator import Simulator
+    from redzone.bench.measure.saved import Bench
+    from redzone.bench.measure.stages import Kind, Stage, World
 
-app = typer.Typer(help="Try everything without a key, a bill or the internet.", no_args_is_help=True)
+app = typer.Typer()
+app.command()(serve)
 
-MAX_SIDE_PX = 8000
-TINY = "tiny"
+PARALLEL_WORKERS = 10
+LIVE_POSTERS = 10
+
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(metavar="seed|tier1|tier5|unlimited|flaky", help="Latency, limits and faults by name."),
+]
+LatencyOption = Annotated[
+    float | None, typer.Option(metavar="SECONDS", min=0, help="Instead of the profile's: seconds an answer.")
+]
+RpmOption = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Instead of the profile's: requests a minute.")
+]
+TpmOption = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Instead of the profile's: tokens a minute.")
+]
+FaultOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KIND=SHARE", help="Instead of the profile's: faults. Again for more."),
+]
+ScaleOption = Annotated[
+    float,
+    typer.Option(
+        metavar="FACTOR",
+        min=0.001,
+        max=100,
+        help="Multiplies latencies, not limits: 0.1 is ten times as quick.",
+    ),
+]
+SizeOption = Annotated[str, typer.Option(metavar="WxH", help="Poster size in px, or tiny.")]
+PinOption = Annotated[
+    bool, typer.Option("--pin", help="Keep simulator and client on a processor each (Linux).")
+]
+HtmlOption = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="FILE", help="Write a page with charts that needs nothing else."),
+]
+SaveOption = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Save as JSON, for `bench compare`.")
+]
 
 
-@app.callback()
-def bench() -> None:
-    """Try everything without a key, a bill or the internet."""
+@app.callback(invoke_without_command=True)
+def bench(  # noqa: PLR0913  Typer reads an option from each argument
+    context: typer.Context,
+    profile: ProfileOption = None,
+    posters: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Posters of the stress stage; no stage has more. [100, live 10]"
+        ),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", "-w", metavar="N", min=1, help="Of the parallel stage.")
+    ] = PARALLEL_WORKERS,
+    stress_workers: Annotated[str, typer.Option(metavar="N|auto", help="Of the stress stage.")] = "auto",
+    latency: LatencyOption = None,
+    rpm: RpmOption = None,
+    tpm: TpmOption = None,
+    fault: FaultOption = None,
+    scale: ScaleOption = 1.0,
+    size: SizeOption = "300x450",
+    pin: PinOption = False,
+    live: Annotated[
+        str | None, typer.Option("--live", metavar="INPUT", help="Ask the configured real API about these.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Pay for --live without asking.")] = False,
+    as_json: JsonOption = False,
+    html: HtmlOption = None,
+    output: SaveOption = None,
+) -> None:
+    """Measure one at a time, in parallel and under stress, against a simulator or with --live the real API.
 
+    Examples:
 
-@dataclass(frozen=True, slots=True)
-class _Serving:
-    """Where to listen, and what to write once it does."""
+      redzone bench
 
-    port: int
-    ready_file: Path | None
-    list_file: Path | None
-    posters: int
-    tiny: bool
+      redzone bench --profile seed --scale 0.1 --html bench.html
+
+      redzone bench --rpm 600 --latency 1 --posters 500 -o before.json
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from redzone.bench.measure.profiles import DEFAULT, Changes, choose
+    from redzone.bench.measure.stages import STRESS_POSTERS, World, bench_stages
+
+    changes = Changes(latency, rpm, tpm, tuple(fault or ()))
+    if live is not None and (profile is not None or changes != Changes() or scale != 1.0):
+        raise UsageError(
+            "--live asks the real API: --profile, --latency, --rpm, --tpm, --fault and --scale are not its"
+        )
+    parse_size(size)
+    crew = _workers(stress_workers)
+    stages = bench_stages(
+        posters or (LIVE_POSTERS if live else STRESS_POSTERS), workers, crew, live=live is not None
+    )
+    _check_outputs(output, html)
+    with _workplace() as folder:
+        if live is None:
+            world = World(choose(profile or DEFAULT, changes, scale), scale, size)
+        else:
+            world = _live_world(live, stages, folder, yes=yes)
+        found = _measure(world, stages, folder, "bench", pin=pin)
+    _hand_over(found, output, html, as_json=as_json)
 
 
 @app.command()
-def serve(  # noqa: PLR0913 - Typer reads an option from each argument
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
-    rpm: Annotated[int | None, typer.Option(min=1, help="Requests per minute; none is no limit.")] = None,
-    tpm: Annotated[int | None, typer.Option(min=1, help="Tokens per minute; none is no limit.")] = None,
-    enforcement: Annotated[
-        Literal["quantised", "rolling", "bucket"], typer.Option(help="How the limits are kept.")
-    ] = "rolling",
-    latency: Annotated[float, typer.Option(min=0, help="Median model latency, seconds.")] = 0.5,
-    latency_spread: Annotated[float, typer.Option(min=0, help="Sigma of the latency's logarithm.")] = 0.3,
-    image_latency: Annotated[float, typer.Option(min=0, help="Latency of posters, seconds.")] = 0.0,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(help=f"kind=share, again and again; all=0.05 for all. Kinds: {', '.join(Fault)}."),
+def sweep(  # noqa: PLR0913
+    workers: Annotated[
+        str, typer.Option("--workers", "-w", metavar="N,N,...", help="The numbers of workers to try.")
+    ] = "1,2,5,10,20,50,100,200",
+    profile: ProfileOption = None,
+    posters: Annotated[
+        int | None, typer.Option(metavar="N", min=2, help="Most posters for one number of workers.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Chooses whom the faults hit.")] = 0,
-    announce: Annotated[bool, typer.Option(help="Send x-ratelimit headers.")] = True,
-    responses_api: Annotated[bool, typer.Option(help="Offer /v1/responses, not only chat.")] = True,
-    size: Annotated[str, typer.Option(help=f"Poster size, WxH px, or {TINY} for the list.")] = "300x450",
-    list_file: Annotated[
-        Path | None, typer.Option("--list", help="Write an input CSV of the posters here.")
-    ] = None,
-    posters: Annotated[int, typer.Option(min=1, max=1_000_000, help="Posters in the list.")] = 1000,
-    ready_file: Annotated[
-        Path | None, typer.Option(help="Written as JSON once the simulator listens.")
-    ] = None,
+    latency: LatencyOption = None,
+    rpm: RpmOption = None,
+    tpm: TpmOption = None,
+    fault: FaultOption = None,
+    scale: ScaleOption = 1.0,
+    size: SizeOption = "300x450",
+    pin: PinOption = False,
+    as_json: JsonOption = False,
+    html: HtmlOption = None,
+    output: SaveOption = None,
 ) -> None:
-    """Serve generated posters and an OpenAI-compatible vision API on 127.0.0.1 until Ctrl-C."""
-    from redzone.bench.enforcement import Enforcement
-    from redzone.bench.options import SimulatorOptions
+    """Vary the workers: the linear part, the knee, and where Little's law puts it.
 
+    Examples:
+
+      redzone bench sweep
+
+      redzone bench sweep --profile unlimited --workers 1,10,100 --html sweep.html
+    """
+    from redzone.bench.measure.profiles import SWEEP_DEFAULT, Changes, choose
+    from redzone.bench.measure.stages import World
+    from redzone.bench.measure.sweep import sweep_stages
+
+    chosen = choose(profile or SWEEP_DEFAULT, Changes(latency, rpm, tpm, tuple(fault or ())), scale)
+    parse_size(size)
+    stages = sweep_stages(_counts(workers), chosen.rpm, posters)
+    _check_outputs(output, html)
+    with _workplace() as folder:
+        found = _measure(World(chosen, scale, size), stages, folder, "sweep", pin=pin)
+    _hand_over(found, output, html, as_json=as_json)
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(metavar="A", help="A saved bench.")],
+    after: Annotated[Path, typer.Argument(metavar="B", help="A later one.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two saved benches: each figure, its ratio, and what else differs."""
+    from rich.console import Console
+
+    from redzone.bench.measure.compare import compare as compare_benches
+    from redzone.bench.measure.report import print_comparison
+    from redzone.bench.measure.saved import load_bench
+
+    found = compare_benches(load_bench(before), load_bench(after))
+    if as_json:
+        print_json(found.as_json())
+    else:
+        print_comparison(Console(highlight=False), found)
+
+
+@contextmanager
+def _workplace() -> Iterator[Path]:
+    """A folder for the runs. SIGTERM is turned into an exception, so that the children end, too."""
+
+    def on_term(*_: object) -> None:
+        raise Interrupted("terminated", ExitCode.TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, on_term)
     try:
-        options = SimulatorOptions(
-            latency_s=latency,
-            latency_spread=latency_spread,
-            image_latency_s=image_latency,
-            rpm=rpm,
-            tpm=tpm,
-            enforcement=Enforcement(enforcement),
-            announce=announce,
-            faults=parse_faults(fault or ()),
-            seed=seed,
-            responses_api=responses_api,
-            poster_size=SimulatorOptions().poster_size if size == TINY else _parse_size(size),
-        )
-    except SettingsInvalid as error:
-        raise typer.BadParameter(str(error)) from error
-    asyncio.run(_serve(options, _Serving(port, ready_file, list_file, posters, tiny=size == TINY)))
+        with tempfile.TemporaryDirectory(prefix="redzone-bench-") as folder:
+            yield Path(folder)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-async def _serve(options: SimulatorOptions, serving: _Serving) -> None:
-    # imported here, because Pillow and its codecs would cost every other command a tenth of a second
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signal_number, stop.set)
-    from redzone.bench.simulator import Simulator
+def _measure(world: World, stages: Sequence[Stage], folder: Path, kind: Kind, *, pin: bool) -> Bench:
+    from redzone.bench.measure.stages import run_bench, surroundings
 
-    async with Simulator(options, port=serving.port) as simulator:
-        await asyncio.to_thread(_announce, simulator, serving)
-        await stop.wait()
+    around = surroundings(folder, live=world.profile is None, pin=pin)
+    console = stderr()
+    with console.status("") as status:
 
+        def tell(text: str) -> None:
+            if console.is_terminal:
+                status.update(text)
+            else:
+                say(text)
 
-def _announce(simulator: Simulator, serving: _Serving) -> None:
-    """Write the files, then say where the simulator is: whoever reads that finds them."""
-    from redzone.bench.artwork import poster_list
-
-    size = TINY if serving.tiny else ""
-    list_url = simulator.poster_list_url(serving.posters, size=size)
-    list_file = serving.list_file or Path("posters.csv")
-    if serving.list_file:
-        _write_whole(serving.list_file, poster_list(simulator.origin, serving.posters, size))
-    if serving.ready_file:
-        ready = {
-            "origin": simulator.origin,
-            "base_url": simulator.base_url,
-            "posters_url": list_url,
-            "pid": os.getpid(),
-        }
-        _write_whole(serving.ready_file, json.dumps(ready) + "\n")
-    name = shlex.quote(str(list_file))
-    typer.echo(f"Model API    {simulator.base_url}")
-    typer.echo(f"Poster list  {list_url}")
-    typer.echo(f"Seen so far  {simulator.origin}/stats  {simulator.origin}/log\n\nTry:")
-    if not serving.list_file:
-        typer.echo(f"  curl -so {name} '{list_url}'")
-    typer.echo(
-        f"  OPENAI_API_KEY=simulated redzone analyze {name} "
-        f"--base-url {simulator.base_url} --allow-private-hosts\n\nCtrl-C ends it."
-    )
+        return run_bench(world, stages, around, tell, kind)
 
 
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file that nobody can see half written."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+def _live_world(live: str, stages: Sequence[Stage], folder: Path, *, yes: bool) -> World:
+    """The real API, after its price was shown and agreed to. Raises UsageError without a yes."""
+    from redzone.bench.measure.children import analyze
+    from redzone.bench.measure.stages import STARTS, World, surroundings
+    from redzone.display.figures import format_cost
+
+    around = surroundings(folder, live=True, pin=False)
+    most = max(stage.posters for stage in stages)
+    arguments = [
+        live,
+        "--limit",
+        str(most),
+        "--no-cache",
+        "--dry-run",
+        "--json",
+        "--home",
+        str(folder / "home"),
+    ]
+    told = analyze(around, arguments).told
+    if not told["requests"]:
+        raise UsageError(f"--live {live}: there is no poster in it that could be asked about")
+    asked = sum(min(stage.posters, told["requests"]) for stage in stages) + STARTS
+    cost = "its price is not known"
+    if told["most_cost_usd"] is not None:
+        each, most_each = told["cost_usd"] / told["requests"], told["most_cost_usd"] / told["requests"]
+        cost = f"about {format_cost(asked * each)}, at most {format_cost(asked * most_each)} without retries"
+    api = f"{told['provider']} {told['model']}"
+    stage_names = ", ".join(f"{stage.name} {stage.posters}" for stage in stages)
+    say(f"{asked} requests to {api} ({stage_names}, and {STARTS} to measure the start): {cost}")
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("--live costs money and nobody is there to ask: pass --yes")
+        typer.confirm("Go on?", abort=True, err=True)
+    return World(None, live=api, inputs=(live,))
 
 
-def _parse_size(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().partition("x")
-    if (
-        width.isdecimal()
-        and height.isdecimal()
-        and all(8 <= int(side) <= MAX_SIDE_PX for side in (width, height))
-    ):
-        return int(width), int(height)
-    raise typer.BadParameter(f"size {text!r}: write WxH in px, 8 to {MAX_SIDE_PX} each, or {TINY}")
+def _hand_over(found: Bench, output: Path | None, html: Path | None, *, as_json: bool) -> None:
+    """Save, draw and print."""
+    from rich.console import Console
+
+    from redzone.bench.measure.page import render_page
+    from redzone.bench.measure.report import print_bench
+    from redzone.bench.measure.rows import as_json as figures
+
+    if output is not None:
+        output.write_text(found.render(), encoding="utf-8")
+    if html is not None:
+        html.write_text(render_page(found), encoding="utf-8")
+    if as_json:
+        print_json(figures(found))
+    else:
+        print_bench(Console(highlight=False), found)
+    for path in (output, html):
+        if path is not None:
+            say(f"wrote {path}")
+
+
+def _workers(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if text.isdecimal() and int(text) >= 1:
+        return int(text)
+    raise SettingsInvalid(f"--stress-workers {text!r}: use auto or a number of at least 1")
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) >= 1 for part in parts):
+        raise SettingsInvalid(f"--workers {text!r}: write numbers of at least 1, such as 1,10,100")
+    return tuple(sorted({int(part) for part in parts}))
+
+
+def _check_outputs(*files: Path | None) -> None:
+    """Refuse an impossible file before the time is spent."""
+    for file in files:
+        if file is not None and not file.absolute().parent.is_dir():
+            raise UsageError(f"{file}: there is no folder {file.parent}; create it first")

@@ -1,0 +1,1 @@
+"""Stages of a bench: run them, read what happened, say it."""

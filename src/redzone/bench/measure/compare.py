@@ -1,0 +1,162 @@
+"""Two saved benches side by side. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+from redzone.bench.measure.rows import UNKNOWN, format_bytes, format_cpu
+from redzone.bench.measure.saved import Bench, StageFigures
+from redzone.display.figures import format_rate
+
+NOTABLE = 0.05  # a ratio nearer to 1 is called the same: two runs of one bench differ by some per cent
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One figure in both. `ratio` is after over before; None where one is unknown or zero."""
+
+    label: str
+    before: str
+    after: str
+    ratio: float | None
+    verdict: str
+
+    @property
+    def ratio_told(self) -> str:
+        """`1.24x`."""
+        return f"{self.ratio:.2f}x" if self.ratio is not None else UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class StageLines:
+    """One stage that both have."""
+
+    name: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Both benches, the stages that they share, and why they may not be comparable."""
+
+    before: Bench
+    after: Bench
+    stages: tuple[StageLines, ...]
+    remarks: tuple[str, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """Stages and remarks as JSON values."""
+        return {"stages": [asdict(stage) for stage in self.stages], "remarks": list(self.remarks)}
+
+
+_Figure = Callable[[StageFigures], float | None]
+_Format = Callable[[StageFigures], str]
+
+# label, figure, how it is shown, whether more is better
+_FIGURES: tuple[tuple[str, _Figure, _Format, bool], ...] = (
+    ("posters/min", lambda s: s.posters_per_min, lambda s: format_rate(s.posters_per_min), True),
+    ("seconds/poster", lambda s: s.s_per_poster, lambda s: f"{s.s_per_poster:.3g}", False),
+    ("use of the limit", lambda s: s.limit_use, lambda s: _share(s.limit_use), True),
+    (
+        "requests/poster",
+        lambda s: _per(s.requests, s.posters),
+        lambda s: f"{_per(s.requests, s.posters):.2f}",
+        False,
+    ),
+    ("answered 429", lambda s: float(s.rejected), lambda s: str(s.rejected), False),
+    ("ended in error", lambda s: float(s.errors), lambda s: str(s.errors), False),
+    ("CPU ms/poster", lambda s: s.cpu_ms_per_poster, format_cpu, False),
+    ("peak memory", lambda s: s.peak_bytes, lambda s: format_bytes(s.peak_bytes), False),
+    ("images fetched", lambda s: s.image_bytes, lambda s: format_bytes(s.image_bytes), False),
+)
+
+
+def compare(before: Bench, after: Bench) -> Comparison:
+    """The figures of every stage that both have, and what else differs between them."""
+    later = {stage.name: stage for stage in after.stages}
+    stages = tuple(
+        StageLines(stage.name, tuple(_lines(stage, later[stage.name])))
+        for stage in before.stages
+        if stage.name in later
+    )
+    return Comparison(before, after, stages, tuple(_remarks(before, after)))
+
+
+def _lines(before: StageFigures, after: StageFigures) -> Iterator[Line]:
+    for label, figure, told, more_is_better in _FIGURES:
+        old, new = figure(before), figure(after)
+        ratio = new / old if old and new is not None else None
+        verdict = _verdict(label, before, after, (old, new), more_is_better=more_is_better)
+        yield Line(label, told(before), told(after), ratio, verdict)
+
+
+def _verdict(
+    label: str,
+    before: StageFigures,
+    after: StageFigures,
+    figures: tuple[float | None, float | None],
+    *,
+    more_is_better: bool,
+) -> str:
+    old, new = figures
+    if old is None or new is None:
+        return ""
+    least = NOTABLE * max(abs(old), abs(new))
+    if label == "CPU ms/poster":
+        least = max(least, (before.cpu_ms_error or 0) + (after.cpu_ms_error or 0))
+    if abs(new - old) <= least:
+        return "same"
+    return "better" if (new > old) is more_is_better else "worse"
+
+
+def _remarks(before: Bench, after: Bench) -> Iterator[str]:
+    """What makes the ratios say less."""
+    pairs = (
+        ("kind", before.kind, after.kind),
+        ("profile", _profile(before), _profile(after)),
+        ("API", before.live or "simulated", after.live or "simulated"),
+        ("scale", before.scale, after.scale),
+        ("poster size", before.poster_size, after.poster_size),
+        ("machine", before.machine, after.machine),
+    )
+    for name, old, new in pairs:
+        if old != new:
+            yield f"The {name} differs: A {_plain(old)}, B {_plain(new)}. Ratios compare that, too."
+    names, other = [stage.name for stage in before.stages], [stage.name for stage in after.stages]
+    for side, only in (
+        ("A", [n for n in names if n not in other]),
+        ("B", [n for n in other if n not in names]),
+    ):
+        if only:
+            yield f"Only {side} has {', '.join(only)}."
+    later = {stage.name: stage for stage in after.stages}
+    for stage in before.stages:
+        pair = later.get(stage.name)
+        if pair and (stage.posters, stage.workers) != (pair.posters, pair.workers):
+            yield (
+                f"{stage.name}: A has {stage.posters} posters and {stage.workers} workers, "
+                f"B {pair.posters} and {pair.workers}."
+            )
+
+
+def _profile(bench: Bench) -> str:
+    if bench.profile is None:
+        return "none"
+    told = bench.profile.model_dump(mode="json", exclude={"about"}, exclude_none=True, exclude_defaults=True)
+    return ", ".join(f"{name} {value}" for name, value in told.items())
+
+
+def _plain(value: object) -> str:
+    machine = getattr(value, "model_dump", None)
+    if machine is None:
+        return str(value)
+    return ", ".join(f"{name} {part}" for name, part in machine().items())
+
+
+def _share(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.0%}"
+
+
+def _per(count: float, of: int) -> float:
+    return count / of if of else 0.0

@@ -1,0 +1,234 @@
+"""A bench as one HTML page that needs nothing else: no script, no file, no network; light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from redzone.bench.measure import charts
+from redzone.bench.measure.advice import advise
+from redzone.bench.measure.rows import SWEEP_HEAD, Row, about, notes, rows_of, sweep_cells
+from redzone.bench.measure.saved import Bench, StageFigures
+from redzone.bench.measure.sweep import explain, find_knee
+from redzone.display.figures import format_count, format_rate
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_STYLE = """
+:root{color-scheme:light dark;--ground:#fafaf8;--card:#fff;--ink:#1c1d22;--soft:#6a6c76;--rule:#e4e4e0;
+--track:#efefeb;--a:#d1373f;--b:#2f6fb7;--limit:#8a6d1f;--good:#1f7a4d}
+@media(prefers-color-scheme:dark){:root{--ground:#141519;--card:#1c1e24;--ink:#ececf0;--soft:#9a9ca8;
+--rule:#2e313a;--track:#262931;--a:#ff6b6b;--b:#6cb0ff;--limit:#e0b84c;--good:#5fd39a}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.5 system-ui,sans-serif;
+font-variant-numeric:tabular-nums}
+main{max-width:1240px;margin:0 auto;padding:40px 24px 64px}
+h1{font-size:28px;line-height:1.2;margin:0 0 4px;letter-spacing:-.01em}
+h2{font-size:15px;margin:0 0 12px}
+p{margin:0}
+.soft{color:var(--soft)}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(180px,1fr));gap:16px;margin:28px 0}
+.tile,.card{background:var(--card);border:1px solid var(--rule);border-radius:10px}
+.tile{padding:16px 20px}
+.tile b{display:block;font-size:30px;line-height:1.2;letter-spacing:-.02em}
+.card{padding:20px 24px;margin:0 0 20px}
+.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(340px,1fr));gap:20px}
+.over{margin:28px 0 12px}
+.pair .card{margin:0}
+.pair+.card{margin-top:20px}
+.advice{border-left:4px solid var(--a)}
+.advice p+p{margin-top:8px}
+.scroll{overflow-x:auto}
+table{border-collapse:collapse;width:100%}
+th,td{padding:7px 0 7px 24px;text-align:right;border-top:1px solid var(--rule);white-space:nowrap}
+thead th{border-top:0;padding-top:0}
+th:first-child,td:first-child{text-align:left;padding-left:0}
+tbody th{font-weight:400;color:var(--soft)}
+tr.strong td{font-weight:650}
+.key{display:flex;flex-wrap:wrap;gap:4px 20px;color:var(--soft);font-size:13px;margin-top:8px}
+.key i{display:inline-block;width:18px;height:0;border-top:3px solid;margin-right:6px;vertical-align:middle}
+.key .dash{border-top:2px dashed}
+.card.notes{margin-top:20px;font-size:13px;color:var(--soft)}
+.notes li{margin:4px 0}
+.pair .key{margin-top:4px}
+.notes ul{margin:0;padding-left:18px}
+svg{display:block;width:100%;height:auto;font:13px system-ui,sans-serif}
+svg text{fill:var(--ink)}
+svg .tick{fill:var(--soft);font-size:12px}
+svg .end{text-anchor:end}
+svg .middle{text-anchor:middle}
+svg .value{font-weight:650}
+svg .grid{stroke:var(--rule)}
+svg .track{fill:var(--track)}
+svg .bar{fill:var(--a)}
+svg .line{fill:none;stroke-width:2.2;stroke-linejoin:round}
+svg .started{stroke:var(--a)}
+svg .finished{stroke:var(--b)}
+svg .area{stroke:none;fill:var(--a);opacity:.13}
+svg .limit{stroke:var(--limit);stroke-width:1.6;stroke-dasharray:5 4}
+svg .law{stroke:var(--b);stroke-width:1.6;stroke-dasharray:2 4}
+svg .ideal{fill:none;stroke:var(--soft);stroke-width:1.4;stroke-dasharray:3 3}
+svg .rejected{fill:var(--limit)}
+svg .dot{fill:var(--a)}
+svg .knee{stroke:var(--card);stroke-width:2.5;fill:var(--a)}
+@media print{body{background:#fff}.card,.tile{break-inside:avoid}}
+"""
+
+
+def render_page(bench: Bench) -> str:
+    """The page, whole."""
+    return "".join(
+        (
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width,initial-scale=1">',
+            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+            f"<title>redzone {bench.kind}: {escape(about(bench))}</title><style>{_STYLE}</style></head>",
+            "<body><main>",
+            f"<h1>{_title(bench)}</h1><p class=soft>{escape(about(bench))}</p>",
+            *(_sweep(bench) if bench.kind == "sweep" else _bench(bench)),
+            _notes(bench),
+            "</main></body></html>\n",
+        )
+    )
+
+
+def _title(bench: Bench) -> str:
+    return "redzone bench sweep" if bench.kind == "sweep" else "redzone bench"
+
+
+def _bench(bench: Bench) -> Iterator[str]:
+    fastest = bench.fastest
+    use = fastest.limit_use
+    yield _tiles(
+        (
+            (format_rate(fastest.posters_per_min), f"posters a minute ({fastest.name})"),
+            (f"{bench.speed_up(fastest):.1f}x", f"over {bench.baseline.name}"),
+            (
+                f"{use:.0%}" if use is not None else "none",
+                "of the limit used" if use is not None else "limit in force",
+            ),
+            (format_count(sum(stage.rejected for stage in bench.stages)), "requests answered 429"),
+        )
+    )
+    yield _advice(advise(bench))
+    yield _card("Posters a minute", _stage_bars(bench))
+    drawn = "".join(_card(_heading(stage), _pace(stage)) for stage in bench.stages)
+    yield f"<h2 class=over>Rates a minute, over the seconds of each stage</h2><div class=pair>{drawn}</div>"
+    yield _card("Figures", _table(bench))
+
+
+def _sweep(bench: Bench) -> Iterator[str]:
+    knee = find_knee(bench)
+    yield _tiles(
+        (
+            (format_rate(knee.best_per_min), "posters a minute at most"),
+            (str(knee.linear_to), "workers: linear up to here"),
+            (str(knee.knee), "workers: the knee"),
+            (f"{knee.little:.1f}" if knee.little is not None else "none", "workers by Little's law"),
+        )
+    )
+    yield _advice(explain(knee))
+    points = sorted((float(stage.workers), stage.steady_per_min) for stage in bench.stages)
+    title = "Posters a minute by workers"
+    chart = charts.SweepChart(
+        title, points, knee.one_per_min, knee.ceiling_per_min, float(knee.knee), knee.little
+    )
+    drawn = charts.sweep(chart)
+    key = (
+        ("a", "", "measured"),
+        ("soft", "dash", "linear"),
+        ("limit", "dash", "ceiling"),
+        ("b", "dash", "Little's law"),
+    )
+    yield _card(title, drawn + _legend(key))
+    yield _card("Figures", _sweep_table(bench))
+
+
+def _tiles(tiles: Sequence[tuple[str, str]]) -> str:
+    inside = (
+        f"<div class=tile><b>{escape(figure)}</b><span class=soft>{escape(what)}</span></div>"
+        for figure, what in tiles
+    )
+    return f"<div class=tiles>{''.join(inside)}</div>"
+
+
+def _advice(sentences: Sequence[str]) -> str:
+    return f"<div class='card advice'>{''.join(f'<p>{escape(sentence)}</p>' for sentence in sentences)}</div>"
+
+
+def _card(title: str, inside: str) -> str:
+    return f"<section class=card><h2>{escape(title)}</h2>{inside}</section>"
+
+
+def _stage_bars(bench: Bench) -> str:
+    rows = [
+        charts.Bar(stage.name, stage.posters_per_min, format_rate(stage.posters_per_min), stage.rpm)
+        for stage in bench.stages
+    ]
+    drawn = charts.bars(rows, "Posters a minute")
+    return drawn + (_legend([_LIMIT]) if 'class="limit"' in drawn else "")
+
+
+def _heading(stage: StageFigures) -> str:
+    crew = "one at a time" if stage.workers == 1 else f"{stage.workers} workers"
+    return f"{stage.name}: {stage.posters:,} posters, {crew}"
+
+
+def _pace(stage: StageFigures) -> str:
+    pace = stage.pace
+    lines = (
+        charts.Line("requests started", "started", pace.started_per_min, filled=True),
+        charts.Line("outcomes", "finished", pace.finished_per_min),
+    )
+    chart = charts.PaceChart(
+        f"Rate over time, {stage.name}", pace.step_s, lines, stage.rpm, pace.rejected_at_s
+    )
+    return charts.pace(chart) + _key(rejected=bool(pace.rejected_at_s), limit=stage.rpm is not None)
+
+
+_LIMIT = ("limit", "dash", "limit")
+
+
+def _key(*, rejected: bool, limit: bool) -> str:
+    parts = [("a", "", "requests started"), ("b", "", "outcomes")]
+    if limit:
+        parts.append(_LIMIT)
+    if rejected:
+        parts.append(("limit", "", "answers 429"))
+    return _legend(parts)
+
+
+def _legend(parts: Sequence[tuple[str, str, str]]) -> str:
+    items = (
+        f'<span><i class="{css}" style="color:var(--{colour})"></i>{escape(name)}</span>'
+        for colour, css, name in parts
+    )
+    return f"<div class=key>{''.join(items)}</div>"
+
+
+def _table(bench: Bench) -> str:
+    return _html_table(("", *(stage.name for stage in bench.stages)), rows_of(bench))
+
+
+def _sweep_table(bench: Bench) -> str:
+    cells = (sweep_cells(bench, stage) for stage in bench.stages)
+    return _html_table(SWEEP_HEAD, [Row(line[0], line[1:]) for line in cells])
+
+
+def _html_table(head: Sequence[str], rows: Sequence[Row]) -> str:
+    top = "".join(f"<th scope=col>{escape(name)}</th>" for name in head)
+    body = "".join(
+        f"<tr{' class=strong' if row.strong else ''}><th scope=row>{escape(row.label)}</th>"
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row.cells)
+        + "</tr>"
+        for row in rows
+    )
+    return f"<div class=scroll><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _notes(bench: Bench) -> str:
+    smooth = "Rates over time are smoothed by a triangle; its half width: " + ", ".join(
+        f"{stage.name} {stage.pace.window_s:.1f} s" for stage in bench.stages
+    )
+    said = [*notes(bench), *([] if bench.kind == "sweep" else [smooth + "."])]
+    items = "".join(f"<li>{escape(note)}</li>" for note in said)
+    return f"<section class='card notes'><h2>How it was measured</h2><ul>{items}</ul></section>"

@@ -1,0 +1,166 @@
+"""`redzone bench serve`: the simulator as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from redzone.bench.faults import Fault, parse_faults
+from redzone.errors import SettingsInvalid
+
+if TYPE_CHECKING:
+    from redzone.bench.options import SimulatorOptions
+    from redzone.bench.simulator import Simulator
+
+MAX_SIDE_PX = 8000
+TINY = "tiny"
+
+
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """Where to listen, and what to write once it does."""
+
+    port: int
+    ready_file: Path | None
+    list_file: Path | None
+    posters: int
+    tiny: bool
+    drawn: bool
+    until_eof: bool
+
+
+def serve(  # noqa: PLR0913 - Typer reads an option from each argument
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    rpm: Annotated[int | None, typer.Option(min=1, help="Requests per minute; none is no limit.")] = None,
+    tpm: Annotated[int | None, typer.Option(min=1, help="Tokens per minute; none is no limit.")] = None,
+    enforcement: Annotated[
+        Literal["quantised", "rolling", "bucket"], typer.Option(help="How the limits are kept.")
+    ] = "rolling",
+    latency: Annotated[float, typer.Option(min=0, help="Median model latency, seconds.")] = 0.5,
+    latency_spread: Annotated[float, typer.Option(min=0, help="Sigma of the latency's logarithm.")] = 0.3,
+    image_latency: Annotated[float, typer.Option(min=0, help="Latency of posters, seconds.")] = 0.0,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help=f"kind=share, again and again; all=0.05 for all. Kinds: {', '.join(Fault)}."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Chooses whom the faults hit.")] = 0,
+    announce: Annotated[bool, typer.Option(help="Send x-ratelimit headers.")] = True,
+    responses_api: Annotated[bool, typer.Option(help="Offer /v1/responses, not only chat.")] = True,
+    size: Annotated[str, typer.Option(help=f"Poster size, WxH px, or {TINY} for the list.")] = "300x450",
+    list_file: Annotated[
+        Path | None, typer.Option("--list", help="Write an input CSV of the posters here.")
+    ] = None,
+    posters: Annotated[int, typer.Option(min=1, max=1_000_000, help="Posters in the list.")] = 1000,
+    ready_file: Annotated[
+        Path | None, typer.Option(help="Written as JSON once the simulator listens.")
+    ] = None,
+    drawn: Annotated[
+        bool, typer.Option("--drawn", help="Draw the list's posters first: no answer waits for a drawing.")
+    ] = False,
+    until_eof: Annotated[
+        bool, typer.Option("--until-eof", help="End when standard input does, too.")
+    ] = False,
+) -> None:
+    """Serve generated posters and an OpenAI-compatible vision API on 127.0.0.1 until Ctrl-C."""
+    from redzone.bench.enforcement import Enforcement
+    from redzone.bench.options import SimulatorOptions
+
+    try:
+        options = SimulatorOptions(
+            latency_s=latency,
+            latency_spread=latency_spread,
+            image_latency_s=image_latency,
+            rpm=rpm,
+            tpm=tpm,
+            enforcement=Enforcement(enforcement),
+            announce=announce,
+            faults=parse_faults(fault or ()),
+            seed=seed,
+            responses_api=responses_api,
+            poster_size=parse_size(size) or SimulatorOptions().poster_size,
+        )
+    except SettingsInvalid as error:
+        raise typer.BadParameter(str(error)) from error
+    serving = _Serving(port, ready_file, list_file, posters, size == TINY, drawn, until_eof)
+    asyncio.run(_serve(options, serving))
+
+
+async def _serve(options: SimulatorOptions, serving: _Serving) -> None:
+    # imported here, because Pillow and its codecs would cost every other command a tenth of a second
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_number, stop.set)
+    if serving.until_eof:
+        loop.add_reader(sys.stdin.fileno(), _stop_at_eof, stop)
+    from redzone.bench.simulator import Simulator
+
+    async with Simulator(options, port=serving.port) as simulator:
+        await asyncio.to_thread(_announce, simulator, serving)
+        await stop.wait()
+
+
+def _stop_at_eof(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        stop.set()
+
+
+def _announce(simulator: Simulator, serving: _Serving) -> None:
+    """Write the files, then say where the simulator is: whoever reads that finds them."""
+    from redzone.bench.artwork import poster_list
+
+    size = TINY if serving.tiny else ""
+    if serving.drawn:
+        simulator.draw_posters(serving.posters, size=size)
+    list_url = simulator.poster_list_url(serving.posters, size=size)
+    list_file = serving.list_file or Path("posters.csv")
+    if serving.list_file:
+        _write_whole(serving.list_file, poster_list(simulator.origin, serving.posters, size))
+    if serving.ready_file:
+        ready = {
+            "origin": simulator.origin,
+            "base_url": simulator.base_url,
+            "posters_url": list_url,
+            "pid": os.getpid(),
+        }
+        _write_whole(serving.ready_file, json.dumps(ready) + "\n")
+    name = shlex.quote(str(list_file))
+    typer.echo(f"Model API    {simulator.base_url}")
+    typer.echo(f"Poster list  {list_url}")
+    typer.echo(f"Seen so far  {simulator.origin}/stats  {simulator.origin}/log\n\nTry:")
+    if not serving.list_file:
+        typer.echo(f"  curl -so {name} '{list_url}'")
+    typer.echo(
+        f"  OPENAI_API_KEY=simulated redzone analyze {name} "
+        f"--base-url {simulator.base_url} --allow-private-hosts\n\nCtrl-C ends it."
+    )
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file that nobody can see half written."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def parse_size(text: str) -> tuple[int, int] | None:
+    """The (width, height) px of `WxH`, None for `tiny`. Raises BadParameter."""
+    if text == TINY:
+        return None
+    width, _, height = text.lower().partition("x")
+    if (
+        width.isdecimal()
+        and height.isdecimal()
+        and all(8 <= int(side) <= MAX_SIDE_PX for side in (width, height))
+    ):
+        return int(width), int(height)
+    raise typer.BadParameter(f"size {text!r}: write WxH in px, 8 to {MAX_SIDE_PX} each, or {TINY}")
