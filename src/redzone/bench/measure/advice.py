@@ -83,7 +83,8 @@ def _tokens(stage: StageFigures) -> str:
 def _limit(stage: StageFigures, use: float, limit: int, unit: str) -> str:
     head = f"The rate limit holds it back: {use:.0%} of {limit:,} {unit} a minute is used"
     in_hand = math.ceil(stage.posters_per_min / 60 * stage.shares.working_s)
-    return f"{head}. {in_hand} posters in hand are enough for it: a higher limit helps, more workers do not."
+    enough = "1 poster in hand is enough" if in_hand == 1 else f"{in_hand} posters in hand are enough"
+    return f"{head}. {enough} for it: a higher limit helps, more workers do not."
 
 
 def _cpu(stage: StageFigures) -> str:
