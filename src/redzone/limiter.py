@@ -25,6 +25,7 @@ PROBE_PATIENCE_S = 10.0
 UNHEARD_SHARE = 0.8
 # A 429 that names no time: 1 s, doubled while nothing but refusals comes back.
 BACKOFF_S = 1.0
+MOST_DEBT_S = 1.0
 BACKOFF_MOST_S = 32.0
 # Less than this is not worth waking up for.
 GRAIN_S = 0.001
@@ -113,6 +114,8 @@ class Limiter:
         self._backoff_s = BACKOFF_S
         self._slowed_at = 0
         self._has_cut = False
+        self._owed = 0
+        self._repaid_at_s = -inf
         self._heard = False
         self._accepted_since = True
 
@@ -170,6 +173,7 @@ class Limiter:
             if not slower:
                 self._cut(now_s, permit)
             self._slow_down()
+        self._owed += 1
         self._wake_if_sooner(now_s)
 
     def failed(self, permit: Permit) -> None:
@@ -221,6 +225,7 @@ class Limiter:
             distance_s = max(distance_s, self._requests.burst_distance_s(now_s))
         return max(
             self._held_until_s - now_s,
+            self._repaid_at_s - now_s,
             self._last_start_s + distance_s - now_s,
             self._requests.wait_s(now_s, 1),
             self._tokens.wait_s(now_s, tokens),
@@ -229,8 +234,18 @@ class Limiter:
     def _start(self, now_s: float, tokens: int) -> Permit:
         self._started += 1
         self._unanswered += 1
+        if self._owed:
+            self._repay(now_s)
         self._last_start_s = now_s
         return Permit(self._started, self._requests.start(now_s, 1), self._tokens.start(now_s, tokens))
+
+    def _repay(self, now_s: float) -> None:
+        """The first start after a hold: the next one comes later by what the refused requests took, because
+        some servers take them out of the second that follows."""
+        pace_per_min = self._requests.pace_per_min(now_s)
+        if pace_per_min != inf:
+            self._repaid_at_s = now_s + min(MOST_DEBT_S, (1 + self._owed) * 60 / pace_per_min)
+        self._owed = 0
 
     def _answered(self) -> None:
         self._unanswered = max(0, self._unanswered - 1)

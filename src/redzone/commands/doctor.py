@@ -7,7 +7,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -70,7 +70,6 @@ def _examine(home: Path | None, *, online: bool) -> Iterator[Finding]:
     yield _key(loaded)
     yield _home(home_of(loaded))
     yield _files(loaded.settings)
-    yield _guarded("local model", _local_model)
     try:
         from redzone.wiring import choose_provider
 
@@ -79,6 +78,9 @@ def _examine(home: Path | None, *, online: bool) -> Iterator[Finding]:
         yield Finding("provider", False, str(error))
         return
     yield Finding("provider", True, f"{provider.name} {provider.model}: {provider.reason}")
+    local = _guarded("local model", _local_model)
+    # who asks another model need not have this one
+    yield local if local.ok or provider.name == "local" else replace(local, ok=None)
     if provider.name == "openai":
         yield _model_age(provider.model)
     if online:
