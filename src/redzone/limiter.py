@@ -25,6 +25,8 @@ PROBE_PATIENCE_S = 10.0
 UNHEARD_SHARE = 0.8
 # A 429 that names no time: 1 s, doubled while nothing but refusals comes back.
 BACKOFF_S = 1.0
+# What refused requests took is paid back within a second, the part of a minute by which some servers count:
+# a storm of refusals must not become a pause of minutes.
 MOST_DEBT_S = 1.0
 BACKOFF_MOST_S = 32.0
 # Less than this is not worth waking up for.

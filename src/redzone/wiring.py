@@ -73,7 +73,8 @@ def ensure_usable(settings: Settings, provider: Provider) -> None:
         from redzone.vision.local import ensure_installed
 
         ensure_installed()
-    unpriced = [model for model in models(settings, provider) if model not in prices(settings, provider)]
+    known = prices(settings, provider)
+    unpriced = [model for model in models(settings, provider) if model not in known]
     if settings.max_cost_usd is not None and unpriced:
         raise SettingsInvalid(
             f"max_cost_usd: the price of {unpriced[0]} is not known; "
