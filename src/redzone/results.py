@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from redzone.errors import UsageError
+from redzone.findings import Finding, Review
 from redzone.models import Outcome, Poster, Row, Status
 from redzone.reports import Format, Layout, format_for, write_results
 from redzone.runs import RunFolder
 from redzone.runs.index import CheckpointIndex
 from redzone.runs.record import RunRecord
+from redzone.runs.reviews import read_reviews
 from redzone.sources import Inputs, InputSpec, SpooledStdin, open_inputs
 
 
@@ -23,20 +25,21 @@ class Filter:
     statuses: frozenset[Status] = frozenset()
     groups: frozenset[str] = frozenset()
 
-    def wants(self, row: Row, outcome: Outcome | None) -> bool:
-        """Whether a row passes. A row without an outcome has no status."""
-        if self.statuses and (outcome is None or outcome.status not in self.statuses):
+    def wants(self, finding: Finding) -> bool:
+        """Whether a finding passes. A pending one has no status."""
+        if self.statuses and finding.status not in self.statuses:
             return False
-        return not self.groups or row.group in self.groups
+        return not self.groups or finding.row.group in self.groups
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """A run's rows with their outcomes. `inputs` is None where the input is no longer the one that was
-    judged: then the rows come from the checkpoint, without the input's further columns."""
+    """A run's rows with their outcomes and reviews. `inputs` is None where the input is no longer the one
+    that was judged: then the rows come from the checkpoint, without the input's further columns."""
 
     record: RunRecord
     index: CheckpointIndex
+    reviews: Mapping[int, tuple[Review, ...]]
     inputs: Inputs | None
 
     @property
@@ -45,9 +48,13 @@ class Results:
         columns = self.record.columns if self.inputs is not None else ("row", "id", "title", "group", "image")
         return Layout(columns, tuple(zone.name for zone in self.record.zones))
 
-    def rows(self, wanted: Filter) -> Iterator[tuple[Row, Outcome | None]]:
-        """The wanted rows in input order, each with its outcome or None."""
-        return (pair for pair in self._pairs() if wanted.wants(*pair))
+    def findings(self, wanted: Filter) -> Iterator[Finding]:
+        """The wanted rows in input order, each with its outcome, if there is one, and its reviews."""
+        return filter(wanted.wants, map(self._finding, self._pairs()))
+
+    def _finding(self, pair: tuple[Row, Outcome | None]) -> Finding:
+        row, outcome = pair
+        return Finding(row, outcome, self.reviews.get(row.row, ()) if outcome is not None else ())
 
     def _pairs(self) -> Iterator[tuple[Row, Outcome | None]]:
         outcomes = self.index.latest()
@@ -65,7 +72,8 @@ class Results:
 def open_results(folder: RunFolder) -> Results:
     """The results of a run, whether it is finished or not."""
     record = folder.read()
-    return Results(record, CheckpointIndex.read(folder.checkpoint_path), unchanged_inputs(folder, record))
+    index, reviews = CheckpointIndex.read(folder.checkpoint_path), read_reviews(folder.reviews_path)
+    return Results(record, index, reviews, unchanged_inputs(folder, record))
 
 
 def inputs_of(folder: RunFolder, record: RunRecord, paths: tuple[str, ...] | None = None) -> Inputs:
@@ -105,6 +113,6 @@ def write_outputs(results: Results, targets: Sequence[str], wanted: Filter, stre
     forms = [Format.CSV if target == "-" else format_for(Path(target)) for target in targets]
     for target, form in zip(targets, forms, strict=True):
         place = stream if target == "-" else Path(target)
-        count = write_results(place, form, results.rows(wanted), results.layout)
+        count = write_results(place, form, results.findings(wanted), results.layout)
         if target != "-":
             yield f"{count:,} rows written to {target}"

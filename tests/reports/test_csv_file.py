@@ -12,16 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.models import Outcome, Poster, Row
+from redzone.findings import Finding
+from redzone.models import Poster
 from redzone.reports import Format, Layout, write_results
 from redzone.reports.csv_file import safe_cell
 from redzone.sources import InputSpec, open_inputs
 from tests.reports.samples import URL, bad, errored, failed, poster, verdict
 
 
-def rendered(layout: Layout, *pairs: tuple[Row, Outcome | None]) -> list[list[str]]:
+def rendered(layout: Layout, *findings: Finding) -> list[list[str]]:
     stream = io.StringIO(newline="")
-    assert write_results(stream, Format.CSV, pairs, layout) == len(pairs)
+    assert write_results(stream, Format.CSV, findings, layout) == len(findings)
     return list(csv.reader(io.StringIO(stream.getvalue(), newline=""), strict=True))
 
 
@@ -29,9 +30,8 @@ def test_a_line_per_row_in_the_order_given() -> None:
     """Judged, pending and bad rows alike."""
     stream = io.StringIO(newline="")
     layout = Layout(("content_id", "url"), ("red",))
-    count = write_results(
-        stream, Format.CSV, [(poster(1), failed(1)), (bad(2), errored(2)), (poster(3), None)], layout
-    )
+    findings = [Finding(poster(1), failed(1)), Finding(bad(2), errored(2)), Finding(poster(3), None)]
+    count = write_results(stream, Format.CSV, findings, layout)
     lines = stream.getvalue().split("\n")
     assert count == 3
     assert lines[0].startswith(
@@ -41,7 +41,7 @@ def test_a_line_per_row_in_the_order_given() -> None:
         f"0012,{URL},fail,true,97.5,text: HEAT; face,the title reaches in,model,gpt-6-luna,"
     )
     assert lines[2].startswith("7,,error,,,,,,,input,p.csv line 3: url is empty,")
-    assert lines[3] == f"0012,{URL},pending" + "," * 13
+    assert lines[3] == f"0012,{URL},pending" + "," * 21
     assert lines[4:] == [""]
 
 
@@ -77,7 +77,9 @@ def test_every_cell_of_an_export_is_safe(cells: list[str], text: str) -> None:
     columns = {f"{cell}{number}": cell for number, cell in enumerate(cells)}
     layout = Layout(tuple(columns), ("red",))
     outcome = failed(1, verdict(label=text, justification=text))
-    table = rendered(layout, (poster(1, **columns), outcome), (poster(2, **columns), errored(2, text)))
+    table = rendered(
+        layout, Finding(poster(1, **columns), outcome), Finding(poster(2, **columns), errored(2, text))
+    )
     assert [len(line) for line in table] == [len(layout.columns)] * 3
     for cell in (cell for line in table for cell in line):
         assert cell[:1] not in set("=+-@\t\r\n＝＋－＠")  # noqa: RUF001
@@ -101,7 +103,7 @@ def test_an_export_is_an_input_with_the_same_rows(rows: list[tuple[str, str]]) -
     ]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "out.csv"
-        write_results(path, Format.CSV, ((row, failed(row.row)) for row in posters), layout)
+        write_results(path, Format.CSV, (Finding(row, failed(row.row)) for row in posters), layout)
         again = list(open_inputs(InputSpec((str(path),))).rows())
     assert [(row.columns["content_id"], row.columns["title"]) for row in again] == rows
     assert {row.columns["status"] for row in again} == {"fail"}

@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from redzone.errors import ExitCode, UsageError
-from redzone.models import Outcome, Row
+from redzone.findings import Finding
 from redzone.reports import Format, Layout, format_for, write_results
 from tests.reports.samples import failed, poster
 
 LAYOUT = Layout(("content_id", "url"), ("red",))
 
 
-def pairs(count: int) -> Iterator[tuple[Row, Outcome | None]]:
-    return ((poster(row), failed(row)) for row in range(1, count + 1))
+def findings(count: int) -> Iterator[Finding]:
+    return (Finding(poster(row), failed(row)) for row in range(1, count + 1))
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_a_failed_export_leaves_the_old_file_and_no_draft(tmp_path: Path) -> Non
     path = tmp_path / "out.csv"
     path.write_text("old")
 
-    def breaking() -> Iterator[tuple[Row, Outcome | None]]:
-        yield from pairs(100)
+    def breaking() -> Iterator[Finding]:
+        yield from findings(100)
         raise RuntimeError("lost")
 
     with pytest.raises(RuntimeError, match="lost"):
@@ -62,7 +62,7 @@ def test_an_export_replaces_the_file_and_keeps_a_link_a_link(tmp_path: Path) -> 
     path, link = tmp_path / "out.jsonl", tmp_path / "link.jsonl"
     path.write_text("old")
     link.symlink_to(path)
-    assert write_results(link, Format.JSONL, pairs(3), LAYOUT) == 3
+    assert write_results(link, Format.JSONL, findings(3), LAYOUT) == 3
     assert link.is_symlink()
     assert [json.loads(line)["row"] for line in path.read_text().splitlines()] == [1, 2, 3]
     assert sorted(os.listdir(tmp_path)) == ["link.jsonl", "out.jsonl"]  # noqa: PTH208 - hidden names too
@@ -75,7 +75,7 @@ def test_a_pipe_is_written_and_not_replaced(tmp_path: Path) -> None:
     received: list[str] = []
     reader = threading.Thread(target=lambda: received.append(path.read_text()))
     reader.start()
-    write_results(path, Format.JSON, pairs(2), LAYOUT)
+    write_results(path, Format.JSON, findings(2), LAYOUT)
     reader.join()
     assert len(json.loads(received[0])) == 2
     assert stat.S_ISFIFO(path.stat().st_mode)
@@ -84,19 +84,19 @@ def test_a_pipe_is_written_and_not_replaced(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
     """A missing folder, a folder in the file's place: the path and the reason."""
     with pytest.raises(UsageError, match=r"missing/out\.csv cannot be written: No such file or directory"):
-        write_results(tmp_path / "missing" / "out.csv", Format.CSV, pairs(1), LAYOUT)
+        write_results(tmp_path / "missing" / "out.csv", Format.CSV, findings(1), LAYOUT)
     with pytest.raises(UsageError, match="cannot be written: Is a directory"):
-        write_results(tmp_path, Format.CSV, pairs(1), LAYOUT)
+        write_results(tmp_path, Format.CSV, findings(1), LAYOUT)
 
 
 @pytest.mark.parametrize("form", Format)
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path, form: Format) -> None:
     """2,000 rows, more than 1 MB of output, are written in less than 0.5 MB of memory."""
-    write_results(io.StringIO(), form, pairs(1), LAYOUT)
+    write_results(io.StringIO(), form, findings(1), LAYOUT)
     path = tmp_path / f"out.{form}"
     tracemalloc.start()
     try:
-        write_results(path, form, pairs(2_000), LAYOUT)
+        write_results(path, form, findings(2_000), LAYOUT)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

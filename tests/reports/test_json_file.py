@@ -9,34 +9,36 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.models import Outcome, Row
+from redzone.findings import Finding
+from redzone.models import Outcome, Status
 from redzone.reports import Format, Layout, write_results
-from tests.reports.samples import URL, bad, errored, failed, poster, verdict
+from tests.reports.samples import NOW, URL, bad, errored, failed, poster, verdict
 
 LAYOUT = Layout(("content_id", "url"), ("red",))
 
 
-def rendered(form: Format, *pairs: tuple[Row, Outcome | None]) -> str:
+def rendered(form: Format, *findings: Finding) -> str:
     stream = io.StringIO(newline="")
-    assert write_results(stream, form, pairs, LAYOUT) == len(pairs)
+    assert write_results(stream, form, findings, LAYOUT) == len(findings)
     return stream.getvalue()
 
 
 def test_one_object_a_line_with_the_input_s_columns_and_the_outcome() -> None:
     """The names are the checkpoint's."""
-    (line,) = rendered(Format.JSONL, (poster(1), failed(1))).splitlines()
+    (line,) = rendered(Format.JSONL, Finding(poster(1), failed(1))).splitlines()
     result = json.loads(line)
     assert list(result)[:7] == ["row", "id", "title", "group", "image", "columns", "status"]
     assert result["columns"] == {"content_id": "0012", "url": URL}
     assert result["zones"][0]["elements"][0] == {"kind": "text", "label": "HEAT", "box": None}
     assert (result["status"], result["tokens"]) == ("fail", {"input": 300, "output": 40})
-    assert Outcome.model_validate_json(json.dumps({k: v for k, v in result.items() if k != "columns"}))
+    outcome = {name: value for name, value in result.items() if name in Outcome.model_fields}
+    assert Outcome.model_validate_json(json.dumps(outcome)) == failed(1).model_copy(update={"group": "award"})
 
 
 def test_every_row_has_the_same_keys() -> None:
     """Pending and bad rows too; a bad row has no image."""
     lines = rendered(
-        Format.JSONL, (poster(1), failed(1)), (bad(2), errored(2)), (poster(3), None)
+        Format.JSONL, Finding(poster(1), failed(1)), Finding(bad(2), errored(2)), Finding(poster(3), None)
     ).splitlines()
     first, second, third = map(json.loads, lines)
     assert list(first) == list(second) == list(third)
@@ -46,11 +48,24 @@ def test_every_row_has_the_same_keys() -> None:
 
 def test_an_array_holds_the_same_objects() -> None:
     """One valid JSON document, also of no rows."""
-    pairs: list[tuple[Row, Outcome | None]] = [(poster(1), failed(1)), (poster(2), None)]
-    lines = rendered(Format.JSONL, *pairs).splitlines()
-    assert json.loads(rendered(Format.JSON, *pairs)) == [json.loads(line) for line in lines]
+    findings = [Finding(poster(1), failed(1)), Finding(poster(2), None)]
+    lines = rendered(Format.JSONL, *findings).splitlines()
+    assert json.loads(rendered(Format.JSON, *findings)) == [json.loads(line) for line in lines]
     assert json.loads(rendered(Format.JSON)) == []
     assert rendered(Format.JSONL) == ""
+
+
+def test_a_review_stands_beside_the_model_s_verdict() -> None:
+    """The status is what counts now, the zones are the model's; the fields are there without a review too."""
+    model = Finding(poster(1), failed(1))
+    judged = Finding(poster(1), failed(1), (model.judge("ann", NOW, Status.PASS, "only the sky"),))
+    plain, reviewed = map(json.loads, rendered(Format.JSONL, model, judged).splitlines())
+    assert (reviewed["status"], reviewed["original_status"]) == ("pass", "fail")
+    assert reviewed["justification"] == "only the sky"
+    assert reviewed["original_justification"] == reviewed["zones"][0]["justification"]
+    assert (reviewed["reviewed"], reviewed["reviewed_by"]) == (True, "ann")
+    assert reviewed["reviewed_at"] == NOW.isoformat()
+    assert (plain["reviewed"], plain["reviewed_by"], plain["original_status"]) == (False, None, "fail")
 
 
 @given(
@@ -60,6 +75,6 @@ def test_an_array_holds_the_same_objects() -> None:
 def test_nothing_is_lost_and_nothing_steers_a_terminal(text: str) -> None:
     """Unsafe characters are escaped, not stripped: what is read back is what was there."""
     outcome = failed(1, verdict(justification=text.encode("utf-8", "replace").decode()))
-    line = rendered(Format.JSONL, (poster(1, content_id=text, url=URL), outcome))
+    line = rendered(Format.JSONL, Finding(poster(1, content_id=text, url=URL), outcome))
     assert not [char for char in line[:-1] if unicodedata.category(char) in {"Cc", "Cs"} or char == "\u202e"]
     assert json.loads(line)["columns"]["content_id"] == text

@@ -100,7 +100,7 @@ def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bo
         from redzone.display.verdicts import verdict_table
         from redzone.results import Filter, open_results
 
-        console.print(verdict_table(open_results(job.folder).rows(Filter())))
+        console.print(verdict_table(open_results(job.folder).findings(Filter())))
     print_summary(console, end.snapshot, facts)
 
 

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable
 from typing import TextIO
 
-from redzone.models import Outcome, Row
+from redzone.findings import Finding
 from redzone.reports.table import Layout
 from redzone.text import clean
 
@@ -14,13 +14,13 @@ from redzone.text import clean
 _FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - the full-width forms are meant
 
 
-def write_csv(stream: TextIO, rows: Iterable[tuple[Row, Outcome | None]], layout: Layout) -> int:
+def write_csv(stream: TextIO, findings: Iterable[Finding], layout: Layout) -> int:
     """Write a header line and a line per row (UTF-8 without BOM, `\\n`); the number of rows written."""
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(map(safe_cell, layout.columns))
     count = 0
-    for row, outcome in rows:
-        writer.writerow(map(safe_cell, layout.cells(row, outcome)))
+    for finding in findings:
+        writer.writerow(map(safe_cell, layout.cells(finding)))
         count += 1
     return count
 

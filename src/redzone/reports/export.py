@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TextIO
 
 from redzone.errors import UsageError
-from redzone.models import Outcome, Row
+from redzone.findings import Finding
 from redzone.reports.csv_file import write_csv
 from redzone.reports.json_file import write_json, write_jsonl
 from redzone.reports.table import Layout
 
-Writer = Callable[[TextIO, Iterable[tuple[Row, Outcome | None]], Layout], int]
+Writer = Callable[[TextIO, Iterable[Finding], Layout], int]
 
 
 class Format(StrEnum):
@@ -51,18 +51,16 @@ def format_for(path: Path) -> Format:
     return found
 
 
-def write_results(
-    target: Path | TextIO, form: Format, rows: Iterable[tuple[Row, Outcome | None]], layout: Layout
-) -> int:
-    """Write the rows in the order given, in constant memory; the number of rows written.
+def write_results(target: Path | TextIO, form: Format, findings: Iterable[Finding], layout: Layout) -> int:
+    """Write a row for each finding in the order given, in constant memory; the number of rows written.
 
     A file appears whole or not at all: an older one stays until the new one is on disk. A stream (stdout) is
     written as it goes and should encode as UTF-8. Raises UsageError where the file cannot be written.
     """
     if isinstance(target, Path):
         with _replacing(target) as stream:
-            return _WRITERS[form](stream, rows, layout)
-    return _WRITERS[form](target, rows, layout)
+            return _WRITERS[form](stream, findings, layout)
+    return _WRITERS[form](target, findings, layout)
 
 
 @contextmanager

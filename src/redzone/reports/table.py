@@ -1,11 +1,12 @@
-"""The flat columns of an outcome, for every format that is a table."""
+"""The flat columns of a finding, for every format that is a table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from redzone.models import Outcome, Row, ZoneVerdict
+from redzone.findings import Finding
+from redzone.models import ZoneVerdict
 from redzone.text import clean
 
 PENDING = "pending"
@@ -20,6 +21,16 @@ _OUTCOME_COLUMNS = (
     "cost_usd",
     "image_sha256",
     "finished_at",
+)
+REVIEW_COLUMNS = (
+    "justification",
+    "reviewed",
+    "reviewed_by",
+    "reviewed_at",
+    "original_status",
+    "original_justification",
+    "disagreed",
+    "note",
 )
 
 
@@ -43,30 +54,32 @@ class Layout:
             names.append(name)
         return tuple(names)
 
-    def cells(self, row: Row, outcome: Outcome | None) -> tuple[str, ...]:
+    def cells(self, finding: Finding) -> tuple[str, ...]:
         """One line of the table; text as it came, so each format makes it safe in its own way."""
-        own = (row.columns.get(column, "") for column in self.input_columns)
-        return (*own, *result_cells(outcome, self.zones))
+        own = (finding.row.columns.get(column, "") for column in self.input_columns)
+        return (*own, *result_cells(finding, self.zones))
 
 
 def result_columns(zones: Sequence[str]) -> tuple[str, ...]:
-    """`status`, four columns for each zone with the zone's name in front, then how the outcome came about."""
+    """`status`, four columns for each zone with its name in front, how that came about, and the reviews."""
     judged = (f"{zone}_{column}" for zone in zones for column in _ZONE_COLUMNS)
-    return ("status", *judged, *_OUTCOME_COLUMNS)
+    return ("status", *judged, *_OUTCOME_COLUMNS, *REVIEW_COLUMNS)
 
 
-def result_cells(outcome: Outcome | None, zones: Sequence[str]) -> tuple[str, ...]:
+def result_cells(finding: Finding, zones: Sequence[str]) -> tuple[str, ...]:
     """The cells under `result_columns(zones)`; without an outcome the status is `pending`, the rest empty.
 
+    Status and justification are what counts after review; a zone's columns are always the model's words.
     Verdicts are `true` and `false`, money is US dollars with six decimals, instants are ISO 8601 UTC.
     """
-    if outcome is None:
+    outcome, status = finding.outcome, finding.status
+    if outcome is None or status is None:
         return (PENDING, *[""] * (len(result_columns(zones)) - 1))
     verdicts = {verdict.name: verdict for verdict in outcome.zones}
     judged = (cell for zone in zones for cell in _zone_cells(verdicts.get(zone)))
     error = outcome.error
     return (
-        outcome.status.value,
+        status.value,
         *judged,
         outcome.source.value if outcome.source else "",
         outcome.model or "",
@@ -77,7 +90,26 @@ def result_cells(outcome: Outcome | None, zones: Sequence[str]) -> tuple[str, ..
         f"{outcome.cost_usd:.6f}",
         outcome.image_sha256 or "",
         outcome.finished_at.isoformat(),
+        *_review_cells(finding),
     )
+
+
+def _review_cells(finding: Finding) -> tuple[str, ...]:
+    at, original = finding.reviewed_at, finding.original_status
+    return (
+        clean(finding.justification),
+        _yes_or_no(finding.reviewed),
+        clean(finding.reviewed_by or ""),
+        at.isoformat() if at is not None else "",
+        original.value if original is not None else "",
+        clean(finding.original_justification),
+        _yes_or_no(finding.disagreed),
+        clean(finding.note or "", keep_lines=True),
+    )
+
+
+def _yes_or_no(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def _zone_cells(verdict: ZoneVerdict | None) -> tuple[str, ...]:
@@ -87,7 +119,7 @@ def _zone_cells(verdict: ZoneVerdict | None) -> tuple[str, ...]:
         f"{e.kind.value}: {clean(e.label)}" if e.label else e.kind.value for e in verdict.elements
     )
     return (
-        "true" if verdict.contains_key_elements else "false",
+        _yes_or_no(verdict.contains_key_elements),
         f"{verdict.confidence_pct:.10g}",
         elements,
         clean(verdict.justification),

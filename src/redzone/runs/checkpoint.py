@@ -27,7 +27,7 @@ TORN = "torn: the file ends before the line does"
 
 _INTENT = b'{"kind":"intent","schema":1,'
 _OUTCOME = b'{"kind":"outcome","schema":1,'
-_SEAL_BYTES = len(b',"sum":"0123456789abcdef"}\n')
+SEAL_BYTES = len(b',"sum":"0123456789abcdef"}\n')
 _SEAL = re.compile(rb',"sum":"[0-9a-f]{16}"\}\n\Z')
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -73,12 +73,12 @@ class _AnySchema(BaseModel):
 def render_intent(row: int, model: str, started_at: datetime, most_usd: float = 0.0) -> bytes:
     """One line that `parse_line` gives back as an Intent; lone surrogates become U+FFFD."""
     intent = Intent(row=row, model=model, most_usd=most_usd, started_at=started_at)
-    return _sealed(_INTENT + _json(intent)[1:])
+    return sealed(_INTENT + _json(intent)[1:])
 
 
 def render_outcome(outcome: Outcome) -> bytes:
     """One line that `parse_line` gives back equal; lone surrogates become U+FFFD."""
-    return _sealed(_OUTCOME + _json(outcome)[1:])
+    return sealed(_OUTCOME + _json(outcome)[1:])
 
 
 def parse_line(raw: bytes) -> Intent | Outcome:
@@ -91,7 +91,7 @@ def parse_line(raw: bytes) -> Intent | Outcome:
 
 def _body(raw: bytes, prefix: bytes, kind: type[_F]) -> _F:
     try:
-        return kind.model_validate_json(b"{" + raw[len(prefix) : -_SEAL_BYTES] + b"}")
+        return kind.model_validate_json(b"{" + raw[len(prefix) : -SEAL_BYTES] + b"}")
     except ValidationError as error:
         raise OtherSchema(f"not as schema {SCHEMA} has it ({error.errors()[0]['msg']})") from error
 
@@ -106,13 +106,14 @@ def _json(value: Frozen) -> bytes:
         return clean.model_dump_json(ensure_ascii=True).encode("ascii")
 
 
-def _sealed(body: bytes) -> bytes:
+def sealed(body: bytes) -> bytes:
+    """The line of a JSON object: with its checksum as the last key, and a newline."""
     digest = hashlib.sha256(body).hexdigest()[:16]
     return b'%b,"sum":"%b"}\n' % (body[:-1], digest.encode("ascii"))
 
 
 def _verify(raw: bytes) -> None:
-    if _sealed(raw[:-_SEAL_BYTES] + b"}") == raw:
+    if sealed(raw[:-SEAL_BYTES] + b"}") == raw:
         if not raw.startswith((_OUTCOME, _INTENT)):
             raise OtherSchema(f"its schema is not {SCHEMA}")
     elif _SEAL.search(raw):

@@ -83,6 +83,11 @@ class RunFolder:
         return self.path / "checkpoint.jsonl"
 
     @property
+    def reviews_path(self) -> Path:
+        """What people said of the outcomes; made by the first review."""
+        return self.path / "reviews.jsonl"
+
+    @property
     def metrics_path(self) -> Path:
         """One snapshot a second while running."""
         return self.path / "metrics.jsonl"
