@@ -158,6 +158,58 @@ def test_times_are_of_posters_that_were_worked_on(metrics: Metrics) -> None:
     assert metrics.working_s == pytest.approx(50.5 - 1.0)
 
 
+def test_each_part_of_the_time_has_its_own_spread(metrics: Metrics) -> None:
+    """The slowest downloads need not be the slowest answers."""
+    for row in range(1, 101):
+        timing = Timing(fetch_s=row / 10, wait_s=0.0, model_s=float(101 - row), total_s=101.0)
+        metrics.recorded(outcome(row, timing=timing))
+    times = metrics.snapshot().timings
+    assert (times.mean_s, times.p50_s, times.p95_s) == (101.0, 101.0, 101.0)
+    assert (times.fetch_s, times.fetch_p50_s, times.fetch_p95_s) == (5.05, 5.1, 9.6)
+    assert (times.wait_s, times.wait_p50_s, times.wait_p95_s) == (0.0, 0.0, 0.0)
+    assert (times.model_s, times.model_p50_s, times.model_p95_s) == (50.5, 51.0, 96.0)
+
+
+def test_the_seconds_of_all_workers_are_added_up_by_stage(metrics: Metrics, clock: Hand) -> None:
+    """What is in hand counts as it grows; the next poster begins where the last one left."""
+    metrics.begin(1, 1, "0001")
+    metrics.begin(2, 2, "0002")
+    clock.s += 2
+    metrics.stage(1, Stage.WAIT)
+    clock.s += 3
+    assert metrics.snapshot().stage_s == {Stage.READ: 7.0, Stage.WAIT: 3.0}
+    metrics.stage(1, Stage.MODEL)
+    clock.s += 1
+    metrics.begin(1, 3, "0003")
+    metrics.idle(2)
+    clock.s += 4
+    metrics.idle(1)
+    clock.s += 100
+    assert metrics.snapshot().stage_s == {Stage.READ: 12.0, Stage.WAIT: 3.0, Stage.MODEL: 1.0}
+
+
+def test_processor_seconds_count_from_the_start(clock: Hand) -> None:
+    """What the imports took is not the run's."""
+    spent = iter((1.5, 1.5, 4.25))
+    metrics = Metrics(clock, cpu_clock=lambda: next(spent))
+    assert metrics.snapshot().cpu_s == 0.0
+    metrics.start()
+    assert [metrics.snapshot().cpu_s for _ in range(2)] == [0.0, 2.75]
+
+
+def test_shares_are_of_what_was_done(metrics: Metrics) -> None:
+    """No share before the first poster; what an earlier process did is no reuse of this one."""
+    before = metrics.snapshot()
+    assert (before.worked, before.success_rate, before.reuse_rate) == (0, None, None)
+    metrics.restore({Status.PASS: 5, Status.ERROR: 1}, cost_usd=0.0)
+    metrics.recorded(outcome(7))
+    metrics.recorded(outcome(8, source=Source.CACHE))
+    metrics.recorded(outcome(9, source=Source.DUPLICATE))
+    metrics.recorded(_error(10, ErrorCode.DEADLINE))
+    after = metrics.snapshot()
+    assert (after.worked, after.success_rate, after.reuse_rate) == (4, 0.8, 0.5)
+
+
 def test_one_sample_is_its_own_median(metrics: Metrics) -> None:
     """No index beyond the end."""
     metrics.recorded(outcome(1, source=Source.LOCAL, timing=Timing(total_s=2.0)))

@@ -6,11 +6,14 @@ the window that their name says.
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from pydantic import Field
 
 from redzone.clock import Clock
 from redzone.models import Frozen, Outcome, Source, Status
@@ -58,12 +61,18 @@ class Recent(Frozen):
 
 
 class RateFigures(Frozen):
-    """The limiter's figures; requests and tokens are over the last 60 s. None is "no limit known"."""
+    """The limiter's figures; requests and tokens are over the last 60 s. None is "no limit known".
+
+    A limit is the lower one of what the user set and what the server announced; `*_announced_per_min` is
+    the server's alone.
+    """
 
     requests_last_min: int = 0
     requests_limit_per_min: float | None = None
+    requests_announced_per_min: float | None = None
     tokens_last_min: int = 0
     tokens_limit_per_min: float | None = None
+    tokens_announced_per_min: float | None = None
     waiting: int = 0
     held_for_s: float = 0.0
     rejected: int = 0
@@ -90,17 +99,43 @@ class GroupCounts(Frozen):
 
 
 class Timings(Frozen):
-    """Seconds per poster over the last posters that were really worked on (no cache, no input errors)."""
+    """Seconds per poster over the last posters that were really worked on (no cache, no input errors).
 
+    `mean_s`, `p50_s` and `p95_s` are of the whole way; `fetch_s`, `wait_s` and `model_s` are means of its
+    parts, with their own medians and 95th percentiles.
+    """
+
+    mean_s: float = 0.0
     p50_s: float = 0.0
     p95_s: float = 0.0
     fetch_s: float = 0.0
+    fetch_p50_s: float = 0.0
+    fetch_p95_s: float = 0.0
     wait_s: float = 0.0
+    wait_p50_s: float = 0.0
+    wait_p95_s: float = 0.0
     model_s: float = 0.0
+    model_p50_s: float = 0.0
+    model_p95_s: float = 0.0
+
+
+class Facts(Frozen):
+    """What does not change while a process works on a run. `cpus` are the machine's processors, `local`
+    says that the model runs on them, `budget_usd` is the most that the run may cost."""
+
+    cpus: int = 1
+    local: bool = False
+    cache_on: bool = True
+    budget_usd: float | None = None
 
 
 class Snapshot(Frozen):
-    """The state of a run at one instant. `done` counts rows whose outcome is on disk."""
+    """The state of a run at one instant. `done` counts rows whose outcome is on disk.
+
+    `stage_s` are the seconds that all workers together have spent in each stage, what is in hand included,
+    and `cpu_s` the processor seconds, both since this process began. What has a default may be missing in a
+    line that an older version wrote.
+    """
 
     at: datetime
     elapsed_s: float
@@ -124,9 +159,28 @@ class Snapshot(Frozen):
     lanes: tuple[Lane, ...]
     rate: RateFigures
     timings: Timings
-    recent: tuple[Recent, ...]
-    groups: tuple[GroupCounts, ...]
+    recent: tuple[Recent, ...] = ()
+    groups: tuple[GroupCounts, ...] = ()
     note: str
+    stage_s: dict[Stage, float] = Field(default_factory=dict)
+    cpu_s: float = 0.0
+    facts: Facts = Facts()
+
+    @property
+    def worked(self) -> int:
+        """Posters whose outcome this process recorded."""
+        return max(0, self.done - self.earlier)
+
+    @property
+    def success_rate(self) -> float | None:
+        """Share of the done that is no error, 0-1; None before the first."""
+        return max(0.0, 1 - self.errors / self.done) if self.done > 0 else None
+
+    @property
+    def reuse_rate(self) -> float | None:
+        """Share of this process's posters that was not asked about, because the cache or a twin had the
+        verdict, 0-1; None before the first."""
+        return min(1.0, (self.cached + self.duplicates) / self.worked) if self.worked else None
 
 
 @dataclass(slots=True)
@@ -137,6 +191,20 @@ class _Busy:
     since_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    mean: float
+    p50: float
+    p95: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> _Spread:
+        ascending = sorted(values)
+        count = len(ascending)
+        mean = round(sum(ascending) / count, 3)
+        return cls(mean, ascending[count // 2], ascending[min(count - 1, int(count * 0.95))])
+
+
 @dataclass(slots=True)
 class Metrics:
     """The run's counters. `rows` is the number of rows of the run, `earlier` those that had an outcome
@@ -144,12 +212,15 @@ class Metrics:
 
     clock: Clock
     rows: int = 0
+    facts: Facts = field(default_factory=Facts)
+    cpu_clock: Callable[[], float] = time.process_time
     earlier: int = 0
     workers: int = 0
     rate: RateFigures = field(default_factory=RateFigures)
     requests: int = 0
     note: str = ""
     _started_s: float | None = None
+    _cpu_at_start_s: float = 0.0
     _counts: Counter[Status] = field(default_factory=Counter)
     _sources: Counter[Source] = field(default_factory=Counter)
     _codes: Counter[str] = field(default_factory=Counter)
@@ -160,6 +231,7 @@ class Metrics:
     )
     _recent: deque[Recent] = field(default_factory=lambda: deque(maxlen=RECENT_VERDICTS))
     _busy: dict[int, _Busy] = field(default_factory=dict)
+    _stage_s: dict[Stage, float] = field(default_factory=lambda: dict.fromkeys(Stage, 0.0))
     _tokens_in: int = 0
     _tokens_out: int = 0
     _cost_usd: float = 0.0
@@ -167,6 +239,7 @@ class Metrics:
     def start(self) -> None:
         """Begin to count time."""
         self._started_s = self.clock.monotonic()
+        self._cpu_at_start_s = self.cpu_clock()
 
     def restore(self, counts: Mapping[Status, int], cost_usd: float) -> None:
         """Begin from an earlier process's outcomes of the same run."""
@@ -176,17 +249,26 @@ class Metrics:
 
     def begin(self, worker: int, row: int, poster_id: str) -> None:
         """A worker took a poster in hand."""
-        self._busy[worker] = _Busy(row, poster_id, Stage.READ, self.clock.monotonic())
+        now_s = self.clock.monotonic()
+        self._leave(worker, now_s)
+        self._busy[worker] = _Busy(row, poster_id, Stage.READ, now_s)
 
     def stage(self, worker: int, stage: Stage) -> None:
         """A worker's poster entered a stage."""
         busy = self._busy.get(worker)
         if busy is not None and busy.stage is not stage:
-            busy.stage, busy.since_s = stage, self.clock.monotonic()
+            now_s = self.clock.monotonic()
+            self._stage_s[busy.stage] += now_s - busy.since_s
+            busy.stage, busy.since_s = stage, now_s
 
     def idle(self, worker: int) -> None:
         """A worker has nothing in hand."""
-        self._busy.pop(worker, None)
+        self._leave(worker, self.clock.monotonic())
+
+    def _leave(self, worker: int, now_s: float) -> None:
+        busy = self._busy.pop(worker, None)
+        if busy is not None:
+            self._stage_s[busy.stage] += now_s - busy.since_s
 
     def recorded(self, outcome: Outcome) -> None:
         """An outcome is on disk."""
@@ -252,7 +334,7 @@ class Metrics:
             cost_usd=self._cost_usd,
             workers=self.workers,
             lanes=tuple(
-                Lane(worker=w, row=b.row, id=b.id, stage=b.stage, age_s=now_s - b.since_s)
+                Lane(worker=w, row=b.row, id=b.id, stage=b.stage, age_s=round(now_s - b.since_s, 2))
                 for w, b in sorted(self._busy.items())
             ),
             rate=self.rate,
@@ -260,6 +342,9 @@ class Metrics:
             recent=tuple(self._recent),
             groups=self._group_counts(),
             note=self.note,
+            stage_s=self._stage_seconds(now_s),
+            cpu_s=0.0 if self._started_s is None else round(self.cpu_clock() - self._cpu_at_start_s, 2),
+            facts=self.facts,
         )
 
     def _posters_last_min(self, now_s: float, elapsed_s: float) -> float:
@@ -268,18 +353,29 @@ class Metrics:
         window_s = min(RATE_WINDOW_S, elapsed_s)
         return len(self._finished_at_s) / window_s * 60 if window_s > 0 else 0.0
 
+    def _stage_seconds(self, now_s: float) -> dict[Stage, float]:
+        seconds = dict(self._stage_s)
+        for busy in self._busy.values():
+            seconds[busy.stage] += now_s - busy.since_s
+        return {stage: round(spent_s, 2) for stage, spent_s in seconds.items() if spent_s > 0}
+
     def _timings(self) -> Timings:
         if not self._samples:
             return Timings()
-        totals = sorted(sample[0] for sample in self._samples)
-        count = len(totals)
-        _, fetch_s, wait_s, model_s = (sum(column) / count for column in zip(*self._samples, strict=True))
+        total, fetch, wait, model = (_Spread.of(column) for column in zip(*self._samples, strict=True))
         return Timings(
-            p50_s=totals[count // 2],
-            p95_s=totals[min(count - 1, int(count * 0.95))],
-            fetch_s=fetch_s,
-            wait_s=wait_s,
-            model_s=model_s,
+            mean_s=total.mean,
+            p50_s=total.p50,
+            p95_s=total.p95,
+            fetch_s=fetch.mean,
+            fetch_p50_s=fetch.p50,
+            fetch_p95_s=fetch.p95,
+            wait_s=wait.mean,
+            wait_p50_s=wait.p50,
+            wait_p95_s=wait.p95,
+            model_s=model.mean,
+            model_p50_s=model.p50,
+            model_p95_s=model.p95,
         )
 
     def _group_counts(self) -> tuple[GroupCounts, ...]:

@@ -49,8 +49,10 @@ class Monitor:
         return RateFigures(
             requests_last_min=state.started_last_min,
             requests_limit_per_min=_least(state.configured_per_min, state.announced_per_min),
+            requests_announced_per_min=state.announced_per_min,
             tokens_last_min=state.tokens_last_min,
             tokens_limit_per_min=_least(state.configured_tokens_per_min, state.announced_tokens_per_min),
+            tokens_announced_per_min=state.announced_tokens_per_min,
             waiting=state.waiting,
             held_for_s=state.held_for_s,
             rejected=state.rejected_429,

@@ -19,9 +19,10 @@ from redzone.cache import Asked, Cache
 from redzone.clock import LoopClock
 from redzone.errors import SettingsInvalid
 from redzone.fetching import Fetcher, FetchOptions
+from redzone.history import render_line
 from redzone.ladder import LadderOptions
 from redzone.limiter import Limiter, Limits
-from redzone.metrics import Metrics, Snapshot
+from redzone.metrics import Facts, Metrics, Snapshot
 from redzone.models import ViewKind, Zone
 from redzone.monitor import Monitor
 from redzone.pipeline import Options, Parts, Pipeline
@@ -34,7 +35,6 @@ from redzone.vision.prices import Price, price_of
 from redzone.zones import parse_zone
 
 CACHE_NAME = "cache.sqlite"
-IN_THE_CHECKPOINT = {"recent", "groups"}  # so metrics.jsonl need not repeat it every second
 LOCAL_SPARE_WORKERS = 2  # while the processors judge, these fetch
 
 
@@ -189,7 +189,7 @@ async def assemble(
     recorder after the crew, so that answers which are paid for reach the disk."""
     settings, clock, random = job.settings, LoopClock(), Random()  # noqa: S311  jitter
     workers, most = worker_bounds(settings, job.provider)
-    metrics = Metrics(clock, rows=job.rows)
+    metrics = Metrics(clock, job.rows, _facts(settings, job.provider))
     limits = Limits(
         settings.requests_per_min,
         settings.tokens_per_min,
@@ -204,7 +204,7 @@ async def assemble(
     ):
 
         async def write_metrics(snapshot: Snapshot) -> None:
-            await metrics_file.write(snapshot.model_dump_json(exclude=IN_THE_CHECKPOINT) + "\n")
+            await metrics_file.write(render_line(snapshot))
             await metrics_file.flush()
 
         limiter = Limiter(limits, clock)
@@ -233,6 +233,15 @@ async def assemble(
             framing=framing.FramingOptions(max_pixels=settings.max_image_pixels),
         )
         yield Pipeline(parts, options), metrics
+
+
+def _facts(settings: Settings, provider: Provider) -> Facts:
+    return Facts(
+        cpus=os.cpu_count() or 1,
+        local=provider.name == "local",
+        cache_on=settings.enable_cache,
+        budget_usd=settings.max_cost_usd,
+    )
 
 
 @asynccontextmanager

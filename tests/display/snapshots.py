@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
 from redzone.display import Heading
-from redzone.metrics import GroupCounts, Lane, RateFigures, Recent, Snapshot, Stage, Timings
+from redzone.metrics import Facts, GroupCounts, Lane, RateFigures, Recent, Snapshot, Stage, Timings
 from redzone.models import Status
 
 AT = datetime(2026, 10, 13, 14, 22, 33, tzinfo=UTC)
@@ -146,14 +146,28 @@ snapshots = st.builds(
         RateFigures,
         requests_last_min=_counts,
         requests_limit_per_min=st.none() | _floats,
+        requests_announced_per_min=st.none() | _floats,
         tokens_last_min=_counts,
         tokens_limit_per_min=st.none() | _floats,
+        tokens_announced_per_min=st.none() | _floats,
         waiting=_counts,
         held_for_s=_floats,
         rejected=_counts,
     ),
     timings=st.builds(
-        Timings, p50_s=_floats, p95_s=_floats, fetch_s=_floats, wait_s=_floats, model_s=_floats
+        Timings,
+        mean_s=_floats,
+        p50_s=_floats,
+        p95_s=_floats,
+        fetch_s=_floats,
+        fetch_p50_s=_floats,
+        fetch_p95_s=_floats,
+        wait_s=_floats,
+        wait_p50_s=_floats,
+        wait_p95_s=_floats,
+        model_s=_floats,
+        model_p50_s=_floats,
+        model_p95_s=_floats,
     ),
     recent=st.lists(
         st.builds(
@@ -172,6 +186,11 @@ snapshots = st.builds(
         max_size=12,
     ).map(tuple),
     note=_texts,
+    stage_s=st.dictionaries(st.sampled_from(Stage), _floats),
+    cpu_s=_floats,
+    facts=st.builds(
+        Facts, cpus=_counts, local=st.booleans(), cache_on=st.booleans(), budget_usd=st.none() | _floats
+    ),
 )
 
 
