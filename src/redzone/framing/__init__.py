@@ -1,5 +1,6 @@
 """From a poster's bytes to what a model is shown."""
 
+from redzone.framing.decoding import decode
 from redzone.framing.views import (
     FRAMING_VERSION,
     FramingOptions,
@@ -7,6 +8,16 @@ from redzone.framing.views import (
     frame_top,
     frame_whole,
     view_size,
+    zone_box,
 )
 
-__all__ = ["FRAMING_VERSION", "FramingOptions", "frame", "frame_top", "frame_whole", "view_size"]
+__all__ = [
+    "FRAMING_VERSION",
+    "FramingOptions",
+    "decode",
+    "frame",
+    "frame_top",
+    "frame_whole",
+    "view_size",
+    "zone_box",
+]

@@ -1,0 +1,21 @@
+"""Pictures of posters for people: small, re-encoded, kept on disk, or the reason why there is none."""
+
+from redzone.thumbnails.recipes import Recipe, Scaled, Seen, ZoneOnly, shown_view
+from redzone.thumbnails.service import Missing, Picture, Thumbnail, Thumbnails, collected, picture_of
+from redzone.thumbnails.terms import Terms, terms_of
+
+__all__ = [
+    "Missing",
+    "Picture",
+    "Recipe",
+    "Scaled",
+    "Seen",
+    "Terms",
+    "Thumbnail",
+    "Thumbnails",
+    "ZoneOnly",
+    "collected",
+    "picture_of",
+    "shown_view",
+    "terms_of",
+]

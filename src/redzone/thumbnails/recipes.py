@@ -1,0 +1,116 @@
+"""What can be made of a poster's bytes for people to look at. Pure: from bytes to a JPEG.
+
+A recipe's `key` names all that its result depends on beside the bytes, so it can be part of a file's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+from PIL import Image
+
+from redzone.framing import FRAMING_VERSION, FramingOptions, decode, frame, zone_box
+from redzone.models import Outcome, ViewKind, Zone
+
+SIZES = (160, 400, 1000)  # px wide: a list or a report, a grid, one poster on its page
+MAX_HEIGHT_FACTOR = 3  # a banner on end is bounded by its height instead
+QUALITY = 82
+FINE_QUALITY = 92  # where it is shown enlarged, or instead of pixels that no JPEG has touched
+ZONE_WIDTH = 800
+ZONE_ENLARGE = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """The whole poster, `width_px` wide (one of SIZES) and at most three times as high; never enlarged."""
+
+    width_px: int
+
+    def __post_init__(self) -> None:
+        if self.width_px not in SIZES:
+            raise ValueError(f"{self.width_px} px is none of the sizes {SIZES}")
+
+    @property
+    def key(self) -> str:
+        """Part of a file name."""
+        return f"w{self.width_px}"
+
+    def make(self, data: bytes, max_pixels: int) -> bytes:
+        """The JPEG. Raises ImageFault and nothing else, whatever the bytes."""
+        poster = _decoded(data, max_pixels)
+        scale = min(1.0, self.width_px / poster.width, MAX_HEIGHT_FACTOR * self.width_px / poster.height)
+        return _jpeg(_resized(poster, scale), QUALITY)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The very view that a model was shown; for `pixels` a JPEG of the array that it computed with."""
+
+    zones: tuple[Zone, ...]
+    view: ViewKind
+
+    @property
+    def key(self) -> str:
+        """Part of a file name."""
+        return f"seen-{self.view}-{_digest(self.zones)}"
+
+    def make(self, data: bytes, max_pixels: int) -> bytes:
+        """The JPEG. Raises ImageFault and nothing else, whatever the bytes."""
+        view = frame(data, self.zones, self.view, FramingOptions(max_pixels=max_pixels))
+        if view.kind is not ViewKind.PIXELS:
+            return view.data
+        return _jpeg(Image.frombytes("RGB", (view.width, view.height), view.data), FINE_QUALITY)
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneOnly:
+    """Nothing but the pixels that a zone touches, enlarged to 800 px wide, but no more than four times."""
+
+    zone: Zone
+
+    @property
+    def key(self) -> str:
+        """Part of a file name."""
+        return f"zone-{_digest((self.zone,))}"
+
+    def make(self, data: bytes, max_pixels: int) -> bytes:
+        """The JPEG. Raises ImageFault and nothing else, whatever the bytes."""
+        poster = _decoded(data, max_pixels)
+        zone = poster.crop(zone_box(self.zone, *poster.size))
+        scale = min(ZONE_ENLARGE, ZONE_WIDTH / zone.width, MAX_HEIGHT_FACTOR * ZONE_WIDTH / zone.height)
+        return _jpeg(_resized(zone, scale), FINE_QUALITY)
+
+
+Recipe = Scaled | Seen | ZoneOnly
+
+
+def shown_view(outcome: Outcome | None, otherwise: ViewKind) -> ViewKind:
+    """The view that led to an outcome, as its strategy (`crop/full`) names it, else the run's own."""
+    name = (outcome.strategy or "").partition("/")[0] if outcome is not None else ""
+    return next((view for view in ViewKind if view == name), otherwise)
+
+
+def _decoded(data: bytes, max_pixels: int) -> Image.Image:
+    return decode(data, max_pixels, FramingOptions().min_side_px)
+
+
+def _resized(picture: Image.Image, scale: float) -> Image.Image:
+    if scale == 1.0:
+        return picture
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def _jpeg(picture: Image.Image, quality: int) -> bytes:
+    file = BytesIO()
+    picture.save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def _digest(zones: Sequence[Zone]) -> str:
+    text = json.dumps([FRAMING_VERSION, *(zone.model_dump() for zone in zones)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,250 @@
+"""Thumbnails on demand: from disk, else fetched under the same guard as for judging, and made anew."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Self, TypeVar
+
+from redzone.clock import Clock, LoopClock
+from redzone.errors import PosterFault
+from redzone.fetching import Fetched, Fetcher, FetchOptions
+from redzone.models import BadRow, Outcome, Row
+from redzone.thumbnails.inflight import InFlight
+from redzone.thumbnails.recent import Recent
+from redzone.thumbnails.recipes import SIZES, Recipe, Scaled
+from redzone.thumbnails.shelf import SHA256, Shelf
+from redzone.thumbnails.terms import Terms
+
+T = TypeVar("T")
+
+MAX_DISK_BYTES = 500_000_000
+ORIGINALS_BYTES = 48_000_000  # a poster's page asks for three pictures of the same bytes
+DOWNLOADS = 8
+FETCH_TIMEOUT_S = 15.0
+FETCH_RETRIES = 1
+FRESH_S = 600.0  # how long an address is believed to lead to the same bytes
+FAILED_S = 60.0  # how long a failure stands, so that a page full of dead addresses is not a storm
+REMEMBERED = 20_000  # addresses
+AHEAD = 16  # pictures that `collected` makes before they are asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A poster's image: an http(s) address or an absolute path, and the hash of what was judged if known."""
+
+    image: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A picture to show. `sha256` is that of the content it was made of, `changed` that other content was
+    judged."""
+
+    data: bytes
+    sha256: str
+    changed: bool = False
+    content_type: str = "image/jpeg"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """There is no picture, and why."""
+
+    reason: str
+
+
+def picture_of(row: Row, outcome: Outcome | None) -> Picture | Missing:
+    """Where a row's picture is to be had."""
+    if isinstance(row, BadRow):
+        return Missing(row.reason)
+    if not row.image:
+        # an outcome that outlived its input
+        fault = outcome.error if outcome is not None else None
+        return Missing(fault.message if fault is not None else "the row names no image")
+    sha256 = outcome.image_sha256 if outcome is not None else None
+    # a checkpoint may come from anywhere, and the hash becomes a file's name
+    return Picture(row.image, sha256 if sha256 is not None and SHA256.fullmatch(sha256) else None)
+
+
+class Thumbnails:
+    """Makes and keeps the pictures of one home; use it as an async context manager.
+
+    Equal wishes in flight are fulfilled once, at most 8 pictures are fetched at a time, and what fails is a
+    `Missing`. The picture of the content that was judged comes first; only where that is not kept the
+    address is asked, and what it leads to now may be another picture.
+    """
+
+    def __init__(
+        self, home: Path, clock: Clock | None = None, *, max_disk_bytes: int = MAX_DISK_BYTES
+    ) -> None:
+        self._clock = clock or LoopClock()
+        self._shelf = Shelf(home, max_disk_bytes)
+        # decoding a poster of 50 megapixels takes 200 MB, so not many at once
+        workers = min(4, os.cpu_count() or 1)
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="thumbnails")
+        self._stack = AsyncExitStack()
+        self._fetchers: dict[FetchOptions, Fetcher] = {}
+        self._opening = asyncio.Lock()
+        self._downloads = asyncio.Semaphore(DOWNLOADS)
+        self._making: InFlight[Thumbnail | Missing] = InFlight()
+        self._fetching: InFlight[Fetched | Missing] = InFlight()
+        self._leads_to: Recent[str, tuple[str, float]] = Recent(REMEMBERED)
+        self._failed: Recent[tuple[str, Terms], tuple[Missing, float]] = Recent(REMEMBERED)
+        self._originals: Recent[str, Fetched] = Recent(ORIGINALS_BYTES, lambda original: len(original.data))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Give up what is being made, and close all connections."""
+        await self._making.aclose()
+        await self._fetching.aclose()
+        await self._stack.aclose()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def get(self, picture: Picture, recipe: Recipe, terms: Terms) -> Thumbnail | Missing:
+        """What the recipe makes of a picture, or why it cannot be made."""
+        key = (picture, recipe, terms)
+        return await self._making.once(key, lambda: self._make(picture, recipe, terms))
+
+    async def collect(
+        self, pictures: Iterable[Picture | Missing], recipe: Recipe, terms: Terms
+    ) -> AsyncIterator[Thumbnail | Missing]:
+        """One result for each picture, in order, read and made a few ahead; what is missing stays so."""
+        window: deque[asyncio.Task[Thumbnail | Missing]] = deque()
+        try:
+            for picture in pictures:
+                window.append(asyncio.create_task(self._get_or_pass(picture, recipe, terms)))
+                if len(window) > AHEAD:
+                    yield await window.popleft()
+            while window:
+                yield await window.popleft()
+        finally:
+            for task in window:
+                task.cancel()
+
+    async def _get_or_pass(
+        self, picture: Picture | Missing, recipe: Recipe, terms: Terms
+    ) -> Thumbnail | Missing:
+        return picture if isinstance(picture, Missing) else await self.get(picture, recipe, terms)
+
+    async def _make(self, picture: Picture, recipe: Recipe, terms: Terms) -> Thumbnail | Missing:
+        judged = picture.sha256
+        for sha256 in dict.fromkeys((judged, self._believed(picture.image))):
+            if sha256 is not None and (data := await self._kept(sha256, recipe)) is not None:
+                return Thumbnail(data, sha256, changed=judged not in (None, sha256))
+        original = await self._original(picture, terms)
+        if isinstance(original, Missing):
+            return original
+        try:
+            data = await self._in_thread(lambda: recipe.make(original.data, terms.max_image_pixels))
+        except PosterFault as fault:
+            return self._fail(picture.image, terms, fault)
+        await self._in_thread(lambda: self._shelf.put(original.sha256, recipe.key, data))
+        return Thumbnail(data, original.sha256, changed=judged not in (None, original.sha256))
+
+    async def _kept(self, sha256: str, recipe: Recipe) -> bytes | None:
+        """From disk: the very picture, or one made of the same content at a larger size."""
+        larger = [Scaled(px) for px in SIZES if isinstance(recipe, Scaled) and px > recipe.width_px]
+
+        def find() -> bytes | None:
+            data = self._shelf.get(sha256, recipe.key)
+            if data is not None:
+                return data
+            for other in larger:
+                if (source := self._shelf.get(sha256, other.key)) is not None:
+                    data = recipe.make(source, Terms().max_image_pixels)
+                    self._shelf.put(sha256, recipe.key, data)
+                    return data
+            return None
+
+        try:
+            return await self._in_thread(find)
+        except PosterFault:
+            return None  # somebody wrote into our folder
+
+    async def _original(self, picture: Picture, terms: Terms) -> Fetched | Missing:
+        """The poster's bytes: those that were judged if they are at hand, else what its address gives."""
+        for sha256 in (picture.sha256, self._believed(picture.image)):
+            if sha256 is not None and (original := self._originals.get(sha256)) is not None:
+                return original
+        key = (picture.image, terms)
+        failed = self._failed.get(key)
+        if failed is not None and failed[1] > self._clock.monotonic():
+            return failed[0]
+        return await self._fetching.once(key, lambda: self._fetch(picture.image, terms))
+
+    async def _fetch(self, image: str, terms: Terms) -> Fetched | Missing:
+        async with self._downloads:
+            fetcher = await self._fetcher(terms)
+            await fetcher.turn()
+            try:
+                got = await fetcher.fetch(image)
+            except PosterFault as fault:
+                return self._fail(image, terms, fault)
+        assert isinstance(got, Fetched)  # noqa: S101  no validators were sent
+        self._originals.put(got.sha256, got)
+        self._leads_to.put(image, (got.sha256, self._clock.monotonic() + FRESH_S))
+        return got
+
+    async def _fetcher(self, terms: Terms) -> Fetcher:
+        options = FetchOptions(
+            total_timeout_s=FETCH_TIMEOUT_S,
+            max_bytes=terms.max_image_bytes,
+            retries=FETCH_RETRIES,
+            max_per_s=terms.images_per_s,
+            pool_maxsize=DOWNLOADS,
+            pool_keepalive=DOWNLOADS,
+            allow_private_hosts=terms.allow_private_hosts,
+        )
+        async with self._opening:
+            if options not in self._fetchers:
+                fetcher = Fetcher(options, self._clock, Random())  # noqa: S311  jitter
+                self._fetchers[options] = await self._stack.enter_async_context(fetcher)
+        return self._fetchers[options]
+
+    def _believed(self, image: str) -> str | None:
+        """The content that an address led to a short while ago."""
+        known = self._leads_to.get(image)
+        return known[0] if known is not None and known[1] > self._clock.monotonic() else None
+
+    def _fail(self, image: str, terms: Terms, fault: PosterFault) -> Missing:
+        missing = Missing(fault.message)
+        self._failed.put((image, terms), (missing, self._clock.monotonic() + FAILED_S))
+        return missing
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def collected(
+    home: Path, pictures: Iterable[Picture | Missing], recipe: Recipe, terms: Terms
+) -> Iterator[Thumbnail | Missing]:
+    """`Thumbnails.collect` for code without an event loop, such as the writer of a report."""
+    with asyncio.Runner() as runner:
+        thumbnails = Thumbnails(home)
+        stream = thumbnails.collect(pictures, recipe, terms)
+        try:
+            while (result := runner.run(_next(stream))) is not None:
+                yield result
+        finally:
+            runner.run(thumbnails.aclose())
+
+
+async def _next(stream: AsyncIterator[Thumbnail | Missing]) -> Thumbnail | Missing | None:
+    return await anext(stream, None)
