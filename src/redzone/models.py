@@ -25,6 +25,14 @@ class Status(StrEnum):
     UNSURE = "unsure"
     ERROR = "error"
 
+    @property
+    def sign(self) -> str:
+        """One character for it, so that no colour has to say it alone."""
+        return _SIGNS[self]
+
+
+_SIGNS = {Status.PASS: "✓", Status.FAIL: "✗", Status.UNSURE: "?", Status.ERROR: "!"}
+
 
 class Source(StrEnum):
     """Where a verdict comes from."""

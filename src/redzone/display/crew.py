@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from redzone.display.figures import format_count, format_duration
-from redzone.display.lines import COLOURS, DIM, LABEL, NARROW, SIGNS, WARN, cut, flow, grid, one_line, rule
+from redzone.display.lines import COLOURS, DIM, LABEL, NARROW, WARN, cut, flow, grid, one_line, rule
 from redzone.metrics import Lane, Recent, Snapshot, Stage
 
 WIDE = 120  # from here on ids and titles have more room
@@ -106,7 +106,7 @@ def verdict_lines(snapshot: Snapshot, width: int, room: int) -> list[Text]:
 def _verdict(recent: Recent, width: int) -> Text:
     id_width, title_width = (10, 0) if width < NARROW else (12, 20) if width < WIDE else (18, 36)
     line = Text.assemble(
-        (f"{SIGNS[recent.status]} {recent.status.value:<6} ", COLOURS[recent.status]),
+        (f"{recent.status.sign} {recent.status.value:<6} ", COLOURS[recent.status]),
         _column(recent.id, id_width),
         _column(recent.title, title_width),
     )

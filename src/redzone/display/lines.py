@@ -19,7 +19,6 @@ DIM = "dim"
 LABEL = "dim"
 WARN = "bold yellow"
 
-SIGNS = {Status.PASS: "✓", Status.FAIL: "✗", Status.UNSURE: "?", Status.ERROR: "!"}
 COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.UNSURE: "yellow", Status.ERROR: "magenta"}
 CACHED_SIGN, DUPLICATE_SIGN = "↺", "="
 

@@ -22,7 +22,6 @@ from redzone.display.lines import (
     DUPLICATE_SIGN,
     LABEL,
     NARROW,
-    SIGNS,
     WARN,
     bar,
     cut,
@@ -119,7 +118,7 @@ def count_lines(snapshot: Snapshot, width: int) -> list[Text]:
         Status.ERROR: snapshot.errors,
     }
     items = [
-        _count(SIGNS[status], status.value, count, COLOURS[status]) for status, count in counts.items()
+        _count(status.sign, status.value, count, COLOURS[status]) for status, count in counts.items()
     ] + [
         _count(CACHED_SIGN, "cached", snapshot.cached, "blue"),
         _count(DUPLICATE_SIGN, "duplicate", snapshot.duplicates, "blue"),

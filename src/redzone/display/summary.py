@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from redzone.display.figures import format_cost, format_count, format_duration, format_pct, format_rate
-from redzone.display.lines import COLOURS, DIM, LABEL, SIGNS, WARN, Bar, Legible, one_line
+from redzone.display.lines import COLOURS, DIM, LABEL, WARN, Bar, Legible, one_line
 from redzone.errors import ErrorCode
 from redzone.metrics import GroupCounts, Snapshot
 from redzone.models import Status
@@ -137,7 +137,7 @@ def _counts(snapshot: Snapshot) -> Table:
     for status, count in counts.items():
         style = COLOURS[status] if count else DIM
         table.add_row(
-            Text(f"{SIGNS[status]} {status.value}", style=style),
+            Text(f"{status.sign} {status.value}", style=style),
             Text(format_count(count), style=f"bold {style}"),
             format_pct(count, total),
         )

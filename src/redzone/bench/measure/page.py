@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from redzone.bench.measure import charts
+from redzone import charts
 from redzone.bench.measure.advice import advise
+from redzone.bench.measure.charts import SweepChart, sweep
 from redzone.bench.measure.rows import SWEEP_HEAD, Row, about, notes, rows_of, sweep_cells
 from redzone.bench.measure.saved import Bench, StageFigures
 from redzone.bench.measure.sweep import explain, find_knee
@@ -51,25 +52,7 @@ tr.strong td{font-weight:650}
 .notes li{margin:4px 0}
 .pair .key{margin-top:4px}
 .notes ul{margin:0;padding-left:18px}
-svg{display:block;width:100%;height:auto;font:13px system-ui,sans-serif}
-svg text{fill:var(--ink)}
-svg .tick{fill:var(--soft);font-size:12px}
-svg .end{text-anchor:end}
-svg .middle{text-anchor:middle}
-svg .value{font-weight:650}
-svg .grid{stroke:var(--rule)}
-svg .track{fill:var(--track)}
-svg .bar{fill:var(--a)}
-svg .line{fill:none;stroke-width:2.2;stroke-linejoin:round}
-svg .started{stroke:var(--a)}
-svg .finished{stroke:var(--b)}
-svg .area{stroke:none;fill:var(--a);opacity:.13}
-svg .limit{stroke:var(--limit);stroke-width:1.6;stroke-dasharray:5 4}
-svg .law{stroke:var(--b);stroke-width:1.6;stroke-dasharray:2 4}
-svg .ideal{fill:none;stroke:var(--soft);stroke-width:1.4;stroke-dasharray:3 3}
-svg .rejected{fill:var(--limit)}
-svg .dot{fill:var(--a)}
-svg .knee{stroke:var(--card);stroke-width:2.5;fill:var(--a)}
+.chart{width:100%}
 @media print{body{background:#fff}.card,.tile{break-inside:avoid}}
 """
 
@@ -81,7 +64,8 @@ def render_page(bench: Bench) -> str:
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width,initial-scale=1">',
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-            f"<title>redzone {bench.kind}: {escape(about(bench))}</title><style>{_STYLE}</style></head>",
+            f"<title>redzone {bench.kind}: {escape(about(bench))}</title>",
+            f"<style>{charts.STYLE}{_STYLE}</style></head>",
             "<body><main>",
             f"<h1>{_title(bench)}</h1><p class=soft>{escape(about(bench))}</p>",
             *(_sweep(bench) if bench.kind == "sweep" else _bench(bench)),
@@ -129,10 +113,8 @@ def _sweep(bench: Bench) -> Iterator[str]:
     yield _advice(explain(knee))
     points = sorted((float(stage.workers), stage.steady_per_min) for stage in bench.stages)
     title = "Posters a minute by workers"
-    chart = charts.SweepChart(
-        title, points, knee.one_per_min, knee.ceiling_per_min, float(knee.knee), knee.little
-    )
-    drawn = charts.sweep(chart)
+    chart = SweepChart(title, points, knee.one_per_min, knee.ceiling_per_min, float(knee.knee), knee.little)
+    drawn = sweep(chart)
     key = (
         ("a", "", "measured"),
         ("soft", "dash", "linear"),
@@ -164,7 +146,7 @@ def _stage_bars(bench: Bench) -> str:
         charts.Bar(stage.name, stage.posters_per_min, format_rate(stage.posters_per_min), stage.rpm)
         for stage in bench.stages
     ]
-    drawn = charts.bars(rows, "Posters a minute")
+    drawn = charts.bars(rows, "Posters a minute", width=1140)
     return drawn + (_legend([_LIMIT]) if 'class="limit"' in drawn else "")
 
 
@@ -176,25 +158,18 @@ def _heading(stage: StageFigures) -> str:
 def _pace(stage: StageFigures) -> str:
     pace = stage.pace
     lines = (
-        charts.Line("requests started", "started", pace.started_per_min, filled=True),
-        charts.Line("outcomes", "finished", pace.finished_per_min),
+        charts.Line("requests started", "first", _points(pace.step_s, pace.started_per_min), filled=True),
+        charts.Line("outcomes", "second", _points(pace.step_s, pace.finished_per_min)),
     )
-    chart = charts.PaceChart(
-        f"Rate over time, {stage.name}", pace.step_s, lines, stage.rpm, pace.rejected_at_s
-    )
-    return charts.pace(chart) + _key(rejected=bool(pace.rejected_at_s), limit=stage.rpm is not None)
+    chart = charts.PaceChart(f"Rate over time, {stage.name}", lines, stage.rpm, pace.rejected_at_s)
+    return charts.pace(chart, width=340, height=240)
+
+
+def _points(step_s: float, values: Sequence[float]) -> list[tuple[float, float]]:
+    return [(index * step_s, value) for index, value in enumerate(values)]
 
 
 _LIMIT = ("limit", "dash", "limit")
-
-
-def _key(*, rejected: bool, limit: bool) -> str:
-    parts = [("a", "", "requests started"), ("b", "", "outcomes")]
-    if limit:
-        parts.append(_LIMIT)
-    if rejected:
-        parts.append(("limit", "", "answers 429"))
-    return _legend(parts)
 
 
 def _legend(parts: Sequence[tuple[str, str, str]]) -> str:

@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from redzone.bench.measure.advice import Brake, advise, brake_of
-from redzone.bench.measure.charts import IN_SIGHT
 from redzone.bench.measure.compare import Comparison
 from redzone.bench.measure.rows import SWEEP_HEAD, about, notes, rows_of, sweep_cells
 from redzone.bench.measure.saved import Bench, StageFigures
 from redzone.bench.measure.sweep import explain, find_knee
+from redzone.charts import IN_SIGHT
 from redzone.display.figures import format_rate
 from redzone.display.lines import DIM, LABEL, Bar, Legible
 

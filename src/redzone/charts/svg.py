@@ -1,23 +1,36 @@
 """SVG text: elements, axes, ticks. Pure, and without a script.
 
-Colours, strokes and fonts are the page's: the elements only have classes.
+Colours, strokes and fonts are the style's: the elements only have classes.
 """
 
 from __future__ import annotations
 
+import html
 import math
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from html import escape
+
+from redzone.text import clean
 
 Point = tuple[float, float]
 
+LETTER_PX = 13.0  # what the style gives texts
+_LETTER_FRAC = 0.63  # of the letter's height: the mean of a wide sans serif
 
-def svg(parts: Iterable[str], size: Point, title: str) -> str:
-    """The whole picture, (width, height) of its own units; its title is what a screen reader says."""
-    name = escape(title)
-    head = f'<svg viewBox="0 0 {figure(size[0])} {figure(size[1])}" role="img" aria-label="{name}">'
-    return head + "".join(parts) + "</svg>"
+
+def svg(parts: Iterable[str], size: Point, told: str) -> str:
+    """The whole picture, (width, height) in px; `told` is its text alternative: title and figures."""
+    width, height = figure(size[0]), figure(size[1])
+    return (
+        f'<svg class="chart" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+        f' role="img" aria-label="{escape(told)}">{"".join(parts)}</svg>'
+    )
+
+
+def escape(words: str) -> str:
+    """The words as XML text or attribute, without the characters that XML or a terminal forbids."""
+    return html.escape("".join(" " if char in "\ufffe\uffff" else char for char in clean(words)))
 
 
 def tag(name: str, hint: str = "", *, css: str, **attributes: float | str) -> str:
@@ -33,6 +46,22 @@ def tag(name: str, hint: str = "", *, css: str, **attributes: float | str) -> st
 def text(x: float, y: float, words: str, css: str) -> str:
     """Words with their middle at the height y."""
     return f'<text class="{css}" x="{figure(x)}" y="{figure(y)}" dy=".35em">{escape(words)}</text>'
+
+
+def width_px(words: str, letter_px: float = LETTER_PX) -> float:
+    """The most room that the words take in a usual font."""
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in words)
+    return letter_px * (wide * 1.05 + (len(words) - wide) * _LETTER_FRAC)
+
+
+def shortened(words: str, room_px: float, letter_px: float = LETTER_PX) -> str:
+    """The words, cut to fit the room and ending in `…` where they do not."""
+    words = clean(words, 400)
+    if width_px(words, letter_px) <= room_px:
+        return words
+    while words and width_px(words + "…", letter_px) > room_px:
+        words = words[:-1]
+    return words.rstrip() + "…"
 
 
 def curve(points: Iterable[Point], hint: str, css: str) -> str:
@@ -81,19 +110,28 @@ class Axes:
     def _share(self, value: float, low: float, high: float) -> float:
         if self.logarithmic:
             value, low, high = (math.log10(max(part, 1e-9)) for part in (value, low, high))
-        return (value - low) / (high - low) if high > low else 0.5
+        # nothing is drawn beyond the edges, and no NaN
+        return min(1.0, max(0.0, (value - low) / (high - low))) if high > low else 0.5
 
     def grid(self, ticks: Iterable[float]) -> Iterator[str]:
         """A thin line and a figure at each value."""
         for tick in ticks:
             y = self.y(tick)
             yield tag("line", css="grid", x1=self.left, x2=self.right, y1=y, y2=y)
-            yield text(self.left - 8, y, f"{tick:,g}", "tick end")
+            yield text(self.left - 8, y, short(tick), "tick end")
 
     def level(self, value: float, hint: str) -> str:
         """A dashed line from edge to edge at a value."""
         y = self.y(value)
         return tag("line", hint, css="limit", x1=self.left, x2=self.right, y1=y, y2=y)
+
+
+def short(count: float) -> str:
+    """A count for a mark on an axis: `950`, `1.5k`, `20k`, `3M`."""
+    for least, unit, suffix in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if abs(count) >= least:
+            return f"{count / unit:.4g}{suffix}"
+    return f"{count:,g}"
 
 
 def nice_ticks(highest: float, wanted: int = 4) -> list[float]:
@@ -102,6 +140,11 @@ def nice_ticks(highest: float, wanted: int = 4) -> list[float]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
     return [round(number * step, 9) for number in range(math.ceil(highest / step - 1e-9) + 1)]
+
+
+def count_ticks(highest: int, wanted: int = 4) -> list[float]:
+    """`nice_ticks` of things that have no halves."""
+    return nice_ticks(max(highest, wanted), wanted)
 
 
 def log_ticks(low: float, high: float) -> list[float]:

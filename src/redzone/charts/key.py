@@ -1,0 +1,44 @@
+"""The key of a chart: what its colours, patterns and lines stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from redzone.charts.hatch import hatch
+from redzone.charts.svg import shortened, tag, text, width_px
+
+_ROW, _SWATCH, _SPACE, _GAP = 22.0, 12.0, 8.0, 18.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Words beside a sample of what they stand for: a `line`, a `dot`, else a filled square."""
+
+    css: str
+    words: str
+
+
+def key(entries: Sequence[Entry], y: float, width: float) -> tuple[list[str], float]:
+    """The entries on as few lines as hold them, and the height of these; `y` is their upper edge."""
+    parts: list[str] = []
+    x, top = 0.0, y
+    for entry in entries:
+        words = shortened(entry.words, width - _SWATCH - _SPACE)
+        length = _SWATCH + _SPACE + width_px(words)
+        if x > 0 and x + length > width:
+            x, y = 0.0, y + _ROW
+        parts += _sample(entry.css, x, y + (_ROW - _SWATCH) / 2)
+        parts.append(text(x + _SWATCH + _SPACE, y + _ROW / 2, words, "key"))
+        x += length + _GAP
+    return parts, y + _ROW - top if entries else 0.0
+
+
+def _sample(css: str, x: float, y: float) -> list[str]:
+    middle = y + _SWATCH / 2
+    if "line" in css.split():
+        return [tag("line", css=css, x1=x, x2=x + _SWATCH, y1=middle, y2=middle)]
+    if css == "rejected":
+        return [tag("circle", css=css, cx=x + _SWATCH / 2, cy=middle, r=4)]
+    square = tag("rect", css=f"swatch {css}", x=x, y=y, width=_SWATCH, height=_SWATCH)
+    return [square, *hatch(css, x, y, _SWATCH, _SWATCH)]
