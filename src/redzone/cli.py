@@ -17,6 +17,7 @@ from redzone.commands.around import (
     who_judges,
     write_outputs,
 )
+from redzone.commands.dashboard import dashboard
 from redzone.commands.doctor import doctor
 from redzone.commands.terminal import (
     HomeOption,
@@ -272,6 +273,7 @@ def schema() -> None:
 
 
 # in the order of the help page
+app.command()(dashboard)
 app.command()(runs.export)
 app.add_typer(runs.app, name="runs")
 app.command()(runs.check)

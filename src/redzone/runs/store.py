@@ -211,6 +211,10 @@ class RunStore:
         known = f"the newest are {_listed(ids)}" if ids else "it has none yet"
         raise RunNotFound(f"no run in {self.home} has an id that begins with {prefix!r}; {known}")
 
+    def folders(self) -> tuple[RunFolder, ...]:
+        """Every run's folder, newest first, whether its run.json can be read or not."""
+        return tuple(RunFolder(self.folder / run_id) for run_id in self._ids())
+
     def newest_first(self) -> tuple[RunRecord, ...]:
         """What was asked of every run; one whose run.json cannot be read is left out with a warning."""
         return tuple(record for _, record in self._readable())
@@ -234,8 +238,7 @@ class RunStore:
         return folder.id
 
     def _readable(self) -> Iterator[tuple[RunFolder, RunRecord]]:
-        for run_id in self._ids():
-            folder = RunFolder(self.folder / run_id)
+        for folder in self.folders():
             try:
                 yield folder, folder.read()
             except UsageError as error:

@@ -1,0 +1,45 @@
+"""The dashboard as an ASGI app."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from redzone.errors import UsageError
+from redzone.web import assets, health, runs
+from redzone.web.access import Access
+from redzone.web.pages import on_crash, on_http_error, on_usage_error, refusal_page
+from redzone.web.site import Site, WebOptions
+
+# a form; the page that takes whole lists allows itself more
+MAX_BODY_BYTES = 64 * 1024
+PAGES = (runs, health, assets)
+
+
+class Dashboard(Starlette):
+    """A Starlette app inside the rules of access: what they refuse reaches nothing else, and every answer
+    has their headers, that of a crash too."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(
+            routes=[route for page in PAGES for route in page.routes],
+            exception_handlers={
+                HTTPException: on_http_error,
+                UsageError: on_usage_error,
+                Exception: on_crash,
+            },
+            max_body_size=MAX_BODY_BYTES,
+        )
+        self.state.site = site
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Starlette's own stack, with the rules of access around all of it."""
+        return Access(super().build_middleware_stack(), self.state.site.options, refusal_page)
+
+
+def create_app(home: Path, options: WebOptions | None = None) -> Starlette:
+    """The dashboard of a home. Reads nothing and makes nothing until it is asked for a page."""
+    return Dashboard(Site(home, options or WebOptions()))

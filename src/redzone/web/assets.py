@@ -1,0 +1,53 @@
+"""Style sheets, the script and the icon: read once, named by their content, served from memory."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+FOREVER = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file as it is sent. `version` changes with its content."""
+
+    data: bytes
+    media_type: str
+    version: str
+
+
+@cache
+def assets() -> dict[str, Asset]:
+    """Every file that the pages ask for, by name."""
+    folder = files("redzone.web") / "static"
+    found = {file.name: file.read_bytes() for file in folder.iterdir()}
+    return {
+        name: Asset(data, _TYPES[name.rpartition(".")[2]], hashlib.sha256(data).hexdigest()[:12])
+        for name, data in found.items()
+    }
+
+
+def asset_path(name: str) -> str:
+    """The address of an asset, for templates: a browser may keep what it finds there for ever."""
+    return f"/static/{name}?v={assets()[name].version}"
+
+
+async def serve_asset(request: Request) -> Response:
+    """`/static/{name}`: names are looked up, so that no path of the file system is ever made of them."""
+    asset = assets().get(request.path_params["name"])
+    if asset is None:
+        raise HTTPException(404)
+    kept = FOREVER if request.query_params.get("v") == asset.version else "no-cache"
+    return Response(asset.data, media_type=asset.media_type, headers={"Cache-Control": kept})
+
+
+routes: list[BaseRoute] = [Route("/static/{name}", serve_asset)]

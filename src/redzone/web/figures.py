@@ -1,0 +1,235 @@
+"""How each run stands, from its folder alone: run.json, the last line of metrics.jsonl, and the lock.
+
+Whether the run is this process's, another one's or long over makes no difference. A file is read again only
+when it has changed, so that a list of hundreds of runs can be asked for every second.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from threading import Lock
+from typing import Generic, TypeVar
+
+from pydantic import ValidationError
+
+from redzone.errors import RunNotFound, UsageError
+from redzone.metrics import Snapshot
+from redzone.models import Status
+from redzone.runs import RunFolder, RunRecord, RunState, RunStore
+from redzone.runs.index import CheckpointIndex
+
+_T = TypeVar("_T")
+_TAIL_BYTES = 16 * 1024
+QUIET_AFTER_S = 15.0
+_log = logging.getLogger(__name__)
+
+
+class Standing(StrEnum):
+    """How a run stands now. A run whose process was killed is interrupted, whatever its run.json says."""
+
+    LIVE = "live"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFigures:
+    """A run at one instant. `per_min` is the rate of the last minute for a live run, else the average;
+    `quiet_s` is the time since a live run last said something, if that is suspiciously long."""
+
+    record: RunRecord
+    standing: Standing
+    counts: Mapping[Status, int]
+    cost_usd: float
+    seconds: float
+    snapshot: Snapshot | None
+    quiet_s: float | None = None
+
+    @property
+    def id(self) -> str:
+        """The run id."""
+        return self.record.id
+
+    @property
+    def live(self) -> bool:
+        """Whether a process is at work on it."""
+        return self.standing is Standing.LIVE
+
+    @property
+    def done(self) -> int:
+        """Rows with an outcome."""
+        return sum(self.counts.values())
+
+    @property
+    def pending(self) -> int:
+        """Rows without one."""
+        return max(0, self.record.rows - self.done)
+
+    @property
+    def per_min(self) -> float:
+        """Posters per minute."""
+        if self.live and self.snapshot is not None:
+            return self.snapshot.posters_last_min
+        return self.done / self.seconds * 60 if self.seconds > 0 else 0.0
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds until a live run is done."""
+        return self.snapshot.eta_s if self.live and self.snapshot is not None else None
+
+    @property
+    def inputs(self) -> str:
+        """The names of the inputs, without their folders."""
+        return ", ".join(Path(path).name or path for path in self.record.inputs.paths)
+
+    @property
+    def judge(self) -> str:
+        """Who judges."""
+        return "local model" if self.record.provider == "local" else self.record.model
+
+
+class Overview:
+    """The figures of a home's runs. Blocking: ask in a thread."""
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+        self._records = _Kept(lambda path: RunFolder(path.parent).read())
+        self._snapshots = _Kept(last_snapshot)
+        self._totals = _Kept(_totals)
+        self._turn = Lock()
+
+    def newest_first(self) -> list[RunFigures]:
+        """Every run; one whose run.json cannot be read is left out with a warning."""
+        with self._turn:
+            folders = self._store.folders()
+            for kept in (self._records, self._snapshots, self._totals):
+                kept.forget_others({folder.path for folder in folders})
+            return list(self._readable(folders))
+
+    def figures(self, folder: RunFolder) -> RunFigures:
+        """One run. Raises RunNotFound, and CheckpointUnusable for another schema."""
+        with self._turn:
+            return self._figures(folder)
+
+    def _readable(self, folders: Iterable[RunFolder]) -> Iterator[RunFigures]:
+        for folder in folders:
+            try:
+                yield self._figures(folder)
+            except UsageError as error:
+                _log.warning("left out: %s", error)
+
+    def _figures(self, folder: RunFolder) -> RunFigures:
+        # the lock first: a run that ends in between is live once more, never interrupted
+        working = folder.worker_pid() is not None
+        record = self._records.get(folder.record_path)
+        if record is None:
+            raise RunNotFound(f"{folder.record_path} is gone")
+        snapshot = self._snapshots.get(folder.metrics_path)
+        begun_s = _changed_s(folder.lock_path)
+        if snapshot is not None and snapshot.at.timestamp() < begun_s:
+            own, own_s = None, 0.0  # the last words of an earlier process of this run
+        else:
+            own, own_s = snapshot, snapshot.elapsed_s if snapshot else 0.0
+        cost_usd = snapshot.cost_usd if snapshot else 0.0
+        if working:
+            counts = _counts_of(snapshot) if snapshot else _recorded(record)
+            heard_s = own.at.timestamp() if own else begun_s
+            silent_s = time.time() - heard_s
+            quiet_s = silent_s if silent_s > QUIET_AFTER_S else None
+            return RunFigures(record, Standing.LIVE, counts, cost_usd, record.seconds + own_s, own, quiet_s)
+        if record.state is not RunState.RUNNING:
+            standing = Standing(record.state.value)
+            return RunFigures(record, standing, _recorded(record), cost_usd, record.seconds, snapshot)
+        totals = self._totals.get(folder.checkpoint_path) or Totals({}, 0.0)
+        seconds = record.seconds + own_s
+        return RunFigures(record, Standing.INTERRUPTED, totals.counts, totals.cost_usd, seconds, snapshot)
+
+
+def last_snapshot(path: Path) -> Snapshot | None:
+    """The last whole line of metrics.jsonl; None where there is none that can be read."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        size = min(end, _TAIL_BYTES)
+        while size:
+            file.seek(end - size)
+            lines = file.read(size).split(b"\n")
+            # the first may have been cut by the seek and the last is still being written
+            whole = lines[0 if size == end else 1 : -1]
+            if whole:
+                return _parsed(whole[-1])
+            if size == end:
+                break
+            size = min(end, 4 * size)
+    return None
+
+
+def _parsed(line: bytes) -> Snapshot | None:
+    try:
+        return Snapshot.model_validate_json(line)
+    except ValidationError as error:
+        _log.warning("a line of metrics is left out: %s", error.errors()[0]["msg"])
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a checkpoint says in sum."""
+
+    counts: Mapping[Status, int]
+    cost_usd: float
+
+
+def _totals(path: Path) -> Totals:
+    index = CheckpointIndex.read(path)
+    return Totals(dict(index.counts), index.cost_usd)
+
+
+def _recorded(record: RunRecord) -> dict[Status, int]:
+    return {status: record.counts.get(status.value, 0) for status in Status}
+
+
+def _counts_of(snapshot: Snapshot) -> dict[Status, int]:
+    return {
+        Status.PASS: snapshot.passed,
+        Status.FAIL: snapshot.failed,
+        Status.UNSURE: snapshot.unsure,
+        Status.ERROR: snapshot.errors,
+    }
+
+
+def _changed_s(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+class _Kept(Generic[_T]):
+    """What was read of one file of each run, until the file changes."""
+
+    def __init__(self, read: Callable[[Path], _T]) -> None:
+        self._read = read
+        self._found: dict[Path, tuple[tuple[int, int, int], _T]] = {}
+
+    def get(self, path: Path) -> _T | None:
+        """What the file says; None where there is no file."""
+        try:
+            state = path.stat()
+            mark = state.st_mtime_ns, state.st_size, state.st_ino
+            kept = self._found.get(path)
+            if kept is None or kept[0] != mark:
+                kept = self._found[path] = mark, self._read(path)
+        except FileNotFoundError:
+            return None
+        return kept[1]
+
+    def forget_others(self, folders: set[Path]) -> None:
+        """Keep only the files of these runs."""
+        self._found = {path: kept for path, kept in self._found.items() if path.parent in folders}

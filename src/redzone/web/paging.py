@@ -1,0 +1,89 @@
+"""Pages of a long list: which part is shown, and the addresses of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+
+_AROUND = 2
+_LARGEST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pager:
+    """One page of `total` items at the address `path` with the rest of its query. `number` counts from 1 and
+    is brought within the pages that there are."""
+
+    wanted: int
+    per_page: int
+    total: int
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def pages(self) -> int:
+        """How many there are; an empty list has one."""
+        return max(1, -(-self.total // self.per_page))
+
+    @property
+    def number(self) -> int:
+        """The page shown."""
+        return min(self.wanted, self.pages)
+
+    @property
+    def start(self) -> int:
+        """Items before this page."""
+        return (self.number - 1) * self.per_page
+
+    @property
+    def stop(self) -> int:
+        """Items up to the end of this page."""
+        return min(self.total, self.start + self.per_page)
+
+    @property
+    def numbers(self) -> list[int | None]:
+        """Pages to offer: the first, the last and those around; None where some are left out."""
+        near = range(self.number - _AROUND, self.number + _AROUND + 1)
+        shown = sorted({1, self.pages, *(number for number in near if 1 <= number <= self.pages)})
+        offered: list[int | None] = []
+        for before, number in zip([0, *shown], shown, strict=False):
+            if number - before == 2:
+                offered.append(number - 1)
+            elif number - before > 2:
+                offered.append(None)
+            offered.append(number)
+        return offered
+
+    def href(self, number: int) -> str:
+        """The address of another page of the list."""
+        return with_query(self.path, [*self.query, *([("page", str(number))] if number > 1 else [])])
+
+
+def page_number(request: Request) -> int:
+    """The page that the address asks for; the first where it says nothing sensible."""
+    text = request.query_params.get("page", "1")
+    return min(max(1, int(text)), _LARGEST) if text.isascii() and text.isdecimal() and len(text) < 10 else 1
+
+
+def pager(request: Request, per_page: int, total: int) -> Pager:
+    """The page of a list of `total` items that a page's own address asks for."""
+    return Pager(page_number(request), per_page, total, request.url.path, query_without(request, "page"))
+
+
+def query_without(request: Request, *names: str) -> tuple[tuple[str, str], ...]:
+    """What the address asks for, apart from these."""
+    return tuple(pair for pair in request.query_params.multi_items() if pair[0] not in names)
+
+
+def with_query(path: str, query: Sequence[tuple[str, str]]) -> str:
+    """The address of a page with a query."""
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def address(request: Request, **changes: object) -> str:
+    """The page's own address with other values in its query, for templates; None takes one away."""
+    added = [(name, str(value)) for name, value in changes.items() if value is not None]
+    return with_query(request.url.path, [*query_without(request, *changes), *added])

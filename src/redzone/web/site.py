@@ -1,0 +1,84 @@
+"""What every page shares: the home with its runs, and how the dashboard was started."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import HTTPConnection
+
+from redzone.errors import RunNotFound
+from redzone.runs import RunFolder, RunStore
+from redzone.runs.record import RUN_ID
+from redzone.web.figures import Overview
+
+
+@dataclass(frozen=True, slots=True)
+class WebOptions:
+    """Who may come in: `names` are the hosts that a request may name, with `any_address` every address, too.
+    Without a `token` whoever reaches the port may; `cookie` is the name under which browsers keep it."""
+
+    names: frozenset[str] = frozenset({"localhost", "127.0.0.1", "::1"})
+    any_address: bool = False
+    token: str | None = field(default=None, repr=False)
+    cookie: str = "redzone_token"
+
+
+@dataclass(slots=True)
+class Site:
+    """What the pages share. `closing` is set when the server ends, so that open event streams do, too."""
+
+    home: Path
+    options: WebOptions
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    store: RunStore = field(init=False)
+    overview: Overview = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = RunStore(self.home)
+        self.overview = Overview(self.store)
+
+    def folder(self, run_id: str) -> RunFolder:
+        """The run of exactly this id. Raises RunNotFound."""
+        if RUN_ID.fullmatch(run_id):
+            folder = RunFolder(self.store.folder / run_id)
+            # a link may lead out of the home: it is no run
+            if folder.path.is_dir() and not folder.path.is_symlink():
+                return folder
+        raise RunNotFound(f"there is no run {run_id} in {self.home}")
+
+
+def site_of(connection: HTTPConnection) -> Site:
+    """The site that a request belongs to."""
+    site = connection.app.state.site
+    assert isinstance(site, Site)  # noqa: S101  create_app put it there
+    return site
+
+
+class _RunConvertor(Convertor[str]):
+    regex: ClassVar[str] = RUN_ID.pattern
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+class _RowConvertor(Convertor[int]):
+    # nine digits: what a path may hold is bounded before it is a number
+    regex: ClassVar[str] = "[1-9][0-9]{0,8}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+# Nothing else of an address ever reaches a path of the file system: routes write {run_id:run} and {row:row}.
+register_url_convertor("run", _RunConvertor())
+register_url_convertor("row", _RowConvertor())
