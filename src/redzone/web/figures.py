@@ -7,7 +7,6 @@ when it has changed, so that a list of hundreds of runs can be asked for every s
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,16 +15,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
 
-from pydantic import ValidationError
-
 from redzone.errors import RunNotFound, UsageError
+from redzone.history import newest
 from redzone.metrics import Snapshot
 from redzone.models import Status
 from redzone.runs import RunFolder, RunRecord, RunState, RunStore
 from redzone.runs.index import CheckpointIndex
 
 _T = TypeVar("_T")
-_TAIL_BYTES = 16 * 1024
 QUIET_AFTER_S = 15.0
 _log = logging.getLogger(__name__)
 
@@ -101,7 +98,7 @@ class Overview:
     def __init__(self, store: RunStore) -> None:
         self._store = store
         self._records = _Kept(lambda path: RunFolder(path.parent).read())
-        self._snapshots = _Kept(last_snapshot)
+        self._snapshots = _Kept(newest)
         self._totals = _Kept(_totals)
         self._turn = Lock()
 
@@ -150,32 +147,6 @@ class Overview:
         totals = self._totals.get(folder.checkpoint_path) or Totals({}, 0.0)
         seconds = record.seconds + own_s
         return RunFigures(record, Standing.INTERRUPTED, totals.counts, totals.cost_usd, seconds, snapshot)
-
-
-def last_snapshot(path: Path) -> Snapshot | None:
-    """The last whole line of metrics.jsonl; None where there is none that can be read."""
-    with path.open("rb") as file:
-        end = file.seek(0, os.SEEK_END)
-        size = min(end, _TAIL_BYTES)
-        while size:
-            file.seek(end - size)
-            lines = file.read(size).split(b"\n")
-            # the first may have been cut by the seek and the last is still being written
-            whole = lines[0 if size == end else 1 : -1]
-            if whole:
-                return _parsed(whole[-1])
-            if size == end:
-                break
-            size = min(end, 4 * size)
-    return None
-
-
-def _parsed(line: bytes) -> Snapshot | None:
-    try:
-        return Snapshot.model_validate_json(line)
-    except ValidationError as error:
-        _log.warning("a line of metrics is left out: %s", error.errors()[0]["msg"])
-        return None
 
 
 @dataclass(frozen=True, slots=True)
