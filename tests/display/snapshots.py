@@ -189,7 +189,12 @@ snapshots = st.builds(
     stage_s=st.dictionaries(st.sampled_from(Stage), _floats),
     cpu_s=_floats,
     facts=st.builds(
-        Facts, cpus=_counts, local=st.booleans(), cache_on=st.booleans(), budget_usd=st.none() | _floats
+        Facts,
+        cpus=_counts,
+        local=st.booleans(),
+        cache_on=st.booleans(),
+        delay_ms=_floats,
+        budget_usd=st.none() | _floats,
     ),
 )
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from redzone.advice import HINTS
 from redzone.display import Ending, SummaryFacts, print_summary, summary
-from redzone.display.summary import HINTS
 from redzone.errors import ErrorCode
-from redzone.metrics import GroupCounts, Snapshot
+from redzone.metrics import Facts, GroupCounts, RateFigures, Snapshot, Stage
 from tests.display.snapshots import printed, snapshot, snapshots
 
 FOLDER = "/srv/posters/with a rather long name for a folder/.redzone/runs/20261013-142233-k7qm"
@@ -136,3 +136,31 @@ def test_a_pipe_gets_no_colours_and_no_trailing_blanks() -> None:
     assert text.startswith("\nRun ")
     assert not [line for line in text.split("\n") if line.endswith(" ")]
     assert f"  {FOLDER}\n" in text
+
+
+def test_the_summary_ends_with_advice_of_at_most_three_lines() -> None:
+    """What slowed the run or spoiled it, with the setting to change; errors have their hints already."""
+    state = snapshot(
+        done=400,
+        passed=260,
+        unsure=90,
+        errors=10,
+        errors_by_code={"deadline": 200},
+        stage_s={Stage.WAIT: 1400.0, Stage.MODEL: 904.0},
+        rate=RateFigures(requests_last_min=119, requests_limit_per_min=120.0, rejected=60),
+        facts=Facts(cache_on=False, budget_usd=0.0124),
+    )
+    text = shown(state, width=300)
+    advice = text[text.index("\nAdvice\n") : text.index("\nGroups")].strip().split("\n")[1:]
+    assert len(advice) == 3
+    assert advice[1].strip() == (
+        "Workers waited for the limit 61 % of the time, with 99 % of 120 requests a minute used: more "
+        "workers will not help (5 posters in hand are enough); "
+        "raise VISION_REQUESTS_PER_MINUTE or use --pack."
+    )
+    assert "deadline" not in "".join(advice)
+
+
+def test_a_run_with_nothing_amiss_gets_no_advice() -> None:
+    """Only the counts and the figures."""
+    assert "Advice" not in shown(snapshot(stage_s={}, unsure=0, requests=200))

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from redzone.advice import HINTS, Advice, Topic, recommendations
 from redzone.display.figures import format_cost, format_count, format_duration, format_pct, format_rate
 from redzone.display.lines import COLOURS, DIM, LABEL, WARN, Bar, Legible, one_line
 from redzone.errors import ErrorCode
@@ -17,35 +18,11 @@ from redzone.metrics import GroupCounts, Snapshot
 from redzone.models import Status
 
 MAX_GROUPS = 10
+MAX_ADVICE = 3
 NAME_WIDTH = 32
 NAME_MIN_WIDTH = 10  # on a narrow terminal the bars give way first
 REASON_WIDTH = 400
 BAR_WIDTH = 12
-
-HINTS: dict[ErrorCode, str] = {
-    ErrorCode.INPUT: "correct these rows in the input; each message names its row",
-    ErrorCode.FETCH_TIMEOUT: "the image server is slow: resume with --retry-errors, or allow more time",
-    ErrorCode.FETCH_NETWORK: "check the connection and the host name, then resume with --retry-errors",
-    ErrorCode.FETCH_MISSING: "the file is not there: paths are relative to the input file",
-    ErrorCode.FETCH_BLOCKED: "the address is not a public one; only public hosts are fetched from",
-    ErrorCode.FETCH_HTTP_401: "the image server wants a login: use addresses that need none",
-    ErrorCode.FETCH_HTTP_403: "the image server refuses: a signed address may have expired",
-    ErrorCode.FETCH_HTTP_404: "the image is gone: correct the address in the input",
-    ErrorCode.FETCH_HTTP_410: "the image was withdrawn: remove the row or give it a new address",
-    ErrorCode.FETCH_HTTP_429: "the image server wants fewer requests: resume later with fewer workers",
-    ErrorCode.FETCH_HTTP_4XX: "the image server refuses the request: open one address in a browser",
-    ErrorCode.FETCH_HTTP_5XX: "the image server failed: resume later with --retry-errors",
-    ErrorCode.IMAGE_UNREADABLE: "the bytes are no picture: open one address in a browser",
-    ErrorCode.IMAGE_TOO_LARGE: "give addresses of smaller pictures, or raise the limit in the settings",
-    ErrorCode.MODEL_TIMEOUT: "the model was slow: resume with --retry-errors, or allow more time",
-    ErrorCode.MODEL_REFUSED: "the model declined to look: judge these posters by eye, or try another model",
-    ErrorCode.MODEL_UNREADABLE: "the answers did not fit the question: try another model",
-    ErrorCode.MODEL_UNAVAILABLE: "the model's servers failed: resume later with --retry-errors",
-    ErrorCode.MODEL_REJECTED: "the API does not accept the request: check the model's name and settings",
-    ErrorCode.DEADLINE: "a poster took too long: resume with --retry-errors, or raise the deadline",
-    ErrorCode.BUDGET: "the budget was spent: resume with a higher one",
-    ErrorCode.INTERNAL: "a fault in redzone: the run's log has the details",
-}
 
 
 class Ending(StrEnum):
@@ -87,6 +64,8 @@ def summary(snapshot: Snapshot, facts: SummaryFacts) -> RenderableType:
     ]
     if snapshot.errors:
         parts += _section("Errors", _errors(snapshot))
+    if advice := _advice(snapshot):
+        parts += _section("Advice", _sentences(advice))
     if len(snapshot.groups) > 1:
         parts += _section("Groups by share of fails", _groups(snapshot.groups))
     parts += _listed("Results", (facts.folder, *facts.outputs), "")
@@ -195,6 +174,20 @@ def _errors(snapshot: Snapshot) -> Table:
 
 def _hint(code: str) -> str:
     return HINTS[ErrorCode(code)] if code in set(ErrorCode) else ""
+
+
+def _advice(snapshot: Snapshot) -> tuple[Advice, ...]:
+    """What is not said elsewhere: errors have their hints, and the run's end its reason."""
+    said = (Topic.ERRORS, Topic.HELD)
+    return tuple(each for each in recommendations(snapshot) if each.topic not in said)[:MAX_ADVICE]
+
+
+def _sentences(advice: tuple[Advice, ...]) -> Table:
+    table = Table.grid()
+    table.add_column(overflow="fold")
+    for each in advice:
+        table.add_row(Text(one_line(str(each), REASON_WIDTH)))
+    return table
 
 
 def _groups(groups: tuple[GroupCounts, ...]) -> Table:

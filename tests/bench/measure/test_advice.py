@@ -6,26 +6,27 @@ from typing import Any
 
 import pytest
 
-from redzone.bench.measure.advice import Brake, advise, brake_of
+from redzone.advice import Topic
+from redzone.bench.measure.advice import advise, brake_of
 from tests.bench.measure.samples import bench, shares, stage
 
 
 @pytest.mark.parametrize(
     ("figures", "brake"),
     [
-        ({"rpm": 120, "request_use": 0.97}, Brake.REQUESTS),
-        ({"rpm": 500, "request_use": 0.4, "tpm": 200_000, "token_use": 0.95}, Brake.TOKENS),
-        ({"rpm": 500, "request_use": 0.9, "tpm": 200_000, "token_use": 0.95}, Brake.TOKENS),
-        ({"seconds": 0.25}, Brake.CPU),
-        ({"posters": 15}, Brake.POSTERS),
-        ({"shares": shares(total_s=5.0, wait_s=3.0)}, Brake.POSTERS),
-        ({"shares": shares(total_s=5.0, wait_s=3.0), "rejected": 2}, Brake.REJECTIONS),
-        ({"shares": shares(fetch_s=1.2, model_s=0.7)}, Brake.NETWORK),
-        ({"rpm": 500, "request_use": 0.6}, Brake.WORKERS),
-        ({"cpu_ms_per_poster": None}, Brake.WORKERS),
+        ({"rpm": 120, "request_use": 0.97}, Topic.REQUESTS),
+        ({"rpm": 500, "request_use": 0.4, "tpm": 200_000, "token_use": 0.95}, Topic.TOKENS),
+        ({"rpm": 500, "request_use": 0.9, "tpm": 200_000, "token_use": 0.95}, Topic.TOKENS),
+        ({"seconds": 0.25}, Topic.CPU),
+        ({"posters": 15}, Topic.POSTERS),
+        ({"shares": shares(total_s=5.0, wait_s=3.0)}, Topic.POSTERS),
+        ({"shares": shares(total_s=5.0, wait_s=3.0), "rejected": 2}, Topic.REJECTIONS),
+        ({"shares": shares(fetch_s=1.2, model_s=0.7)}, Topic.IMAGES),
+        ({"rpm": 500, "request_use": 0.6}, Topic.WORKERS),
+        ({"cpu_ms_per_poster": None}, Topic.WORKERS),
     ],
 )
-def test_the_brake_is_what_is_used_up(figures: dict[str, Any], brake: Brake) -> None:
+def test_the_brake_is_what_is_used_up(figures: dict[str, Any], brake: Topic) -> None:
     """A limit before the processor, the processor before the crew."""
     found = stage(**figures)
     assert brake_of(found) is brake
@@ -36,16 +37,16 @@ def test_advice_for_a_limit_says_how_many_workers_are_enough() -> None:
     """300 a minute at 2 s each are ten in hand."""
     (said,) = advise(bench(stage(rpm=310, request_use=0.97)))
     assert said == (
-        "The rate limit holds it back: 97% of 310 requests a minute is used. "
-        "10 posters in hand are enough for it: a higher limit helps, more workers do not."
+        "97 % of the limit of 310 requests a minute is used: more workers will not help "
+        "(10 posters in hand are enough); use --pack, or ask the provider for a higher limit."
     )
 
 
 def test_advice_for_workers_names_a_number_that_the_limit_bears() -> None:
     """600 a minute at 2 s each are 20 in hand, and a third more for the spread."""
     (said,) = advise(bench(stage(rpm=600, request_use=0.5)))
-    assert "50% of the limit is left" in said
-    assert said.endswith("Try --workers 26.")
+    assert "50 % of the limit is left" in said
+    assert said.endswith("try --workers 26.")
 
 
 def test_errors_rejections_and_second_requests_are_told() -> None:

@@ -9,7 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from redzone.bench.measure.advice import Brake, advise, brake_of
+from redzone.advice import Topic
+from redzone.bench.measure.advice import advise, brake_of
 from redzone.bench.measure.compare import Comparison
 from redzone.bench.measure.rows import SWEEP_HEAD, about, notes, rows_of, sweep_cells
 from redzone.bench.measure.saved import Bench, StageFigures
@@ -59,7 +60,7 @@ def _bars(stages: Sequence[tuple[StageFigures, float]]) -> Table:
     most = max([most, *(stage.rpm for stage, _ in stages if stage.rpm and stage.rpm <= IN_SIGHT * most)])
     table = Table.grid(padding=(0, 2, 0, 0), expand=False)
     for stage, rate in stages:
-        limited = brake_of(stage) in (Brake.REQUESTS, Brake.TOKENS)
+        limited = brake_of(stage) in (Topic.REQUESTS, Topic.TOKENS)
         bar = Bar(rate / most if most > 0 else 0.0, BAR_CELLS, AT_THE_LIMIT if limited else BELOW)
         told = Text.assemble((f"{format_rate(rate):>7}", "bold"), ("/min", LABEL))
         limit = Text(f"limit {stage.rpm:,}" if stage.rpm else "", style=DIM)

@@ -8,11 +8,10 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from redzone.advice.brakes import BURST
 from redzone.bench.measure.profiles import Profile
 from redzone.errors import InputUnusable
 from redzone.models import Frozen
-
-BURST = 1.05  # a use above this cannot be a limit's doing
 
 
 class Pace(Frozen):

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from redzone.bench.measure.saved import BURST, Bench, StageFigures
+from redzone.advice.brakes import BURST
+from redzone.bench.measure.saved import Bench, StageFigures
 from redzone.bench.measure.stages import Stage
 
 WORKERS = (1, 2, 5, 10, 20, 50, 100, 200)

@@ -1,0 +1,240 @@
+"""From a run's figures to what is worth telling whoever runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from redzone.advice.brakes import (
+    BUSY,
+    DELAY_SETTING,
+    FEW,
+    REQUESTS_SETTING,
+    TOKENS_SETTING,
+    Advice,
+    Limit,
+    Load,
+    Topic,
+    brake,
+    brake_of,
+    pct,
+    refusals,
+    second_looks,
+)
+from redzone.advice.hints import HINTS
+from redzone.errors import ErrorCode
+from redzone.history import same_process
+from redzone.metrics import RATE_WINDOW_S, RateFigures, Snapshot, Stage
+
+ENOUGH_POSTERS = 20
+ENOUGH_S = 10.0
+MANY_ERRORS = 0.05
+MANY_UNSURE = 0.1
+MANY_REJECTED = 0.02
+LONG_HOLD_S = 2.0
+LONG_TURN = 0.3
+
+
+def recommendations(snapshot: Snapshot, history: Sequence[Snapshot] = ()) -> tuple[Advice, ...]:
+    """What the figures of a run suggest, the most urgent first; nothing while they are few.
+
+    With a `history`, earlier snapshots in order, times and requests are counted since the first one of the
+    same process; else since the process began.
+    """
+    window = _Window.between(next((old for old in history if same_process(old, snapshot)), None), snapshot)
+    found = (
+        _held(snapshot),
+        _budget(snapshot),
+        _speed(snapshot, window),
+        _turns(window),
+        _rejections(snapshot, window),
+        _errors(snapshot),
+        _unsure(snapshot),
+        second_looks(snapshot.requests - snapshot.rate.rejected, _asked(snapshot) + len(snapshot.lanes)),
+        _cache(snapshot),
+    )
+    return tuple(advice for advice in found if advice is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What happened between two snapshots of one process."""
+
+    seconds: float
+    posters: int
+    requests: int
+    rejected: int
+    cpu_s: float
+    stage_s: dict[Stage, float]
+
+    @classmethod
+    def between(cls, start: Snapshot | None, end: Snapshot) -> _Window:
+        """From `start`, or from the beginning of the process."""
+        before = start.stage_s if start else {}
+        return cls(
+            seconds=end.elapsed_s - (start.elapsed_s if start else 0.0),
+            posters=end.worked - (start.worked if start else 0),
+            requests=end.requests - (start.requests if start else 0),
+            rejected=end.rate.rejected - (start.rate.rejected if start else 0),
+            cpu_s=end.cpu_s - (start.cpu_s if start else 0.0),
+            stage_s={stage: max(0.0, s - before.get(stage, 0.0)) for stage, s in end.stage_s.items()},
+        )
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds that all workers together had a poster in hand."""
+        return sum(self.stage_s.values())
+
+    @property
+    def enough(self) -> bool:
+        """Whether it says anything about the speed."""
+        return self.posters >= ENOUGH_POSTERS and self.seconds >= ENOUGH_S and self.busy_s > 0
+
+
+def _load(snapshot: Snapshot, window: _Window) -> Load:
+    """Time and processors in the window; the use of the limits over the last minute."""
+    posters = max(1, window.posters)
+    each = {stage: spent_s / posters for stage, spent_s in window.stage_s.items()}
+    seconds = max(1e-3, window.seconds)
+    cpus = max(1, snapshot.facts.cpus) if snapshot.facts.local else 1
+    return Load(
+        workers=snapshot.workers,
+        posters=window.posters,
+        posters_per_min=60 * posters / seconds,
+        total_s=window.busy_s / posters,
+        fetch_s=each.get(Stage.FETCH, 0.0),
+        wait_s=each.get(Stage.WAIT, 0.0),
+        model_s=each.get(Stage.MODEL, 0.0),
+        limits=tuple(_limits(snapshot)),
+        requests=window.requests,
+        rejected=window.rejected,
+        seconds=seconds,
+        cpu_share=window.cpu_s / (seconds * cpus),
+        cpu_ms=1000 * window.cpu_s / posters,
+        cpus=cpus,
+    )
+
+
+def _limits(snapshot: Snapshot) -> Iterator[Limit]:
+    rate, delay_ms = snapshot.rate, snapshot.facts.delay_ms
+    # before a minute has passed, only a part of it can be used
+    minutes = min(RATE_WINDOW_S, snapshot.elapsed_s) / 60
+    bounds = [
+        (Topic.REQUESTS, rate.requests_limit_per_min, _own_requests(rate)),
+        (Topic.TOKENS, rate.tokens_limit_per_min, _own_tokens(rate)),
+        (Topic.REQUESTS, 60_000 / delay_ms if delay_ms > 0 else None, DELAY_SETTING),
+    ]
+    for topic, per_min, setting in bounds:
+        used = rate.tokens_last_min if topic is Topic.TOKENS else rate.requests_last_min
+        if per_min is not None and per_min * minutes > 0:
+            yield Limit(topic, per_min, used / (per_min * minutes), setting)
+
+
+def _own_requests(rate: RateFigures) -> str:
+    return "" if rate.requests_limit_per_min == rate.requests_announced_per_min else REQUESTS_SETTING
+
+
+def _own_tokens(rate: RateFigures) -> str:
+    return "" if rate.tokens_limit_per_min == rate.tokens_announced_per_min else TOKENS_SETTING
+
+
+def _held(snapshot: Snapshot) -> Advice | None:
+    held_s = snapshot.rate.held_for_s
+    if held_s < LONG_HOLD_S or snapshot.done >= snapshot.rows:
+        return None
+    return Advice(
+        Topic.HELD,
+        f"The server asked for a pause, {held_s:,.0f} s of it are left",
+        f"nothing is sent until then; {REQUESTS_SETTING} below the limit avoids it",
+    )
+
+
+def _budget(snapshot: Snapshot) -> Advice | None:
+    budget_usd, left = snapshot.facts.budget_usd, snapshot.rows - snapshot.done
+    if budget_usd is None or left <= 0 or snapshot.done < ENOUGH_POSTERS:
+        return None
+    whole_usd = snapshot.cost_usd / snapshot.done * snapshot.rows
+    if not whole_usd > budget_usd:
+        return None
+    return Advice(
+        Topic.BUDGET,
+        f"${snapshot.cost_usd:,.4f} of ${budget_usd:,.4f} is spent and {left:,} posters are left",
+        f"all of them will cost about ${whole_usd:,.4f}; raise --max-cost",
+    )
+
+
+def _speed(snapshot: Snapshot, window: _Window) -> Advice | None:
+    if not window.enough:
+        return None
+    load = _load(snapshot, window)
+    topic = brake_of(load)
+    hands_free = window.busy_s < BUSY * snapshot.workers * window.seconds
+    # workers without a poster are not too few; and of refusals there is an advice of its own
+    unsaid = topic in (Topic.POSTERS, Topic.REJECTIONS)
+    if unsaid or (hands_free and topic in (Topic.IMAGES, Topic.MODEL, Topic.WORKERS)):
+        return None
+    return brake(load)
+
+
+def _turns(window: _Window) -> Advice | None:
+    if not window.enough:
+        return None
+    turn = window.stage_s.get(Stage.READ, 0.0) / window.busy_s
+    if turn < LONG_TURN:
+        return None
+    return Advice(
+        Topic.IMAGES,
+        f"Workers waited {pct(turn, 1.0)} of the time for their turn at the image servers",
+        "raise REDZONE_IMAGES_PER_S, or leave it unset",
+    )
+
+
+def _rejections(snapshot: Snapshot, window: _Window) -> Advice | None:
+    if window.rejected < FEW or window.rejected < MANY_REJECTED * window.requests:
+        return None
+    return refusals(_load(snapshot, window))
+
+
+def _errors(snapshot: Snapshot) -> Advice | None:
+    """About the most frequent kind, where it is more than chance."""
+    code, count = max(snapshot.errors_by_code.items(), key=lambda item: item[1], default=("", 0))
+    if count < FEW or count < MANY_ERRORS * snapshot.worked:
+        return None
+    known = code in set(ErrorCode)
+    cause, colon, remedy = HINTS[ErrorCode(code)].partition(": ") if known else ("", "", "see the run's log")
+    why = f" ({cause})" if colon else ""
+    share = pct(min(count, snapshot.worked), snapshot.worked)
+    return Advice(
+        Topic.ERRORS,
+        f"{count:,} of {snapshot.worked:,} posters ({share}) ended in {code}{why}",
+        remedy or cause,
+    )
+
+
+def _unsure(snapshot: Snapshot) -> Advice | None:
+    judged = snapshot.passed + snapshot.failed + snapshot.unsure
+    if snapshot.unsure < FEW or snapshot.unsure < MANY_UNSURE * judged:
+        return None
+    model = (
+        "ask another model (--provider openai)" if snapshot.facts.local else "name a REDZONE_FALLBACK_MODEL"
+    )
+    return Advice(
+        Topic.UNSURE,
+        f"{snapshot.unsure:,} of {judged:,} verdicts ({pct(snapshot.unsure, judged)}) are unsure",
+        f"{model}, or judge them by eye, lowest confidence first",
+    )
+
+
+def _cache(snapshot: Snapshot) -> Advice | None:
+    asked = _asked(snapshot)
+    if snapshot.facts.cache_on or asked < ENOUGH_POSTERS or snapshot.facts.local:
+        return None
+    return Advice(
+        Topic.CACHE,
+        f"{asked:,} verdicts for ${snapshot.cost_usd:,.4f} are not remembered, because the cache is off",
+        "the next run pays for them again; set ENABLE_ANALYSIS_CACHE",
+    )
+
+
+def _asked(snapshot: Snapshot) -> int:
+    return max(0, snapshot.worked - snapshot.cached - snapshot.duplicates)
