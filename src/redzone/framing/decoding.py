@@ -15,7 +15,7 @@ from io import BytesIO
 from PIL import ExifTags, Image, UnidentifiedImageError, features
 
 from redzone.errors import ErrorCode, ImageFault
-from redzone.framing.partial import measure, shorten
+from redzone.framing.partial import Stored, closed, measure, measure_start, shorten
 
 # No TIFF: nobody serves posters in it, and libtiff writes its complaints straight to the process's
 # standard error, into the live view (measured: 2,600 lines for a minute of damaged files).
@@ -101,7 +101,23 @@ def decode_top(
     only those asked for are exact. None is the answer to anything but an upright picture in a file that
     can be shortened, so whatever is wrong with a file, it is `decode` that says so.
     """
-    stored = measure(data)
+    return _decode_upper(data, measure(data), max_pixels, min_side_px, rows)
+
+
+def decode_start(
+    start: bytes, max_pixels: int, min_side_px: int, rows: Callable[[int, int], int]
+) -> tuple[Image.Image, tuple[int, int]] | None:
+    """As `decode_top`, from the beginning of a file; None as well where not all of those rows are in it.
+
+    What a file says about itself behind its pixels is not seen: of what counts here, the orientation of a
+    PNG whose writer put it last.
+    """
+    return _decode_upper(closed(start), measure_start(start), max_pixels, min_side_px, rows)
+
+
+def _decode_upper(
+    data: bytes, stored: Stored | None, max_pixels: int, min_side_px: int, rows: Callable[[int, int], int]
+) -> tuple[Image.Image, tuple[int, int]] | None:
     if stored is None or stored.width * stored.height > min(max_pixels, Image.MAX_IMAGE_PIXELS or max_pixels):
         return None
     size = stored.width, stored.height

@@ -5,7 +5,9 @@ smaller number there a decoder unpacks the upper rows as ever and leaves the res
 recognised is shortened: where there is any doubt, the caller decodes the whole file.
 
 Damage below the rows that are kept goes unnoticed. A file that is cut off does not: without its end
-marker nothing is shortened, so that the whole decode can complain.
+marker nothing is shortened, so that the whole decode can complain. The exception is a file whose rest was
+never asked for (`measure_start`). It is shortened in such a way that a decoder that misses a single byte
+of the rows complains, so that what it decodes without a word is proof that all of them are there.
 """
 
 from __future__ import annotations
@@ -77,10 +79,37 @@ def measure(data: bytes) -> Stored | None:
     interlaced nor animated.
     """
     if data.startswith(_JPEG_START) and _JPEG_END in data[-_PADDING_BYTES:]:
-        return _measure_jpeg(data)
+        return _measure_jpeg(data, _FRAME_HEADERS)
     if data.startswith(_PNG_START) and len(data) > _PNG_CHECKSUM.stop and _PNG_END in data[-_PADDING_BYTES:]:
         return _measure_png(data)
     return None
+
+
+def measure_start(start: bytes) -> Stored | None:
+    """As `measure`, for the beginning of a file whose rest has not been brought.
+
+    None for progressive JPEGs, too: their rows are spread over all of the file.
+    """
+    if start.startswith(_JPEG_START):
+        return _measure_jpeg(start, _FRAME_HEADERS - {_PROGRESSIVE})
+    if start.startswith(_PNG_START) and len(start) > _PNG_CHECKSUM.stop:
+        return _measure_png(start)
+    return None
+
+
+def closed(start: bytes) -> bytes:
+    """The beginning of a PNG as a file of whole chunks, of a JPEG as it is.
+
+    Pillow reads chunks to the end when it has all rows, and would complain about one that is cut off. A
+    JPEG must not be given an end marker: the rows before it that are missing would be filled with grey.
+    """
+    if not start.startswith(_PNG_START):
+        return start
+    at = _PNG_CHECKSUM.stop
+    while at + 8 < len(start) and (end := at + 12 + int.from_bytes(start[at : at + 4])) <= len(start):
+        at = end
+    name, content = start[at + 4 : at + 8], start[at + 8 :]
+    return start[:at] + (_chunk(name, content) if name == b"IDAT" else b"") + _chunk(b"IEND", b"")
 
 
 def shorten(data: bytes, stored: Stored, rows: int) -> bytes | None:
@@ -105,7 +134,12 @@ def shorten(data: bytes, stored: Stored, rows: int) -> bytes | None:
     return b"".join((file[:start], header, struct.pack(">I", zlib.crc32(header)), file[checksum.stop :]))
 
 
-def _measure_jpeg(data: bytes) -> StoredJpeg | None:
+def _chunk(name: bytes, content: bytes) -> bytes:
+    checksum = zlib.crc32(content, zlib.crc32(name))
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
+
+
+def _measure_jpeg(data: bytes, frame_headers: frozenset[int]) -> StoredJpeg | None:
     stored: StoredJpeg | None = None
     at = 2
     for _ in range(_MOST_SEGMENTS):
@@ -114,7 +148,7 @@ def _measure_jpeg(data: bytes) -> StoredJpeg | None:
             return None
         if marker == _START_OF_SCAN:
             return stored
-        if marker in _FRAME_HEADERS and stored is None:
+        if marker in frame_headers and stored is None:
             spare_rows = _SPARE_ROWS_PROGRESSIVE if marker == _PROGRESSIVE else _SPARE_ROWS
             stored = _frame_header(data[at + 4 : at + 2 + length], at + 4, spare_rows)
             if stored is None:

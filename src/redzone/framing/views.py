@@ -8,13 +8,13 @@ part of the cache's key, stands for all of it: raise it with any change to what 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
 from PIL import Image, ImageDraw
 
-from redzone.framing.decoding import decode, decode_top
+from redzone.framing.decoding import decode, decode_start, decode_top
 from redzone.models import View, ViewKind, Zone
 
 FRAMING_VERSION = "2"
@@ -34,6 +34,8 @@ PIXELS_WIDTH = 640
 PIXELS_MAX_HEIGHT = 1280
 
 PixelBox = tuple[int, int, int, int]
+Rows = Callable[[int, int], int]
+DecodeUpper = Callable[[bytes, int, int, Rows], tuple[Image.Image, tuple[int, int]] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,25 @@ def frame_top(
 
     None for other views, and where the whole file must be decoded: see `decode_top`.
     """
+    return _frame_upper(decode_top, data, zones, kind, options)
+
+
+def frame_start(
+    start: bytes, zones: Sequence[Zone], kind: ViewKind, options: FramingOptions = FramingOptions()
+) -> View | None:
+    """A crop made from the beginning of a file, the very same as from all of it.
+
+    None for other views, and where the rest of the file is needed or there is any doubt: see `decode_start`.
+    """
+    return _frame_upper(decode_start, start, zones, kind, options)
+
+
+def _frame_upper(
+    decode_upper: DecodeUpper, data: bytes, zones: Sequence[Zone], kind: ViewKind, options: FramingOptions
+) -> View | None:
     if kind is not ViewKind.CROP:
         return None
-    top = decode_top(
+    top = decode_upper(
         data,
         options.max_pixels,
         options.min_side_px,
