@@ -134,6 +134,12 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Neither use nor fill the shared cache.")
     ] = False,
+    partial_download: Annotated[
+        bool,
+        typer.Option(
+            "--partial-download", help="Fetch only the start of a poster where that shows the zone."
+        ),
+    ] = False,
     output: OutputOption = None,
     allow_private_hosts: Annotated[
         bool, typer.Option("--allow-private-hosts", help="Fetch images from private addresses too.")
@@ -177,6 +183,7 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
         "max_cost_usd": max_cost,
         "min_confidence_pct": min_confidence,
         "enable_cache": False if no_cache else None,
+        "partial_download": partial_download or None,
         "allow_private_hosts": allow_private_hosts or None,
         "home": home,
     }

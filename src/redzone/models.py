@@ -6,6 +6,7 @@ Percentages are 0-100. Money is US dollars. Times are seconds, instants are UTC.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -208,6 +209,10 @@ class Outcome(Frozen):
         return self
 
 
+# In the place of an image's hash: a view was made without the whole file.
+VIEW_PREFIX = "view:"
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """What a model is shown. `data` is a JPEG for crop and poster, and for pixels the raw
@@ -217,6 +222,11 @@ class View:
     data: bytes
     width: int
     height: int
+
+    @property
+    def fingerprint(self) -> str:
+        """Stands for the picture where its whole file is not here: VIEW_PREFIX and the sha256 of `data`."""
+        return VIEW_PREFIX + hashlib.sha256(self.data).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

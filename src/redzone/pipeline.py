@@ -2,6 +2,9 @@
 
     row -> image -> known? -> view -> model, behind the limiter, rung by rung -> outcome -> disk
 
+With `partial_download` the image is at first only the beginning of its file: where that holds the view, the
+picture is known by the view, and the rest is fetched only for a rung that shows more of the poster.
+
 Workers pull the next row when they are free. A poster's failure is a value, an `error` outcome; what ends
 the run is RunStopped, after which nothing new starts and what is in hand is finished.
 """
@@ -19,8 +22,8 @@ from redzone.cache import Asked, Cache, KnownUrl, Remembered
 from redzone.clock import Clock
 from redzone.crew import RowFeed, workers_needed
 from redzone.errors import DeadlineFault, ErrorCode, InputFault, ModelFault, PosterFault, Retry, RunStopped
-from redzone.fetching import Fetched, Fetcher, NotModified, Validators
-from redzone.framing import FramingOptions, frame
+from redzone.fetching import Fetched, Fetcher, NotModified, Part, Validators
+from redzone.framing import FramingOptions, frame, frame_start
 from redzone.ladder import Attempt, LadderOptions, Tried, next_attempt
 from redzone.limiter import Drained, Limiter, Permit
 from redzone.metrics import Metrics, Stage
@@ -62,6 +65,7 @@ class Options:
     max_workers: int
     deadline_s: float
     framing: FramingOptions
+    partial_download: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,17 @@ class _InHand:
     worker: int
     ledger: Ledger
     time: WorkingTime
+
+
+@dataclass(slots=True)
+class _Picture:
+    """A poster's image, or its beginning, and the views made of it. Equal pictures have one `sha256`: of the
+    whole file, or the fingerprint of the view that its beginning gave."""
+
+    image: str
+    file: Fetched | Part
+    sha256: str
+    views: dict[ViewKind, View]
 
 
 class Pipeline:
@@ -180,11 +195,11 @@ class Pipeline:
 
     async def _judge(self, hand: _InHand, poster: Poster) -> Judgement:
         """From the image's address to a judgement; equal pictures in flight are asked about once."""
-        image = await self._image(hand, poster)
-        if isinstance(image, Judgement):
-            return image
-        hand.ledger.sha256 = image.sha256
-        key = self._options.asked.key(image.sha256)
+        picture = await self._picture(hand, poster)
+        if isinstance(picture, Judgement):
+            return picture
+        hand.ledger.sha256 = picture.sha256
+        key = self._options.asked.key(picture.sha256)
         while (flight := self._flights.get(key)) is not None:
             self._parts.metrics.stage(hand.worker, Stage.TWIN)
             with hand.time.paused():
@@ -196,7 +211,7 @@ class Pipeline:
         flight = self._flights[key] = asyncio.get_running_loop().create_future()
         result: Judgement | PosterFault | None = None
         try:
-            result = await self._remembered(key) or await self._ask(hand, image.data)
+            result = await self._remembered(key) or await self._ask(hand, picture)
             if result.source is self._parts.model.source:
                 await self._remember(key, result)
             return result
@@ -207,30 +222,55 @@ class Pipeline:
             del self._flights[key]
             flight.set_result(result)  # None: the leader was interrupted, a twin takes over
 
-    async def _image(self, hand: _InHand, poster: Poster) -> Fetched | Judgement:
+    async def _picture(self, hand: _InHand, poster: Poster) -> _Picture | Judgement:
         """The picture, or the judgement where the server says that a judged picture has not changed."""
+        cache, fetcher = self._parts.cache, self._parts.fetcher
+        known = await cache.known_url(poster.image)
+        judgement = await self._remembered(self._options.asked.key(known.sha256)) if known else None
+        validators = Validators(known.etag, known.last_modified) if known and judgement else None
+        async with self._downloading(hand):
+            fetch = fetcher.fetch_start if self._options.partial_download else fetcher.fetch
+            got = await fetch(poster.image, validators)
+        if isinstance(got, NotModified):
+            assert known is not None  # noqa: S101  only then were validators sent
+            assert judgement is not None  # noqa: S101
+            hand.ledger.sha256 = known.sha256
+            return judgement
+        picture = await self._recognised(hand, poster.image, got)
+        if got.validators is not None:
+            told = KnownUrl(got.validators.etag, got.validators.last_modified, picture.sha256)
+            await cache.remember_url(poster.image, told)
+        return picture
+
+    async def _recognised(self, hand: _InHand, image: str, got: Fetched | Part) -> _Picture:
+        """By the whole file; by the first view where the beginning of the file shows it."""
+        if isinstance(got, Part):
+            kind = self._options.ladder.views[0]
+            self._parts.metrics.stage(hand.worker, Stage.FRAME)
+            view = await asyncio.to_thread(
+                frame_start, got.data, self._options.zones, kind, self._options.framing
+            )
+            if view is not None:
+                return _Picture(image, got, view.fingerprint, {kind: view})
+            got = await self._rest(hand, image, got)
+        return _Picture(image, got, got.sha256, {})
+
+    async def _rest(self, hand: _InHand, image: str, part: Part) -> Fetched:
+        async with self._downloading(hand):
+            return await self._parts.fetcher.fetch_rest(image, part)
+
+    @asynccontextmanager
+    async def _downloading(self, hand: _InHand) -> AsyncIterator[None]:
+        """A turn at the image server, and its time on the ledger; given up when the run stops."""
         with hand.time.paused():
             await self._parts.fetcher.turn()
         self._parts.metrics.stage(hand.worker, Stage.FETCH)
         started_s = self._parts.clock.monotonic()
-        cache = self._parts.cache
         try:
-            known = await cache.known_url(poster.image)
-            judgement = await self._remembered(self._options.asked.key(known.sha256)) if known else None
-            validators = Validators(known.etag, known.last_modified) if known and judgement else None
             async with self._unless_stopped():
-                got = await self._parts.fetcher.fetch(poster.image, validators)
-            if isinstance(got, NotModified):
-                assert known is not None  # noqa: S101  only then were validators sent
-                assert judgement is not None  # noqa: S101
-                hand.ledger.sha256 = known.sha256
-                return judgement
-            if got.validators is not None:
-                told = KnownUrl(got.validators.etag, got.validators.last_modified, got.sha256)
-                await cache.remember_url(poster.image, told)
-            return got
+                yield
         finally:
-            hand.ledger.fetch_s = self._parts.clock.monotonic() - started_s
+            hand.ledger.fetch_s += self._parts.clock.monotonic() - started_s
 
     async def _remembered(self, key: str) -> Judgement | None:
         """What was paid for before: by this run a duplicate, by another one the cache."""
@@ -252,9 +292,8 @@ class Pipeline:
             key, Remembered(verdicts, strategy, model, self._options.run_id, models)
         )
 
-    async def _ask(self, hand: _InHand, data: bytes) -> Judgement:
+    async def _ask(self, hand: _InHand, picture: _Picture) -> Judgement:
         """Climb the ladder until an answer is sure. Raises the last fault where no answer is readable."""
-        views: dict[ViewKind, View] = {}
         history: list[Tried] = []
         best: Judgement | None = None
         parts = self._parts
@@ -263,12 +302,8 @@ class Pipeline:
                 parts.metrics.stage(hand.worker, Stage.BACKOFF)
                 async with self._unless_stopped():
                     await parts.clock.sleep(step.delay_s)
-            if step.view not in views:
-                parts.metrics.stage(hand.worker, Stage.FRAME)
-                views[step.view] = await asyncio.to_thread(
-                    frame, data, self._options.zones, step.view, self._options.framing
-                )
-            question = Question(views[step.view], self._options.zones, step.wording, step.model)
+            view = await self._view(hand, picture, step.view)
+            question = Question(view, self._options.zones, step.wording, step.model)
             reply = await self._attempt(hand, question)
             if isinstance(reply.result, ModelFault):
                 history.append(Tried(step, reply.result))
@@ -284,6 +319,17 @@ class Pipeline:
         fault = history[-1].fault
         assert fault is not None  # noqa: S101  without verdicts every attempt has a fault
         raise fault
+
+    async def _view(self, hand: _InHand, picture: _Picture, kind: ViewKind) -> View:
+        """A view of the picture, made once, of the whole file: what of it is missing is fetched first."""
+        if kind not in picture.views:
+            if isinstance(picture.file, Part):
+                picture.file = await self._rest(hand, picture.image, picture.file)
+            self._parts.metrics.stage(hand.worker, Stage.FRAME)
+            picture.views[kind] = await asyncio.to_thread(
+                frame, picture.file.data, self._options.zones, kind, self._options.framing
+            )
+        return picture.views[kind]
 
     async def _attempt(self, hand: _InHand, question: Question) -> Reply:
         """One request: money set aside, a turn at the limit, the intent on disk, then the model."""

@@ -244,6 +244,12 @@ class Settings(BaseSettings):
         validation_alias=_names("max_image_bytes"),
         description="Largest image that is downloaded, bytes.",
     )
+    partial_download: bool = Field(
+        default=False,
+        validation_alias=_names("partial_download"),
+        description="Download only the first 64 KiB of a poster where they show the zone: fewer bytes, "
+        "another cache key.",
+    )
     allow_private_hosts: bool = Field(
         default=False,
         validation_alias=_names("allow_private_hosts"),

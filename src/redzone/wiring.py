@@ -221,16 +221,19 @@ async def assemble(
             random=random,
             monitor=Monitor(metrics, limiter, clock, (write_metrics,), settings.stuck_after_s),
         )
+        ladder = ladder_options(settings, model, job.provider)
         options = Options(
             run_id=job.folder.id,
             zones=job.zones,
-            ladder=ladder_options(settings, model, job.provider),
+            ladder=ladder,
             asked=asked(settings, job.zones, model, job.provider),
             min_confidence_pct=settings.min_confidence_pct,
             workers=workers,
             max_workers=most,
             deadline_s=settings.deadline_s,
             framing=framing.FramingOptions(max_pixels=settings.max_image_pixels),
+            # the other views are of the whole poster
+            partial_download=settings.partial_download and ladder.views[0] is ViewKind.CROP,
         )
         yield Pipeline(parts, options), metrics
 

@@ -1,4 +1,4 @@
-"""Laws of a file's beginning: a view that is made from it is the view, and it is made as soon as it can be."""
+"""Laws of a file's beginning: what is made from it is the view, and it is made as soon as it can be."""
 
 from __future__ import annotations
 

@@ -91,10 +91,13 @@ def draw_poster(number: int, size: tuple[int, int]) -> Image.Image:
     return image
 
 
-def poster_file(number: int, size: tuple[int, int] | None, extension: str) -> bytes:
+def poster_file(number: int, size: tuple[int, int] | None, extension: str, grain: float = 0.0) -> bytes:
     """An encoded poster, some 10 KB at 300x450; with size None a tiny one of a few hundred bytes.
-    `extension` is a key of FORMATS."""
+    `extension` is a key of FORMATS, `grain` the share of noise in the picture."""
     image = draw_poster(number, size) if size else _draw_tiny(number)
+    if grain and size:
+        noise = generator("grain", number).randbytes(size[0] * size[1] * 3)
+        image = Image.blend(image, Image.frombytes("RGB", size, noise), grain)
     file = BytesIO()
     kind = FORMATS[extension]
     if kind == "JPEG":
@@ -108,8 +111,9 @@ def poster_file(number: int, size: tuple[int, int] | None, extension: str) -> by
 class PosterCache:
     """Encoded posters, the least recently used ones dropped beyond `max_bytes`."""
 
-    def __init__(self, size: tuple[int, int], max_bytes: int = 64 * 2**20) -> None:
+    def __init__(self, size: tuple[int, int], grain: float = 0.0, max_bytes: int = 64 * 2**20) -> None:
         self._size = size
+        self._grain = grain
         self._max_bytes = max_bytes
         self._bytes = 0
         self._files: OrderedDict[tuple[int, bool, str], bytes] = OrderedDict()
@@ -120,7 +124,7 @@ class PosterCache:
         if key in self._files:
             self._files.move_to_end(key)
             return self._files[key]
-        data = poster_file(number, None if tiny else self._size, extension)
+        data = poster_file(number, None if tiny else self._size, extension, self._grain)
         self._files[key] = data
         self._bytes += len(data)
         while self._bytes > self._max_bytes and len(self._files) > 1:

@@ -20,7 +20,8 @@ class SimulatorOptions:
     answer in twenty beyond 2.3 times the median. `rpm` and `tpm` are per minute, None is no limit;
     without `announce` no x-ratelimit header is sent (a 429 keeps its retry-after). `faults` maps kinds to
     shares of the requests. Without `responses_api` /v1/responses is not there. `poster_size` is
-    (width, height), px. With `api_key` every other key is refused. After `quota_requests` answers the
+    (width, height), px, and `poster_grain` the share of noise in them: 0.1 makes a JPEG of 1000x1500 some
+    200 KB, as a photograph's. With `api_key` every other key is refused. After `quota_requests` answers the
     account is empty.
     """
 
@@ -35,6 +36,7 @@ class SimulatorOptions:
     seed: int = 0
     responses_api: bool = True
     poster_size: tuple[int, int] = (300, 450)
+    poster_grain: float = 0.0
     api_key: str | None = field(default=None, repr=False)
     quota_requests: int | None = None
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from redzone.bench import artwork
 from redzone.bench.faults import IMAGE_SIDE, Fault, choose_fault
 from redzone.bench.options import TINY, SimulatorOptions
+from redzone.bench.ranges import in_part
 from redzone.bench.request_log import Plan
 from redzone.bench.wire import Ending, Reply, Request
 
@@ -21,12 +22,12 @@ _HTML = b"<!doctype html><title>Sign in</title><p>This is no picture."
 
 
 class PosterSide:
-    """Plans the answers to GET /posters/{n}.{jpg,png,webp} and /posters.csv."""
+    """Plans the answers to GET /posters/{n}.{jpg,png,webp}, a part of one included, and /posters.csv."""
 
     def __init__(self, options: SimulatorOptions) -> None:
         self._options = options
         self._shares = {kind: share for kind, share in options.faults.items() if kind in IMAGE_SIDE}
-        self._files = artwork.PosterCache(options.poster_size)
+        self._files = artwork.PosterCache(options.poster_size, options.poster_grain)
         self._seen: Counter[int] = Counter()
 
     def plan_poster(self, request: Request) -> Plan | None:
@@ -43,7 +44,8 @@ class PosterSide:
         def file() -> bytes:
             return self._files.file(number, extension, tiny=size == TINY)
 
-        headers = [("etag", f'"{number}-{size or "x".join(map(str, options.poster_size))}"')]
+        kind = size or "x".join(map(str, options.poster_size)) + f"-{options.poster_grain:g}"
+        headers = [("etag", f'"{number}-{kind}"')]
         headers.append(("last-modified", LAST_MODIFIED))
         if fault:
             reply = _faulty(fault, file, artwork.MIME[extension], headers)
@@ -51,7 +53,7 @@ class PosterSide:
             reply = Reply(304, headers=headers)
         else:
             reply = Reply(200, file(), artwork.MIME[extension], headers)
-        return Plan(reply, options.image_latency_s, fault, poster=number)
+        return Plan(in_part(reply, request), options.image_latency_s, fault, poster=number)
 
     def draw(self, count: int, *, tiny: bool) -> None:
         """Draw JPEG posters 1 to `count`, as many as are kept."""

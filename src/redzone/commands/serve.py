@@ -56,6 +56,9 @@ def serve(  # noqa: PLR0913 - Typer reads an option from each argument
     announce: Annotated[bool, typer.Option(help="Send x-ratelimit headers.")] = True,
     responses_api: Annotated[bool, typer.Option(help="Offer /v1/responses, not only chat.")] = True,
     size: Annotated[str, typer.Option(help=f"Poster size, WxH px, or {TINY} for the list.")] = "300x450",
+    grain: Annotated[
+        float, typer.Option(min=0, max=1, help="Noise in the posters; 0.1 weighs as photographs do.")
+    ] = 0.0,
     list_file: Annotated[
         Path | None, typer.Option("--list", help="Write an input CSV of the posters here.")
     ] = None,
@@ -87,6 +90,7 @@ def serve(  # noqa: PLR0913 - Typer reads an option from each argument
             seed=seed,
             responses_api=responses_api,
             poster_size=parse_size(size) or SimulatorOptions().poster_size,
+            poster_grain=grain,
         )
     except SettingsInvalid as error:
         raise typer.BadParameter(str(error)) from error

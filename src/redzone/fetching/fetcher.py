@@ -31,6 +31,7 @@ from redzone.errors import ErrorCode, FetchFault, Retry
 from redzone.fetching.address_guard import GuardedBackend, any_address, is_public
 from redzone.fetching.addresses import parse_address, redirect_target, scheme_of, shorten_url
 from redzone.fetching.faults import network_fault, retry_after_s, status_fault
+from redzone.fetching.parts import Ask, ContentRange, Fetched, NotModified, Part, Validators, fit
 
 FILE_PIECE_BYTES = 1 << 20  # hashing a piece holds the event loop for about a millisecond
 ERROR_PAGE_BYTES = 16_384  # enough to end most error pages, so that their connection can be used again
@@ -64,28 +65,6 @@ class FetchOptions:
     max_per_s: float | None = None
     allow_private_hosts: bool = False
     user_agent: str = f"redzone/{__version__}"
-
-
-@dataclass(frozen=True, slots=True)
-class Validators:
-    """What a server names a version of an image by; sent back, it may answer "not modified"."""
-
-    etag: str | None = None
-    last_modified: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """The bytes as they came, their sha256 in hex, and the server's validators if it gave any."""
-
-    data: bytes
-    sha256: str
-    validators: Validators | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NotModified:
-    """The server says that the image is still the one with the known validators."""
 
 
 class Fetcher:
@@ -141,12 +120,33 @@ class Fetcher:
         `reference` is an http(s) address or a local path. Raises FetchFault with the code, the
         retry decision and what the server said; all retries are done by then.
         """
+        got = await self._within_time(reference, Ask(known))
+        assert not isinstance(got, Part)  # noqa: S101  none was asked for
+        return got
+
+    async def fetch_start(
+        self, reference: str, known: Validators | None = None
+    ) -> Fetched | Part | NotModified:
+        """As `fetch`, but no more than the first START_BYTES where the server lets us choose.
+
+        What it sends for that is read to its end, so that the connection stays open.
+        """
+        return await self._within_time(reference, Ask(known, start=True))
+
+    async def fetch_rest(self, reference: str, part: Part) -> Fetched:
+        """The whole of an image that has begun: what is missing, or all of it again where the two might not
+        be of one version. Raises FetchFault as `fetch` does."""
+        got = await self._within_time(reference, Ask(begun=part if part.etag else None))
+        assert isinstance(got, Fetched)  # noqa: S101  nothing else was asked for
+        return got
+
+    async def _within_time(self, reference: str, ask: Ask) -> Fetched | Part | NotModified:
         url = parse_address(reference) if scheme_of(reference) else None
         try:
             async with asyncio.timeout(self._options.total_timeout_s):
                 if url is None:
                     return await self._read_file(reference)
-                return await self._persist(url, known)
+                return await self._persist(url, ask)
         except TimeoutError as error:
             raise FetchFault(
                 ErrorCode.FETCH_TIMEOUT,
@@ -154,13 +154,18 @@ class Fetcher:
                 Retry.TRANSIENT,
             ) from error
 
-    async def _persist(self, url: httpx2.URL, known: Validators | None) -> Fetched | NotModified:
-        """Try again by cause, until the retries or the time are used up."""
+    async def _persist(self, url: httpx2.URL, ask: Ask) -> Fetched | Part | NotModified:
+        """Try again by cause, until the retries or the time are used up; without a range where the server
+        does not play along."""
         ends = self._clock.monotonic() + self._options.total_timeout_s
         tries = 0
         while True:
             try:
-                return await self._follow(url, known)
+                answer = await self._follow(url, ask)
+                if answer is not None:
+                    return answer
+                ask = Ask(ask.known)
+                continue
             except FetchFault as fault:
                 pause_s = self._pause_s(tries, fault)
                 out_of_time = self._clock.monotonic() + pause_s >= ends
@@ -175,10 +180,10 @@ class Fetcher:
         wish_s = min(self._options.retry_after_max_s, fault.retry_after_s or 0.0)
         return max(wish_s, self._random.uniform(0.0, ceiling_s))
 
-    async def _follow(self, url: httpx2.URL, known: Validators | None) -> Fetched | NotModified:
+    async def _follow(self, url: httpx2.URL, ask: Ask) -> Fetched | Part | NotModified | None:
         start = url
         for _ in range(self._options.max_redirects + 1):
-            answer = await self._get(url, known)
+            answer = await self._get(url, ask)
             if not isinstance(answer, httpx2.URL):
                 return answer
             url = answer
@@ -187,8 +192,9 @@ class Fetcher:
             f"{shorten_url(str(start))} redirects more than {self._options.max_redirects} times",
         )
 
-    async def _get(self, url: httpx2.URL, known: Validators | None) -> Fetched | NotModified | httpx2.URL:
-        """One request and what came of it; an address is where the server sends us next."""
+    async def _get(self, url: httpx2.URL, ask: Ask) -> Fetched | Part | NotModified | httpx2.URL | None:
+        """One request and what came of it; an address is where the server sends us next, None a range that
+        it cannot serve."""
         if self._pool is None:
             raise RuntimeError("a Fetcher fetches only inside its `async with`")
         target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
@@ -200,13 +206,13 @@ class Fetcher:
         }
         try:
             async with self._pool.stream(
-                "GET", target, headers=self._headers(url, known), extensions={"timeout": timeouts}
+                "GET", target, headers=self._headers(url, ask), extensions={"timeout": timeouts}
             ) as response:
-                if response.status == 304 and known is not None:
+                if response.status == 304 and ask.known is not None:
                     return NotModified()
                 if response.status in REDIRECTS:
                     return redirect_target(url, _header(response, b"location"))
-                return await self._read_answer(url, response)
+                return await self._read_answer(url, response, ask)
         except (
             httpcore2.TimeoutException,
             httpcore2.NetworkError,
@@ -215,7 +221,7 @@ class Fetcher:
         ) as error:
             raise network_fault(error, shorten_url(str(url))) from error
 
-    def _headers(self, url: httpx2.URL, known: Validators | None) -> list[tuple[bytes, bytes]]:
+    def _headers(self, url: httpx2.URL, ask: Ask) -> list[tuple[bytes, bytes]]:
         headers = [
             (b"Host", url.netloc),
             (b"User-Agent", self._options.user_agent.encode("latin-1", errors="replace")),
@@ -225,15 +231,16 @@ class Fetcher:
         if url.userinfo:
             credentials = base64.b64encode(unquote_to_bytes(url.userinfo))
             headers.append((b"Authorization", b"Basic " + credentials))
-        if known is not None and known.etag:
-            headers.append((b"If-None-Match", known.etag.encode("latin-1", errors="replace")))
-        if known is not None and known.last_modified:
-            headers.append((b"If-Modified-Since", known.last_modified.encode("latin-1", errors="replace")))
-        return headers
+        return headers + ask.headers()
 
-    async def _read_answer(self, url: httpx2.URL, response: httpcore2.Response) -> Fetched:
+    async def _read_answer(
+        self, url: httpx2.URL, response: httpcore2.Response, ask: Ask
+    ) -> Fetched | Part | None:
         where = shorten_url(str(url))
-        if response.status not in {200, 203}:
+        if response.status == 416 and ask.ranged:
+            await _error_page(response)
+            return None
+        if response.status not in ({200, 203, 206} if ask.ranged else {200, 203}):
             wish_s = retry_after_s(_header(response, b"retry-after"), self._clock.now())
             raise status_fault(response.status, where, await _error_page(response), wish_s)
         encoding = _header(response, b"content-encoding") or "identity"
@@ -245,8 +252,15 @@ class Fetcher:
         length = _header(response, b"content-length") or "0"
         if length.isdecimal() and int(length[:20]) > self._options.max_bytes:
             raise self._too_large(where)
-        data, sha256 = await self._collect(response.aiter_stream(), where)
-        return Fetched(data, sha256, _validators(response))
+        begun = ask.begun.data if ask.begun and response.status == 206 else b""
+        data, sha256 = await self._collect(response.aiter_stream(), where, begun)
+        got = Fetched(data, sha256, _validators(response))
+        if response.status != 206:
+            return got
+        sent = ContentRange.parse(_header(response, b"content-range"))
+        if sent is not None and (sent.total or 0) > self._options.max_bytes:
+            raise self._too_large(where)
+        return fit(ask, sent, got) if sent is not None else None
 
     async def _read_file(self, path: str) -> Fetched:
         where = shorten_url(path)
@@ -264,8 +278,11 @@ class Fetcher:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             raise FetchFault(ErrorCode.FETCH_MISSING, f"{where} cannot be read: {reason}") from error
 
-    async def _collect(self, pieces: AsyncGenerator[bytes, None], where: str) -> tuple[bytes, str]:
-        digest, held, size = hashlib.sha256(), [], 0
+    async def _collect(
+        self, pieces: AsyncGenerator[bytes, None], where: str, begun: bytes = b""
+    ) -> tuple[bytes, str]:
+        """The bytes and their hash, what has come before included."""
+        digest, held, size = hashlib.sha256(begun), [begun], len(begun)
         async with contextlib.aclosing(pieces):
             async for piece in pieces:
                 size += len(piece)
