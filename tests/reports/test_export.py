@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import stat
@@ -92,8 +91,8 @@ def test_a_place_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None
 @pytest.mark.parametrize("form", Format)
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path, form: Format) -> None:
     """2,000 rows, more than 1 MB of output, are written in less than 0.5 MB of memory."""
-    write_results(io.StringIO(), form, findings(1), LAYOUT)
     path = tmp_path / f"out.{form}"
+    write_results(path, form, findings(1), LAYOUT)
     tracemalloc.start()
     try:
         write_results(path, form, findings(2_000), LAYOUT)
@@ -101,4 +100,4 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, form: Format) -> Non
     finally:
         tracemalloc.stop()
     assert peak < 500_000
-    assert path.stat().st_size > 500_000 or form is Format.CSV
+    assert path.stat().st_size > 500_000 or form in (Format.CSV, Format.PARQUET)

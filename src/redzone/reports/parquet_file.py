@@ -1,0 +1,95 @@
+"""Results as Parquet, with types: for DuckDB, pandas, Spark, BigQuery."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from redzone.errors import UsageError
+from redzone.findings import Finding
+from redzone.reports.table import Layout, result_columns
+
+_TYPES = {
+    "contains_key_elements": "BOOLEAN",
+    "confidence_pct": "DOUBLE",
+    "attempts": "INTEGER",
+    "cost_usd": "DOUBLE",
+    "finished_at": "TIMESTAMPTZ",
+    "reviewed": "BOOLEAN",
+    "reviewed_at": "TIMESTAMPTZ",
+    "disagreed": "BOOLEAN",
+}
+# the default takes a thread and a writer's buffer for each core, and 80 % of the machine's memory
+_BOUNDS = {"threads": "1", "memory_limit": "512MB", "autoinstall_known_extensions": "false"}
+
+
+def write_parquet(path: Path, findings: Iterable[Finding], layout: Layout) -> int:
+    """Write a row for each finding in the order given, in constant memory; the number of rows written.
+
+    The input's own columns are text as it came. Verdicts are booleans, percentages, money and counts numbers,
+    instants UTC timestamps; what a finding does not have is null. Raises UsageError.
+    """
+    import duckdb
+
+    with TemporaryDirectory(prefix="redzone-") as folder:
+        lines = Path(folder) / "rows.jsonl"
+        count = _spool(lines, findings, layout)
+        try:
+            with duckdb.connect(config={**_BOUNDS}) as database:
+                database.execute(_copy(layout, path), [str(lines)])
+        except duckdb.Error as error:
+            raise UsageError(f"{path} cannot be written: {error}; name another file") from error
+    return count
+
+
+def _spool(lines: Path, findings: Iterable[Finding], layout: Layout) -> int:
+    """One JSON object a line, which DuckDB reads back in pieces."""
+    count = 0
+    with lines.open("w", encoding="utf-8") as stream:
+        for finding in findings:
+            cells = {f"c{number}": cell for number, cell in enumerate(layout.cells(finding))}
+            # a lone surrogate is no UTF-8, and Parquet holds nothing else
+            text = json.dumps(cells, ensure_ascii=False).encode("utf-8", "replace").decode()
+            stream.write(text + "\n")
+            count += 1
+    return count
+
+
+def _copy(layout: Layout, path: Path) -> str:
+    own, judged = layout.input_columns, result_columns(layout.zones)
+    columns = layout.columns
+    cells = [_name(f"c{number}") for number in range(len(columns))]
+    values = [*cells[: len(own)], *map(_typed, cells[len(own) :], judged)]
+    named = ", ".join(
+        f"{value} AS {_name(name)}" for value, name in zip(values, _usable(columns), strict=True)
+    )
+    spooled = ", ".join(f"{cell}: 'VARCHAR'" for cell in cells)
+    place = str(path).replace("'", "''")
+    source = f"read_json(?, format = 'newline_delimited', columns = {{{spooled}}})"
+    return f"COPY (SELECT {named} FROM {source}) TO '{place}' (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608
+
+
+def _typed(cell: str, column: str) -> str:
+    kind = next((kind for name, kind in _TYPES.items() if column.endswith(name)), "VARCHAR")
+    return f"CAST(NULLIF({cell}, '') AS {kind})"
+
+
+def _name(text: str) -> str:
+    quoted = text.replace('"', '""')
+    return f'"{quoted}"'
+
+
+def _usable(columns: Sequence[str]) -> list[str]:
+    """Names as SQL has them: none empty, none twice in whatever case."""
+    taken: set[str] = set()
+    names = []
+    for number, column in enumerate(columns, start=1):
+        base = column.encode("utf-8", "replace").decode().replace("\0", "") or f"column_{number}"
+        name, again = base, 2
+        while name.casefold() in taken:
+            name, again = f"{base}_{again}", again + 1
+        taken.add(name.casefold())
+        names.append(name)
+    return names
