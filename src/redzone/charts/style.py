@@ -88,13 +88,10 @@ _EMBEDDED = '"Libertinus Serif","DejaVu Sans Mono"'
 NARROW_PX, WIDE_PX = 340.0, 680.0
 
 
-def _variables(theme: Theme) -> str:
-    return "".join(f"--chart-{name}:{colour};" for name, colour in theme.items())
-
-
 STYLE = (
-    f":root{{{_variables(LIGHT)}}}\n"
-    f"@media screen and (prefers-color-scheme:dark){{:root{{{_variables(DARK)}}}}}\n"
+    ":root{color-scheme:light dark;"
+    + "".join(f"--chart-{name}:light-dark({colour},{DARK[name]});" for name, colour in LIGHT.items())
+    + "}\n@media print{:root{color-scheme:light}}\n"
     ".chart{display:block;max-width:100%;height:auto;font-variant-numeric:tabular-nums}\n"
     ".chart-fit{container-type:inline-size}\n"
     ".chart-fit .chart{width:100%}\n"
@@ -102,7 +99,7 @@ STYLE = (
     "@container (min-width:520px){.chart-wide{display:block}.chart-narrow{display:none}}"
     + _NAME.sub(lambda name: _SANS if name[1] == "font" else f"var(--chart-{name[1]})", _RULES)
 )
-"""The style sheet of a page that shows charts: dark where the reader's screen is, light on paper."""
+"""The style sheet of a page that shows charts: dark where its color-scheme is, light on paper."""
 
 
 def inlined(picture: str, theme: Theme = LIGHT, font: str = _EMBEDDED) -> str:

@@ -27,7 +27,9 @@ def test_the_page_needs_nothing_but_itself() -> None:
         page = render_page(found)
         assert not re.search(r"<script|<link|<img|src=|href=|url\(|@import|https?:", page)
         assert page.count("<svg") == count
-        assert page.count("prefers-color-scheme:dark") == 2
+        assert {"prefers-color-scheme:dark", "light-dark("} <= set(
+            re.findall(r"prefers-color-scheme:dark|light-dark\(", page)
+        )
         for svg in re.findall("<svg.*?</svg>", page):
             parsed(svg)
     sly = render_page(bench(stage("<b>"), profile=Profile(name="<script>", latency_s=1)))
