@@ -32,9 +32,9 @@ from redzone.runs import (
     new_run_id,
 )
 from redzone.runs.journal import Journal
+from tests.unprivileged import unprivileged
 
 NOON = datetime(2026, 10, 3, 12, 0, 0, tzinfo=UTC)
-NOBODY = 65534
 HOLD_LOCK = """
 import sys
 from pathlib import Path
@@ -82,19 +82,6 @@ def another_process(folder: RunFolder) -> Iterator[subprocess.Popen[str]]:
         assert process.stdout.readline() == "locked\n"
         yield process
         process.kill()
-
-
-@contextmanager
-def unprivileged() -> Iterator[None]:
-    """Root may write anywhere; nobody may not."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 def test_the_home_is_the_first_that_is_named_or_found(tmp_path: Path) -> None:

@@ -122,6 +122,11 @@ class Finding:
         return "; ".join(f"{zone.name}: {zone.justification}" for zone in zones)
 
     @property
+    def judged(self) -> bool:
+        """Whether the status is a person's."""
+        return any(review.new_status is not None for review in standing(self.reviews))
+
+    @property
     def reviewed(self) -> bool:
         """Whether a person's judgement or justification stands; a note alone is no review."""
         return self._latest is not None

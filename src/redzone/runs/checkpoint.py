@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
@@ -159,6 +159,32 @@ def scan(path: Path) -> Iterator[Line]:
             offset += len(raw)
 
 
+def tail(file: BinaryIO, path: Path, start: int) -> Iterator[tuple[int, int, Outcome | None]]:
+    """Every whole line from the offset `start` on: where it begins and ends, and the outcome if it is one.
+    Intents are not looked into, a damaged line is left out with a warning. Raises CheckpointUnusable at a
+    line of another schema."""
+    offset = file.seek(start)
+    for raw in file:
+        if not raw.endswith(b"\n"):
+            return
+        end = offset + len(raw)
+        yield offset, end, _outcome(path, offset, raw)
+        offset = end
+
+
+def _outcome(path: Path, offset: int, raw: bytes) -> Outcome | None:
+    if raw.startswith(_INTENT):
+        return None
+    try:
+        found = parse_line(raw)
+    except OtherSchema as error:
+        raise _unusable(path, f"the line at byte {offset}", error) from error
+    except ValueError as error:
+        _log.warning("%s: the line at byte %d is left out: %s", path, offset, error)
+        return None
+    return found if isinstance(found, Outcome) else None
+
+
 def _line(path: Path, number: int, offset: int, raw: bytes) -> Line:
     if not raw.endswith(b"\n"):
         return Line(number, offset, raw, None, TORN)
@@ -167,15 +193,15 @@ def _line(path: Path, number: int, offset: int, raw: bytes) -> Line:
         head = OutcomeHead if raw.startswith(_OUTCOME) else IntentHead
         return Line(number, offset, raw, head.model_validate_json(raw))
     except (OtherSchema, ValidationError) as error:
-        raise _unusable(path, number, error) from error
+        raise _unusable(path, f"line {number}", error) from error
     except ValueError as error:
         return Line(number, offset, raw, None, str(error))
 
 
-def _unusable(path: Path, number: int, error: ValueError) -> CheckpointUnusable:
+def _unusable(path: Path, place: str, error: ValueError) -> CheckpointUnusable:
     reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
     return CheckpointUnusable(
-        f"{path}: line {number} cannot be read: {reason}; use the version of redzone that run.json names"
+        f"{path}: {place} cannot be read: {reason}; use the version of redzone that run.json names"
     )
 
 
@@ -193,7 +219,7 @@ def _whole(path: Path, line: Line) -> Outcome:
     try:
         return whole_outcome(line.raw)
     except OtherSchema as error:
-        raise _unusable(path, line.number, error) from error
+        raise _unusable(path, f"line {line.number}", error) from error
 
 
 def whole_outcome(raw: bytes) -> Outcome:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from pydantic import ValidationError
 
@@ -47,18 +47,22 @@ def parse_review(raw: bytes) -> Review:
     return Review.model_validate_json(b"{" + raw[len(_REVIEW) : -SEAL_BYTES] + b"}")
 
 
-def scan_reviews(path: Path, start: int = 0) -> Iterator[ReviewLine]:
-    """Every line from the offset `start` in order, damaged ones and a torn last one too; nothing where there
-    is no file."""
+def scan_reviews(path: Path) -> Iterator[ReviewLine]:
+    """Every line in order, damaged ones and a torn last one too; nothing where there is no file."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
         return
     with file:
-        end = file.seek(start)
-        for raw in file:
-            end += len(raw)
-            yield _line(end, raw)
+        yield from review_lines(file, 0)
+
+
+def review_lines(file: BinaryIO, start: int) -> Iterator[ReviewLine]:
+    """Every line from the offset `start` on, damaged ones and a torn last one too."""
+    end = file.seek(start)
+    for raw in file:
+        end += len(raw)
+        yield _line(end, raw)
 
 
 def _line(end: int, raw: bytes) -> ReviewLine:

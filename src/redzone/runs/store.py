@@ -88,6 +88,11 @@ class RunFolder:
         return self.path / "reviews.jsonl"
 
     @property
+    def browse_path(self) -> Path:
+        """The findings, indexed for browsing; derived from the others and safe to delete."""
+        return self.path / "browse.sqlite"
+
+    @property
     def metrics_path(self) -> Path:
         """One snapshot a second while running."""
         return self.path / "metrics.jsonl"

@@ -1,0 +1,205 @@
+"""Looking through what a run has found, at any size and while it goes on."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import Self, TypeVar
+
+from redzone.browse import counting
+from redzone.browse.condition import COUNTED, ORDERS, condition
+from redzone.browse.database import is_damage, open_database, remove_database, snapshot
+from redzone.browse.filter import Filter, Sort, folded
+from redzone.browse.reading import CHUNK, Moved, findings_at
+from redzone.browse.tailing import refresh
+from redzone.browse.values import Agreement, Bin, Facets, GroupFigures, Neighbours, Page
+from redzone.errors import CheckpointUnusable
+from redzone.findings import Finding
+from redzone.models import Status
+from redzone.runs import RunFolder
+
+ALL = Filter()
+_T = TypeVar("_T")
+_Stamp = tuple[int, int, int]
+
+
+class RunBrowser:
+    """A run's outcomes with what people said of them; rows without an outcome yet are not in it.
+
+    Every call answers from the run's files as they are at that moment: `browse.sqlite` in the run's folder
+    is brought up to date first, at about 40 us for each new outcome. Where the folder cannot be written, the
+    file is a temporary one. Calls block; any thread may make them, and they wait for each other. All of them
+    raise CheckpointUnusable where the checkpoint is of another schema.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self._lock = Lock()
+        self._db: sqlite3.Connection | None = None
+        self._scratch: TemporaryDirectory[str] | None = None
+        self._seen: tuple[_Stamp | None, ...] = ()
+        self._text: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. A later call opens it again."""
+        with self._lock:
+            self._close()
+
+    def page(self, wanted: Filter = ALL, sort: Sort = Sort.ROW, number: int = 1, per_page: int = 50) -> Page:
+        """Page `number`, from 1, of the wanted findings."""
+        where, (keys, table) = condition(wanted), ORDERS[sort]
+        count = f"SELECT count(*) FROM {COUNTED} WHERE {where.sql}"  # noqa: S608  ours, here and below
+        some = f"SELECT row FROM {table} WHERE {where.sql} ORDER BY {', '.join(keys)} LIMIT ? OFFSET ?"  # noqa: S608
+
+        def read(db: sqlite3.Connection) -> Page:
+            total = db.execute(count, where.values).fetchone()[0]
+            found = db.execute(some, (*where.values, per_page, (number - 1) * per_page))
+            rows = [row for (row,) in found]
+            return Page(findings_at(db, self.folder.checkpoint_path, rows), total, number, per_page)
+
+        return self.ask(read, wanted.text)
+
+    def get(self, row: int) -> Finding | None:
+        """The finding of a row; None where it has no outcome."""
+        found = self.ask(lambda db: findings_at(db, self.folder.checkpoint_path, [row]))
+        return found[0] if found else None
+
+    def neighbours(self, wanted: Filter, sort: Sort, row: int) -> Neighbours | None:
+        """Where a row is among the wanted findings; None where it has no outcome."""
+        where, (keys, table) = condition(wanted), ORDERS[sort]
+        key, marks = ", ".join(keys), ", ".join("?" * len(keys))
+        wanted_ones = f"FROM {table} WHERE {where.sql}"
+        before, behind = f"AND ({key}) < ({marks})", f"AND ({key}) > ({marks})"
+        back = ", ".join(f"{one} DESC" for one in keys)
+
+        def read(db: sqlite3.Connection) -> Neighbours | None:
+            def one(statement: str, *values: object) -> int | None:
+                found = db.execute(statement, (*where.values, *values)).fetchone()
+                return found[0] if found else None
+
+            place = db.execute(f"SELECT {key} FROM finding WHERE row = ?", (row,)).fetchone()  # noqa: S608
+            if place is None:
+                return None
+            ahead = one(f"SELECT count(*) {wanted_ones} {before}", *place) or 0
+            is_wanted = one(f"SELECT 1 FROM finding WHERE {where.sql} AND row = ?", row)  # noqa: S608
+            return Neighbours(
+                previous=one(f"SELECT row {wanted_ones} {before} ORDER BY {back} LIMIT 1", *place),
+                next=one(f"SELECT row {wanted_ones} {behind} ORDER BY {key} LIMIT 1", *place),
+                position=ahead + 1 if is_wanted else None,
+                total=one(f"SELECT count(*) FROM {COUNTED} WHERE {where.sql}") or 0,  # noqa: S608
+            )
+
+        return self.ask(read, wanted.text)
+
+    def rows(self, wanted: Filter = ALL, sort: Sort = Sort.ROW) -> tuple[int, ...]:
+        """The rows of all wanted findings in order."""
+        where, (keys, table) = condition(wanted), ORDERS[sort]
+        every = f"SELECT row FROM {table} WHERE {where.sql} ORDER BY {', '.join(keys)}"  # noqa: S608
+        return self.ask(lambda db: tuple(row for (row,) in db.execute(every, where.values)), wanted.text)
+
+    def findings(self, wanted: Filter = ALL) -> Iterator[Finding]:
+        """All wanted findings in the order of the input, in constant memory. What is recorded meanwhile may
+        be among them or not."""
+        where = condition(wanted)
+        some = f"SELECT row FROM finding NOT INDEXED WHERE {where.sql} AND row > ? ORDER BY row LIMIT ?"  # noqa: S608
+        last = 0
+
+        def read(db: sqlite3.Connection) -> tuple[Finding, ...]:
+            rows = [row for (row,) in db.execute(some, (*where.values, last, CHUNK))]
+            return findings_at(db, self.folder.checkpoint_path, rows)
+
+        while found := self.ask(read, wanted.text):
+            yield from found
+            last = found[-1].row.row
+
+    def facets(self, wanted: Filter = ALL) -> Facets:
+        """How many findings each further choice would leave."""
+        return self.ask(lambda db: counting.facets_of(db, wanted), wanted.text)
+
+    def groups(self, wanted: Filter = ALL) -> tuple[GroupFigures, ...]:
+        """Counts by group, the largest group first."""
+        return self.ask(lambda db: counting.groups_of(db, wanted), wanted.text)
+
+    def confidence(self, wanted: Filter = ALL, bins: int = 20) -> tuple[Bin, ...]:
+        """Counts by confidence in `bins` bins of equal width; findings without a verdict are in none."""
+        return self.ask(lambda db: counting.confidence_of(db, wanted, bins), wanted.text)
+
+    def agreement(self, wanted: Filter = ALL) -> Agreement:
+        """How people's judgements compare with the run's."""
+        return self.ask(lambda db: counting.agreement_of(db, wanted), wanted.text)
+
+    def days(self, wanted: Filter = ALL) -> Mapping[date, Mapping[Status, int]]:
+        """Counts by the day, UTC, on which the outcome was recorded; days without any are left out."""
+        return self.ask(lambda db: counting.days_of(db, wanted), wanted.text)
+
+    def ask(self, question: Callable[[sqlite3.Connection], _T], text: str = "") -> _T:
+        """Put a question to the tables of `schema.py`, brought up to date; with `text`, table `hit` holds the
+        rows that have it."""
+        with self._lock:
+            try:
+                return self._answer(question, text)
+            except Moved:
+                # replaced just now: the tables are filled anew
+                self._seen = ()
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise
+                self._close()
+                remove_database(self.folder.browse_path)
+            try:
+                return self._answer(question, text)
+            except Moved:
+                raise CheckpointUnusable(
+                    f"{self.folder.checkpoint_path} does not hold what it held before; run "
+                    f"`redzone check {self.folder.id}`"
+                ) from None
+
+    def _answer(self, question: Callable[[sqlite3.Connection], _T], text: str) -> _T:
+        db = self._db = self._db or self._open()
+        files = (self.folder.checkpoint_path, self.folder.reviews_path)
+        # looked at first: what is added while we read is read the next time
+        now = tuple(map(_stamp, files))
+        if now != self._seen:
+            refresh(db, *files)
+            self._seen, self._text = now, None
+        with snapshot(db):
+            if text and text != self._text:
+                db.execute("DELETE FROM temp.hit")
+                db.execute(
+                    "INSERT INTO temp.hit SELECT row FROM words WHERE instr(folded, ?)", (folded(text),)
+                )
+                self._text = text
+            return question(db)
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return open_database(self.folder.browse_path)
+        except (OSError, sqlite3.OperationalError):
+            # a folder of somebody else, or on a disk that is full or cannot be written
+            self._scratch = TemporaryDirectory(prefix="redzone-browse-")
+            return open_database(Path(self._scratch.name) / self.folder.browse_path.name)
+
+    def _close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+        self._db, self._scratch, self._seen, self._text = None, None, (), None
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

@@ -1,0 +1,127 @@
+"""Counts over the findings of a run, each in one scan of an index."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+
+from redzone.browse.condition import COUNTED, condition
+from redzone.browse.filter import Filter
+from redzone.browse.schema import KINDS, STATUSES
+from redzone.browse.values import Agreement, Bin, Facets, GroupFigures
+from redzone.errors import ErrorCode
+from redzone.models import ElementKind, Source, Status
+
+_SECOND_US = 1_000_000
+_DAY_S = 86_400
+
+
+def facets_of(db: sqlite3.Connection, wanted: Filter) -> Facets:
+    """The counts of `Facets`, from one table of counts by everything that has a facet."""
+    reviewed = frozenset() if wanted.reviewed is None else frozenset({_word(wanted.reviewed)})
+    chosen: tuple[frozenset[str], ...] = (
+        wanted.statuses,
+        wanted.groups,
+        wanted.kinds,
+        reviewed,
+        wanted.sources,
+        wanted.codes,
+    )
+    counts = [Counter[str]() for _ in chosen]
+    total = 0
+    for parts, count in _cells(db, wanted):
+        refused = [n for n, part in enumerate(parts) if chosen[n] and chosen[n].isdisjoint(part)]
+        if not refused:
+            total += count
+        for n, part in enumerate(parts):
+            # a value counts under all other parts of the filter, so its own part may refuse it
+            if refused in ([], [n]):
+                counts[n].update(dict.fromkeys(part, count))
+    return Facets(
+        total=total,
+        statuses={status: counts[0][status] for status in Status if counts[0][status]},
+        groups=dict(sorted(counts[1].items(), key=lambda item: (-item[1], item[0]))),
+        kinds={kind: counts[2][kind] for kind in ElementKind if counts[2][kind]},
+        reviewed={value: counts[3][_word(value)] for value in (True, False) if counts[3][_word(value)]},
+        sources={source: counts[4][source] for source in Source if counts[4][source]},
+        codes={code: counts[5][code] for code in ErrorCode if counts[5][code]},
+    )
+
+
+def _cells(db: sqlite3.Connection, wanted: Filter) -> Iterator[tuple[tuple[tuple[str, ...], ...], int]]:
+    """Every combination of facets that occurs: the values of each, and how many findings have it."""
+    where = condition(
+        Filter(confidence_min=wanted.confidence_min, confidence_max=wanted.confidence_max, text=wanted.text)
+    )
+    cells = db.execute(
+        "SELECT status, grp, kinds, reviewed, source, code, count(*) "  # noqa: S608  ours
+        f"FROM {COUNTED} WHERE {where.sql} GROUP BY status, source, code, kinds, reviewed, grp",
+        where.values,
+    )
+    for status, group, bits, reviewed, source, code, count in cells:
+        kinds = tuple(kind for number, kind in enumerate(KINDS) if bits >> number & 1)
+        said = (source,) if source is not None else ()
+        failed = (code,) if code is not None else ()
+        yield ((STATUSES[status],), (group,), kinds, (_word(reviewed),), said, failed), count
+
+
+def _word(reviewed: bool | int) -> str:
+    return "reviewed" if reviewed else "unreviewed"
+
+
+def groups_of(db: sqlite3.Connection, wanted: Filter) -> tuple[GroupFigures, ...]:
+    """Counts by group, the largest group first."""
+    where = condition(wanted)
+    counts: dict[str, dict[Status, int]] = {}
+    for group, status, count in db.execute(
+        f"SELECT grp, status, count(*) FROM {COUNTED} WHERE {where.sql} GROUP BY grp, status",  # noqa: S608
+        where.values,
+    ):
+        counts.setdefault(group, dict.fromkeys(Status, 0))[STATUSES[status]] = count
+    figures = (GroupFigures(group, found) for group, found in counts.items())
+    return tuple(sorted(figures, key=lambda group: (-group.total, group.name)))
+
+
+def confidence_of(db: sqlite3.Connection, wanted: Filter, bins: int) -> tuple[Bin, ...]:
+    """Counts by confidence in `bins` bins of equal width; findings without a verdict are in none."""
+    where = condition(wanted)
+    width = 100 / bins
+    counts = [dict.fromkeys(Status, 0) for _ in range(bins)]
+    for number, status, count in db.execute(
+        "SELECT min(CAST(confidence / ? AS INTEGER), ?), status, count(*) "  # noqa: S608
+        f"FROM {COUNTED} WHERE {where.sql} AND confidence >= 0 GROUP BY 1, 2",
+        (width, bins - 1, *where.values),
+    ):
+        counts[number][STATUSES[status]] = count
+    return tuple(Bin(n * width, (n + 1) * width, found) for n, found in enumerate(counts))
+
+
+def agreement_of(db: sqlite3.Connection, wanted: Filter) -> Agreement:
+    """How people's judgements compare with the run's."""
+    where = condition(wanted)
+    pairs: dict[tuple[Status, Status], int] = {}
+    disagreed = 0
+    for original, status, count, differ in db.execute(
+        "SELECT original, status, count(*), sum(disagreed) "  # noqa: S608
+        f"FROM finding INDEXED BY judgements WHERE {where.sql} AND judged GROUP BY original, status",
+        where.values,
+    ):
+        pairs[STATUSES[original], STATUSES[status]] = count
+        disagreed += differ
+    return Agreement(pairs, disagreed)
+
+
+def days_of(db: sqlite3.Connection, wanted: Filter) -> Mapping[date, Mapping[Status, int]]:
+    """Counts by the day, UTC, on which the outcome was recorded; days without any are left out."""
+    where = condition(wanted)
+    days: dict[date, dict[Status, int]] = {}
+    for number, status, count in db.execute(
+        "SELECT finished_us / ?, status, count(*) "  # noqa: S608
+        f"FROM finding INDEXED BY by_finish WHERE {where.sql} GROUP BY 1, 2 ORDER BY 1",
+        (_DAY_S * _SECOND_US, *where.values),
+    ):
+        day = datetime.fromtimestamp(number * _DAY_S, UTC).date()
+        days.setdefault(day, dict.fromkeys(Status, 0))[STATUSES[status]] = count
+    return days
