@@ -42,8 +42,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-# what a page of refusal needs, and a probe that has no token
-OPEN_PATHS = ("/static/", "/healthz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ class Access:
         if refusal is not None:
             return self._refuse(scope, refusal)
         token = self._options.token
-        if token is None or scope["path"].startswith(OPEN_PATHS):
+        if token is None or _is_open(scope["path"]):
             return self._app
         given, kept = _split_token(scope["query_string"])
         if given is not None and scope["method"] == "GET" and _same(given, token):
@@ -133,7 +131,9 @@ def wrong_site(method: str, headers: Headers) -> Refusal | None:
     """A refusal for what another site sends: it may link to a page, and nothing else."""
     site = headers.get("sec-fetch-site")
     if method in SAFE:
-        if site in (None, "same-origin", "none") or headers.get("sec-fetch-mode") == "navigate":
+        # a frame navigates, too, but no document of its own
+        linked = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+        if site in (None, "same-origin", "none") or linked:
             return None
         return Refusal(HTTPStatus.FORBIDDEN, "Parts of the dashboard are not for other sites.")
     if site == "same-origin" or (site is None and _is_own_origin(headers)):
@@ -142,6 +142,11 @@ def wrong_site(method: str, headers: Headers) -> Refusal | None:
         HTTPStatus.FORBIDDEN,
         "Only the dashboard's own pages may change something. Reload the page and try again.",
     )
+
+
+def _is_open(path: str) -> bool:
+    # what a page of refusal needs, and a probe that has no token
+    return path in ("/healthz", "/favicon.ico") or path.startswith("/static/")
 
 
 def _is_own_origin(headers: Headers) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -31,13 +33,21 @@ class Dashboard(Starlette):
                 UsageError: on_usage_error,
                 Exception: on_crash,
             },
+            lifespan=_closing,
             max_body_size=MAX_BODY_BYTES,
         )
         self.state.site = site
+        assets.assets()  # read before the first request, which would wait for the disk
 
     def build_middleware_stack(self) -> ASGIApp:
         """Starlette's own stack, with the rules of access around all of it."""
         return Access(super().build_middleware_stack(), self.state.site.options, refusal_page)
+
+
+@asynccontextmanager
+async def _closing(app: Starlette) -> AsyncIterator[None]:
+    yield
+    await app.state.site.aclose()
 
 
 def create_app(home: Path, options: WebOptions | None = None) -> Starlette:

@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from redzone.charts import STYLE
+
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -30,6 +32,7 @@ def assets() -> dict[str, Asset]:
     """Every file that the pages ask for, by name."""
     folder = files("redzone.web") / "static"
     found = {file.name: file.read_bytes() for file in folder.iterdir()}
+    found["charts.css"] = STYLE.encode()
     return {
         name: Asset(data, _TYPES[name.rpartition(".")[2]], hashlib.sha256(data).hexdigest()[:12])
         for name, data in found.items()
@@ -43,11 +46,13 @@ def asset_path(name: str) -> str:
 
 async def serve_asset(request: Request) -> Response:
     """`/static/{name}`: names are looked up, so that no path of the file system is ever made of them."""
-    asset = assets().get(request.path_params["name"])
+    # without a name it is /favicon.ico, which browsers ask for where a page names no icon
+    name = request.path_params.get("name", "icon.svg")
+    asset = assets().get(name)
     if asset is None:
         raise HTTPException(404)
     kept = FOREVER if request.query_params.get("v") == asset.version else "no-cache"
     return Response(asset.data, media_type=asset.media_type, headers={"Cache-Control": kept})
 
 
-routes: list[BaseRoute] = [Route("/static/{name}", serve_asset)]
+routes: list[BaseRoute] = [Route("/static/{name}", serve_asset), Route("/favicon.ico", serve_asset)]

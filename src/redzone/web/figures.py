@@ -72,8 +72,8 @@ class RunFigures:
     @property
     def per_min(self) -> float:
         """Posters per minute."""
-        if self.live and self.snapshot is not None:
-            return self.snapshot.posters_last_min
+        if self.live:
+            return self.snapshot.posters_last_min if self.snapshot is not None else 0.0
         return self.done / self.seconds * 60 if self.seconds > 0 else 0.0
 
     @property

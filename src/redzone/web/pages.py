@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from importlib.resources import files
 from typing import Any
 
 import jinja2
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
+from redzone.charts import Counts, status_strip
 from redzone.display.figures import (
     format_cost,
     format_count,
@@ -40,7 +42,7 @@ class NavItem:
 
 
 NAV = (NavItem("Runs", "/", "1"),)
-SIGNS = {"pass": "✓", "fail": "✗", "unsure": "?", "error": "!", "pending": "…"}
+SIGNS = {**{status.value: status.sign for status in Status}, "pending": "·"}
 THEMES = ("light", "dark")
 THEME_COOKIE = "redzone_theme"
 
@@ -121,9 +123,26 @@ def _when(moment: datetime | None, form: str = "%Y-%m-%d %H:%M") -> Markup:
     )
 
 
+def _strip(counts: Counts, pending: int = 0, title: str = "Outcomes") -> Markup:
+    return Markup(status_strip(counts, title, pending=pending, width=320))  # noqa: S704  our own SVG
+
+
+def _sources() -> dict[str, str]:
+    """Every template by its path: read at once, so that no request waits for a file."""
+    found = {}
+    folders = [("", files("redzone.web") / "templates")]
+    for prefix, folder in folders:
+        for entry in folder.iterdir():
+            if entry.is_dir():
+                folders.append((f"{prefix}{entry.name}/", entry))
+            else:
+                found[prefix + entry.name] = entry.read_text(encoding="utf-8")
+    return found
+
+
 def _environment() -> jinja2.Environment:
     env = jinja2.Environment(
-        loader=jinja2.PackageLoader("redzone.web"),
+        loader=jinja2.DictLoader(_sources()),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_shown,
@@ -139,12 +158,13 @@ def _environment() -> jinja2.Environment:
         "rate": format_rate,
         "pct": format_pct,
         "when": _when,
-        "sign": lambda status: SIGNS[str(status)],
+        "sign": lambda status: SIGNS[status],
     }
     env.globals |= {
         "asset": asset_path,
         "address": address,
         "nav": NAV,
+        "strip": _strip,
         "statuses": tuple(Status),
     }
     return env

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import HTTPConnection
@@ -14,6 +14,9 @@ from redzone.errors import RunNotFound
 from redzone.runs import RunFolder, RunStore
 from redzone.runs.record import RUN_ID
 from redzone.web.figures import Overview
+
+if TYPE_CHECKING:
+    from redzone.thumbnails import Thumbnails
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,26 @@ class Site:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     store: RunStore = field(init=False)
     overview: Overview = field(init=False)
+    _thumbnails: Thumbnails | None = None
 
     def __post_init__(self) -> None:
         self.store = RunStore(self.home)
         self.overview = Overview(self.store)
+
+    @property
+    def thumbnails(self) -> Thumbnails:
+        """The pictures of this home."""
+        if self._thumbnails is None:
+            # 0.2 s to import, so not before somebody looks at a picture
+            from redzone.thumbnails import Thumbnails
+
+            self._thumbnails = Thumbnails(self.home)
+        return self._thumbnails
+
+    async def aclose(self) -> None:
+        """Let go of what the pages have opened."""
+        if self._thumbnails is not None:
+            await self._thumbnails.aclose()
 
     def folder(self, run_id: str) -> RunFolder:
         """The run of exactly this id. Raises RunNotFound."""

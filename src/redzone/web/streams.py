@@ -41,9 +41,10 @@ async def _events(
         except RunNotFound:
             yield ServerSentEvent(event="end", data="")
             return
-        changed = {part: html for part, html in parts.items() if sent.get(part) != html}
-        if changed:
-            sent |= changed
-            yield ServerSentEvent("\n".join(changed.values()))
+        for part, html in parts.items():
+            if sent.get(part) != html:
+                sent[part] = html
+                # one at a time: no parser takes a table's row after a paragraph
+                yield ServerSentEvent(html)
         with suppress(TimeoutError):
             await asyncio.wait_for(closing.wait(), every_s)

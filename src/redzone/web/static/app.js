@@ -3,7 +3,7 @@
 
    data-swap="#a #b"    on a link or form: fetch its page and put only these elements of it in the place of ours.
                         A GET form is sent when one of its fields changes; a POST form follows to where it leads.
-   data-stream="/url"   follow an event stream of HTML: each element in it takes the place of the one with its id.
+   data-stream="/url"   follow an event stream of HTML: the element of each event takes the place of the one with its id.
                         Closed while the tab is hidden, because a browser has six connections for a host.
    data-key="j"         click (or focus) this element at that key; several keys with spaces between.
                         data-key-label="..." says what it does in the help that `?` opens.
@@ -188,9 +188,9 @@ function start(element, wait_ms) {
   source.addEventListener("message", (event) => {
     wait_ms = 1000;
     lost(false);
-    const parts = document.createElement("template");
-    parts.innerHTML = event.data;
-    for (const part of [...parts.content.children]) if (part.id) put(part);
+    const part = document.createElement("template");
+    part.innerHTML = event.data;
+    if (part.content.firstElementChild?.id) put(part.content.firstElementChild);
     follow();
   });
   source.addEventListener("end", () => {
