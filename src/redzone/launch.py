@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from random import SystemRandom
 from tempfile import TemporaryDirectory
@@ -27,10 +26,10 @@ from redzone.models import Row, Status, Zone
 from redzone.pipeline import Pipeline
 from redzone.results import inputs_of
 from redzone.runs import RunFolder, RunStore
-from redzone.runs.checkpoint import render_outcome
 from redzone.runs.index import CheckpointIndex
 from redzone.runs.journal import Journal
 from redzone.runs.log import run_log
+from redzone.runs.matching import match_again
 from redzone.runs.record import RunInputs, RunRecord, RunState, new_run_id
 from redzone.settings import Settings
 from redzone.sources import STDIN, Inputs, InputSpec, open_inputs, spool_stdin
@@ -52,7 +51,6 @@ from redzone.wiring import (
 log = logging.getLogger(__name__)
 
 # Secrets and the place stay with the process; all else of a run's settings is the run's own.
-MATCH_BATCH = 500
 NOT_RECORDED = {"openai_api_key", "openai_api_key_file", "home"}
 
 
@@ -187,8 +185,8 @@ def _recorded(settings: Settings) -> dict[str, JsonValue]:
 def reopen(folder: RunFolder, settings: Settings, home: Path, *, allow_changed: bool) -> tuple[Job, Inputs]:
     """A run as it was begun, ready to go on. The caller holds its lock.
 
-    Raises InputChanged with both hashes; with `allow_changed` outcomes are matched to the new rows by id and
-    image, and the checkpoint is written anew for them (the old one is kept beside it).
+    Raises InputChanged with both hashes; with `allow_changed` outcomes and reviews are matched to the new
+    rows by id and image, and their files written anew (the old ones are kept beside them).
     """
     record = folder.read()
     inputs = inputs_of(folder, record)
@@ -201,7 +199,7 @@ def reopen(folder: RunFolder, settings: Settings, home: Path, *, allow_changed: 
                 "by id and image"
             )
         inputs, changed = _surveyed(folder, record)
-        _match_again(folder, inputs)
+        match_again(folder, inputs.rows)
         folder.write(changed)
         record = changed
     provider = Provider(
@@ -209,34 +207,6 @@ def reopen(folder: RunFolder, settings: Settings, home: Path, *, allow_changed: 
     )
     ensure_usable(settings, provider)
     return Job(folder, home, settings, provider, record.zones, record.rows), inputs
-
-
-def _match_again(folder: RunFolder, inputs: Inputs) -> None:
-    """Write a checkpoint in which each outcome has the number of the row that it now belongs to."""
-    path = folder.checkpoint_path
-    old = CheckpointIndex.read(path)
-    by_poster: dict[tuple[str, str], int] = {}
-    for outcome in old.latest():
-        by_poster.setdefault((outcome.id, outcome.image), outcome.row)
-    matched = path.with_name("checkpoint.matched.jsonl")
-    matched.unlink(missing_ok=True)
-    with Journal(matched) as journal:
-        lines = _renumbered(inputs, old, by_poster)
-        while batch := list(islice(lines, MATCH_BATCH)):
-            journal.append(batch)
-    # a second name first: at no moment is there a run without a checkpoint
-    path.with_name(f"checkpoint.{old.path.stat().st_mtime_ns}.jsonl").hardlink_to(path)
-    matched.replace(path)
-
-
-def _renumbered(
-    inputs: Inputs, old: CheckpointIndex, by_poster: Mapping[tuple[str, str], int]
-) -> Iterator[bytes]:
-    for row in inputs.rows():
-        number = by_poster.get((row.id, getattr(row, "image", "")))
-        found = old.load(number) if number is not None else None
-        if found is not None:
-            yield render_outcome(found.model_copy(update={"row": row.row}))
 
 
 def carry_out(job: Job, inputs: Inputs, manner: Manner) -> End:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from redzone.errors import UsageError
 from redzone.findings import Review
 from redzone.runs.checkpoint import SEAL_BYTES, TORN, sealed
-from redzone.runs.durable import open_private, sync_folder
+from redzone.runs.durable import open_private, replace_file, sync_folder
 
 _REVIEW = b'{"kind":"review","schema":1,'
 _log = logging.getLogger(__name__)
@@ -103,6 +103,19 @@ def append_reviews(path: Path, reviews: Iterable[Review]) -> None:
                 sync_folder(path.parent)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}; the review is not kept") from error
+
+
+def renumber_reviews(path: Path, row_of: Callable[[Review], int | None]) -> None:
+    """Write the file anew with the rows that `row_of` gives; without the events for which it gives None.
+    The old file is kept beside it; where nothing changes, nothing is written. Raises OSError."""
+    with _alone(path):
+        old = [line.review for line in scan_reviews(path) if line.review is not None]
+        moved = [(review, row_of(review)) for review in old]
+        if all(row == review.row for review, row in moved):
+            return
+        new = (review.model_copy(update={"row": row}) for review, row in moved if row is not None)
+        path.with_name(f"reviews.{path.stat().st_mtime_ns}.jsonl").hardlink_to(path)
+        replace_file(path, b"".join(map(render_review, new)))
 
 
 def _append(descriptor: int, data: bytes) -> None:
