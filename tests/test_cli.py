@@ -196,6 +196,14 @@ def test_export_filters_and_keeps_the_order(invoke: Invoke, key: str, tmp_path: 
     assert fails == [row for row in everything if row["status"] == "fail"]
     one = list(csv.DictReader(invoke("export", run, "--group", "group1").stdout.splitlines()))
     assert one == [row for row in everything if row["sot_name"] == "group1"]
+    chosen = invoke("export", run, "--min-confidence", "50", "--unreviewed", "--kind", "text", "--text", "T")
+    assert chosen.returncode == 0
+    assert invoke("export", run, "--reviewed").stdout.count("\n") == 1
+    refused = invoke("export", run, "--kind", "hand")
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        "redzone: --kind: 'hand' is none of text, logo, face\n",
+    )
     posters.write_text("changed")
     rescued = invoke("export", run)
     assert "has changed" in rescued.stderr

@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Self, TextIO
 
+from redzone.browse import ALL, Filter, RunBrowser
 from redzone.errors import UsageError
-from redzone.findings import Finding, Review
-from redzone.models import Outcome, Poster, Row, Status
+from redzone.findings import Finding
 from redzone.reports import Format, Layout, format_for, write_results
 from redzone.runs import RunFolder
-from redzone.runs.index import CheckpointIndex
 from redzone.runs.record import RunRecord
-from redzone.runs.reviews import read_reviews
 from redzone.sources import Inputs, InputSpec, SpooledStdin, open_inputs
 
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which rows are wanted; empty means all."""
-
-    statuses: frozenset[Status] = frozenset()
-    groups: frozenset[str] = frozenset()
-
-    def wants(self, finding: Finding) -> bool:
-        """Whether a finding passes. A pending one has no status."""
-        if self.statuses and finding.status not in self.statuses:
-            return False
-        return not self.groups or finding.row.group in self.groups
+_END = (math.inf, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """A run's rows with their outcomes and reviews. `inputs` is None where the input is no longer the one
-    that was judged: then the rows come from the checkpoint, without the input's further columns."""
+    """A run's rows with their outcomes and reviews, to be closed. `inputs` is None where the input is no
+    longer the one that was judged: then the rows come from the checkpoint, without the input's further
+    columns."""
 
     record: RunRecord
-    index: CheckpointIndex
-    reviews: Mapping[int, tuple[Review, ...]]
+    browser: RunBrowser
     inputs: Inputs | None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.browser.close()
 
     @property
     def layout(self) -> Layout:
@@ -48,32 +41,29 @@ class Results:
         columns = self.record.columns if self.inputs is not None else ("row", "id", "title", "group", "image")
         return Layout(columns, tuple(zone.name for zone in self.record.zones))
 
-    def findings(self, wanted: Filter) -> Iterator[Finding]:
-        """The wanted rows in input order, each with its outcome, if there is one, and its reviews."""
-        return filter(wanted.wants, map(self._finding, self._pairs()))
-
-    def _finding(self, pair: tuple[Row, Outcome | None]) -> Finding:
-        row, outcome = pair
-        return Finding(row, outcome, self.reviews.get(row.row, ()) if outcome is not None else ())
-
-    def _pairs(self) -> Iterator[tuple[Row, Outcome | None]]:
-        outcomes = self.index.latest()
+    def findings(self, wanted: Filter = ALL) -> Iterator[Finding]:
+        """The wanted rows in input order, pending ones among them where the filter admits them; read once, in
+        constant memory. Raises CheckpointUnusable."""
         if self.inputs is None:
-            yield from ((_row_of(outcome), outcome) for outcome in outcomes)
+            yield from self.browser.findings(wanted)
             return
         # both ascend by row, so each is read once
-        outcome = next(outcomes, None)
+        answered = self.browser.walk(wanted)
+        number, finding = next(answered, _END)
         for row in self.inputs.rows():
-            while outcome is not None and outcome.row < row.row:
-                outcome = next(outcomes, None)
-            yield row, outcome if outcome is not None and outcome.row == row.row else None
+            while number < row.row:
+                number, finding = next(answered, _END)
+            if number > row.row:
+                if wanted.admits_pending(row):
+                    yield Finding(row, None)
+            elif finding is not None:
+                yield replace(finding, row=row)
 
 
 def open_results(folder: RunFolder) -> Results:
     """The results of a run, whether it is finished or not."""
     record = folder.read()
-    index, reviews = CheckpointIndex.read(folder.checkpoint_path), read_reviews(folder.reviews_path)
-    return Results(record, index, reviews, unchanged_inputs(folder, record))
+    return Results(record, RunBrowser(folder), unchanged_inputs(folder, record))
 
 
 def inputs_of(folder: RunFolder, record: RunRecord, paths: tuple[str, ...] | None = None) -> Inputs:
@@ -92,17 +82,6 @@ def unchanged_inputs(folder: RunFolder, record: RunRecord) -> Inputs | None:
         return inputs if inputs.digest() == record.input_sha256 else None
     except (UsageError, OSError):
         return None
-
-
-def _row_of(outcome: Outcome) -> Row:
-    cells = {
-        "row": str(outcome.row),
-        "id": outcome.id,
-        "title": outcome.title,
-        "group": outcome.group,
-        "image": outcome.image,
-    }
-    return Poster(outcome.row, outcome.id, outcome.image, outcome.title, outcome.group, cells)
 
 
 def write_outputs(results: Results, targets: Sequence[str], wanted: Filter, stream: TextIO) -> Iterator[str]:

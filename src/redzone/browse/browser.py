@@ -110,17 +110,23 @@ class RunBrowser:
     def findings(self, wanted: Filter = ALL) -> Iterator[Finding]:
         """All wanted findings in the order of the input, in constant memory. What is recorded meanwhile may
         be among them or not."""
+        return (finding for _, finding in self.walk(wanted) if finding is not None)
+
+    def walk(self, wanted: Filter = ALL) -> Iterator[tuple[int, Finding | None]]:
+        """Every row that has an outcome, in the order of the input: with the finding where it is wanted."""
         where = condition(wanted)
-        some = f"SELECT row FROM finding NOT INDEXED WHERE {where.sql} AND row > ? ORDER BY row LIMIT ?"  # noqa: S608
+        some = f"SELECT row, {where.sql} FROM finding NOT INDEXED WHERE row > ? ORDER BY row LIMIT ?"  # noqa: S608
         last = 0
 
-        def read(db: sqlite3.Connection) -> tuple[Finding, ...]:
-            rows = [row for (row,) in db.execute(some, (*where.values, last, CHUNK))]
-            return findings_at(db, self.folder.checkpoint_path, rows)
+        def read(db: sqlite3.Connection) -> list[tuple[int, Finding | None]]:
+            rows = dict(db.execute(some, (*where.values, last, CHUNK)).fetchall())
+            mine = [row for row, is_wanted in rows.items() if is_wanted]
+            found = {one.row.row: one for one in findings_at(db, self.folder.checkpoint_path, mine)}
+            return [(row, found.get(row)) for row in rows]
 
-        while found := self.ask(read, wanted.text):
-            yield from found
-            last = found[-1].row.row
+        while some_rows := self.ask(read, wanted.text):
+            yield from some_rows
+            last = some_rows[-1][0]
 
     def facets(self, wanted: Filter = ALL) -> Facets:
         """How many findings each further choice would leave."""

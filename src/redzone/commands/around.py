@@ -98,20 +98,22 @@ def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bo
     console = manner.console
     if job.rows <= SHOWN_VERDICTS:
         from redzone.display.verdicts import verdict_table
-        from redzone.results import Filter, open_results
+        from redzone.results import open_results
 
-        console.print(verdict_table(open_results(job.folder).findings(Filter())))
+        with open_results(job.folder) as results:
+            console.print(verdict_table(results.findings()))
     print_summary(console, end.snapshot, facts)
 
 
 def write_outputs(folder: RunFolder, output: list[str]) -> list[str]:
     """Write the run's results to each target; the full paths of the files."""
     from redzone import results
+    from redzone.browse import ALL
 
     if output:
-        found = results.open_results(folder)
-        for line in results.write_outputs(found, output, results.Filter(), sys.stdout):
-            say(line)
+        with results.open_results(folder) as found:
+            for line in results.write_outputs(found, output, ALL, sys.stdout):
+                say(line)
     return [str(Path(target).absolute()) for target in output if target != "-"]
 
 

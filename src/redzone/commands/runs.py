@@ -8,6 +8,18 @@ from typing import Annotated
 
 import typer
 
+from redzone.commands.filtering import (
+    CodeOption,
+    GroupOption,
+    KindOption,
+    MaxConfidenceOption,
+    MinConfidenceOption,
+    ReviewedOption,
+    SourceOption,
+    StatusOption,
+    TextOption,
+    filter_of,
+)
 from redzone.commands.terminal import (
     HomeOption,
     JsonOption,
@@ -21,6 +33,9 @@ from redzone.errors import ExitCode
 app = typer.Typer(help="List, show and remove runs.", no_args_is_help=True)
 
 _STATUSES = ("pass", "fail", "unsure", "error")
+_INPUT_CHANGED = (
+    "the input has changed since: rows come from the checkpoint, without the input's other columns"
+)
 _LISTED = ("run", "state", "rows", *_STATUSES, "label", "model", "input")
 
 
@@ -105,42 +120,46 @@ def remove(
         say(f"removed {store.remove(run)}")
 
 
-def export(
+def export(  # noqa: PLR0913  Typer reads an option from each argument
     run: RunArgument,
     output: Annotated[
         list[str] | None,
         typer.Option("--output", "-o", help="File to write: .csv, .json or .jsonl; `-` is CSV on stdout."),
     ] = None,
-    status: Annotated[
-        list[str] | None, typer.Option(help="Only these: pass, fail, unsure, error. Again for more.")
-    ] = None,
-    group: Annotated[list[str] | None, typer.Option(help="Only rows of this group. Again for more.")] = None,
+    status: StatusOption = None,
+    group: GroupOption = None,
+    min_confidence: MinConfidenceOption = None,
+    max_confidence: MaxConfidenceOption = None,
+    kind: KindOption = None,
+    reviewed: ReviewedOption = None,
+    source: SourceOption = None,
+    code: CodeOption = None,
+    text: TextOption = "",
     home: HomeOption = None,
 ) -> None:
-    """Write a run's results, a row for each input row.
+    """Write a run's results, a row for each input row that the options choose.
 
     Examples:
 
       redzone export 20261123 -o results.csv
 
-      redzone export 20261123 --status fail --status unsure -o review.csv
+      redzone export 20261123 --status fail --status unsure --unreviewed -o review.csv
     """
-    from redzone.errors import UsageError
-    from redzone.models import Status
-    from redzone.results import Filter, open_results, write_outputs
+    from redzone.results import open_results, write_outputs
     from redzone.runs import RunStore
 
-    try:
-        statuses = frozenset(Status(name) for name in status or ())
-    except ValueError as error:
-        raise UsageError(f"--status: {error}; use pass, fail, unsure or error") from error
-    folder = RunStore(home_for(home)).get(run)
-    results = open_results(folder)
-    if results.inputs is None:
-        say("the input has changed since: rows come from the checkpoint, without the input's other columns")
-    wanted = Filter(statuses, frozenset(group or ()))
-    for line in write_outputs(results, output or ["-"], wanted, sys.stdout):
-        say(line)
+    wanted = filter_of(
+        {"status": status, "group": group, "kind": kind, "source": source, "code": code},
+        min_confidence=min_confidence,
+        max_confidence=max_confidence,
+        reviewed=reviewed,
+        text=text,
+    )
+    with open_results(RunStore(home_for(home)).get(run)) as results:
+        if results.inputs is None:
+            say(_INPUT_CHANGED)
+        for line in write_outputs(results, output or ["-"], wanted, sys.stdout):
+            say(line)
 
 
 def check(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
