@@ -285,7 +285,7 @@ def test_nothing_blocks_the_event_loop(tmp_path: Path) -> None:
 
     picture = tmp_path / "local.png"
     Image.new("RGB", (60, 90), "navy").save(picture)
-    with simulated(options({Fault.HTTP500: 0.1, Fault.BROKEN_ANSWER: 0.1})) as simulator:
+    with simulated(options({Fault.HTTP500: 0.1, Fault.BROKEN_ANSWER: 0.1}, seed=1)) as simulator:
         images = [simulator.poster_url(number) for number in range(1, 30)]
         posters = write_list(tmp_path / "list.csv", [*images, str(picture), str(tmp_path / "none.jpg"), ""])
         run = Run(tmp_path, simulator)

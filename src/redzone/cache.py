@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -27,6 +27,7 @@ from redzone.models import Zone, ZoneVerdict
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+WRITE_WITHIN_S = 0.02
 BUSY_S = 30.0  # how long another process may hold the file
 # SQLite keeps this number in the file's header: whose file it is, and in the last byte the schema's version.
 APPLICATION_ID = 0x525A4301  # "RZC", 1
@@ -112,6 +113,8 @@ class Cache:
         self._max_age_s = max_age_s
         self._now = now
         self._warned = False
+        self._waiting: list[_Call] = []
+        self._serving: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cache")
         try:
             self._db = self._thread.submit(self._open).result()
@@ -137,7 +140,7 @@ class Cache:
         return await self._call(read)
 
     async def remember(self, key: str, remembered: Remembered) -> None:
-        """Keep a verdict, if the file lets us."""
+        """Keep a verdict, if the file lets us; every later look-up of this process finds it."""
         value = {
             "zones": _VERDICTS.dump_python(remembered.verdicts, mode="json"),
             "strategy": remembered.strategy,
@@ -145,7 +148,7 @@ class Cache:
             "models": remembered.models,
         }
         row = (key, json.dumps(value), remembered.run_id, self._now())
-        await self._call(lambda db: _write(db, "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?)", row))
+        self._later(lambda db: _write(db, "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?)", row))
 
     async def known_url(self, url: str) -> KnownUrl | None:
         """The validators of an address and the picture that it had; None where not known or expired."""
@@ -162,7 +165,7 @@ class Cache:
     async def remember_url(self, url: str, known: KnownUrl) -> None:
         """Keep what a server said about an address, if the file lets us."""
         row = (url, known.etag, known.last_modified, known.sha256, self._now())
-        await self._call(lambda db: _write(db, "INSERT OR REPLACE INTO urls VALUES (?, ?, ?, ?, ?)", row))
+        self._later(lambda db: _write(db, "INSERT OR REPLACE INTO urls VALUES (?, ?, ?, ?, ?)", row))
 
     def stats(self) -> CacheStats:
         """Counts and size on disk, bytes. Raises UsageError where the file cannot be read."""
@@ -186,9 +189,14 @@ class Cache:
         return self._delete("", ())
 
     def close(self) -> None:
-        """Close the file."""
+        """Write what is still to be written and close the file."""
+        self._catch_up()
         self._thread.submit(self._db.close).result()
         self._thread.shutdown()
+
+    def _catch_up(self) -> None:
+        calls, self._waiting = self._waiting, []
+        self._thread.submit(self._answer, [call.action for call in calls if call.done is None]).result()
 
     def _oldest(self) -> float:
         return self._now() - self._max_age_s
@@ -244,19 +252,61 @@ class Cache:
 
     def _now_or_never(self, action: Callable[[sqlite3.Connection], T]) -> T:
         """For commands about the cache itself, where a failure is the answer."""
+        self._catch_up()
         with self._explained():
             return self._thread.submit(action, self._db).result()
 
     async def _call(self, action: Callable[[sqlite3.Connection], T]) -> T | None:
         """For a run, which goes on without: None where the file or a value in it cannot be used."""
         loop = asyncio.get_running_loop()
+        done: asyncio.Future[T | None] = loop.create_future()
+        self._waiting.append(_Call(action, done))
+        self._set_out()
+        return await done
+
+    def _later(self, action: Callable[[sqlite3.Connection], None]) -> None:
+        """Nobody waits for what is written: it comes along with the next look-up, or soon."""
+        self._waiting.append(_Call(action, None))
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_later(WRITE_WITHIN_S, self._set_out)
+
+    def _set_out(self) -> None:
+        if self._waiting and self._serving is None:
+            self._serving = asyncio.get_running_loop().create_task(self._serve(), name="redzone-cache")
+
+    async def _serve(self) -> None:
+        """One trip to the thread for all that wait: the trip costs more than what is done there."""
+        loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._thread, action, self._db)
-        except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
-            if not self._warned:
-                self._warned = True
-                log.warning("%s: the cache fails, pictures may be asked about again: %s", self._path, error)
-            return None
+            while self._waiting:
+                await asyncio.sleep(0)  # whoever is ready now comes along
+                calls, self._waiting = self._waiting, []
+                actions = [call.action for call in calls]
+                answers = await loop.run_in_executor(self._thread, self._answer, actions)
+                for call, answer in zip(calls, answers, strict=True):
+                    if call.done is not None and not call.done.done():  # done: its task was cancelled
+                        call.done.set_result(answer)
+        finally:
+            self._serving = None
+
+    def _answer(self, actions: Sequence[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
+        answers: list[Any] = []
+        for action in actions:
+            try:
+                answers.append(action(self._db))
+            except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+                answers.append(None)
+                if not self._warned:
+                    self._warned = True
+                    log.warning(
+                        "%s: the cache fails, pictures may be asked about again: %s", self._path, error
+                    )
+        return answers
+
+
+class _Call(NamedTuple):
+    action: Callable[[sqlite3.Connection], Any]
+    done: asyncio.Future[Any] | None
 
 
 def _write(db: sqlite3.Connection, statement: str, row: Sequence[object]) -> None:

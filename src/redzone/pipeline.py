@@ -23,7 +23,7 @@ from redzone.clock import Clock
 from redzone.crew import RowFeed, workers_needed
 from redzone.errors import DeadlineFault, ErrorCode, InputFault, ModelFault, PosterFault, Retry, RunStopped
 from redzone.fetching import Fetched, Fetcher, NotModified, Part, Validators
-from redzone.framing import FramingOptions, frame, frame_start
+from redzone.framing import FramingOptions, frame, frame_at_once, frame_start
 from redzone.ladder import Attempt, LadderOptions, Tried, next_attempt
 from redzone.limiter import Drained, Limiter, Permit
 from redzone.metrics import Metrics, Stage
@@ -326,9 +326,9 @@ class Pipeline:
             if isinstance(picture.file, Part):
                 picture.file = await self._rest(hand, picture.image, picture.file)
             self._parts.metrics.stage(hand.worker, Stage.FRAME)
-            picture.views[kind] = await asyncio.to_thread(
-                frame, picture.file.data, self._options.zones, kind, self._options.framing
-            )
+            how = (picture.file.data, self._options.zones, kind, self._options.framing)
+            view = frame_at_once(*how)
+            picture.views[kind] = view if view is not None else await asyncio.to_thread(frame, *how)
         return picture.views[kind]
 
     async def _attempt(self, hand: _InHand, question: Question) -> Reply:

@@ -32,6 +32,7 @@ from redzone.fetching.address_guard import GuardedBackend, any_address, is_publi
 from redzone.fetching.addresses import parse_address, redirect_target, scheme_of, shorten_url
 from redzone.fetching.faults import network_fault, retry_after_s, status_fault
 from redzone.fetching.parts import Ask, ContentRange, Fetched, NotModified, Part, Validators, fit
+from redzone.network import Connections, ShardedPool
 
 FILE_PIECE_BYTES = 1 << 20  # hashing a piece holds the event loop for about a millisecond
 ERROR_PAGE_BYTES = 16_384  # enough to end most error pages, so that their connection can be used again
@@ -93,13 +94,9 @@ class Fetcher:
     async def __aenter__(self) -> Self:
         # reading the system's certificates takes 60 ms of disk and CPU, or more
         context = await asyncio.to_thread(httpx2.create_ssl_context, trust_env=False)
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=context,
-            max_connections=self._options.pool_maxsize,
-            max_keepalive_connections=self._options.pool_keepalive,
-            keepalive_expiry=self._options.keepalive_expiry_s,
-            network_backend=self._network,
-        )
+        options = self._options
+        connections = Connections(options.pool_maxsize, options.pool_keepalive, options.keepalive_expiry_s)
+        self._pool = ShardedPool(context, connections, self._network)
         return self
 
     async def __aexit__(

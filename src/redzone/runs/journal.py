@@ -197,6 +197,7 @@ class Recorder:
                     self._wake.clear()
                     await self._wake.wait()
                     continue
+                await asyncio.sleep(0)  # whoever is ready now comes along
                 batch, self._queue = self._queue, []
                 lines = [waiting.line for waiting in batch]
                 await loop.run_in_executor(self._thread, self._journal.append, lines)

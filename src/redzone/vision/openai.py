@@ -1,16 +1,20 @@
 """Provider `openai`: the OpenAI API, and every server that speaks it (vLLM, Ollama, llama.cpp).
 
-One attempt is exactly one HTTP request: the SDK's own retries are off. The SDK's errors are mapped to
-ours here and nowhere else.
+The SDK knows the base URL, the headers and the key, and what an error says; the request itself goes straight
+to a pool of connections, because the SDK and httpx2 above that pool cost as much processor time as the pool.
+One attempt is exactly one HTTP request. Errors are mapped to ours here and nowhere else.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.request import getproxies
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from redzone.errors import (
     CredentialsRejected,
@@ -20,7 +24,7 @@ from redzone.errors import (
     QuotaExhausted,
     Retry,
 )
-from redzone.models import Question, Reply, Source, Tokens, ViewKind, Wording
+from redzone.models import Question, Reply, Source, Tokens, ViewKind
 from redzone.vision import prompts
 from redzone.vision.interface import Estimate
 from redzone.vision.openai_wire import Api, read_reply, request_bytes
@@ -28,6 +32,7 @@ from redzone.vision.prices import Price, image_tokens
 from redzone.vision.rate_headers import read_allowance, retry_after_s
 
 if TYPE_CHECKING:
+    import httpcore2
     import httpx2
     import openai
 
@@ -65,20 +70,18 @@ class OpenAIVision:
         self._options = options
         self._notice = notice
         self._chat = False
-        self._http = _http_client(options)
         self._client = openai.AsyncOpenAI(
-            api_key=options.api_key,
-            base_url=options.base_url,
-            timeout=options.timeout_s,
-            max_retries=0,
-            http_client=self._http,
+            api_key=options.api_key, base_url=options.base_url, timeout=options.timeout_s, max_retries=0
         )
+        given = {**self._client.default_headers, **self._client.auth_headers}
+        self._headers = [(name, value) for name, value in given.items() if isinstance(value, str)]
+        self._urls = {api: str(self._client.base_url).rstrip("/") + api for api in Api}
+        self._extensions = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), options.timeout_s)}
+        self._pool = _pool(options, self._urls[Api.RESPONSES])
 
     def estimate(self, question: Question) -> Estimate:
         """An upper bound: the picture by the published rule, the text by its length, the whole reserve."""
-        chars = len(prompts.instruction(question))
-        if question.wording is Wording.FULL:
-            chars += prompts.schema_length(question.zones)
+        chars = prompts.length(question.view.kind, question.zones, question.wording)
         picture = image_tokens(question.model, question.view.width, question.view.height)
         tokens = Tokens(
             input=picture + math.ceil(chars / CHARS_PER_TOKEN) + REQUEST_OVERHEAD_TOKENS,
@@ -94,6 +97,7 @@ class OpenAIVision:
 
     async def ask(self, question: Question) -> Reply:
         """One request. Raises CredentialsRejected, QuotaExhausted or ModelUnknown."""
+        import httpcore2
         import openai
 
         chat = self._chat  # another request may find out meanwhile
@@ -105,21 +109,16 @@ class OpenAIVision:
                 return Reply(self._change_to_chat(), question.model, allowance=allowance)
             text = self._without_key(f"HTTP {error.status_code}: {error.message}")[:MESSAGE_CHARS]
             return Reply(_status_fault(error, text, question.model), question.model, allowance=allowance)
-        except openai.APITimeoutError as error:
+        except httpcore2.TimeoutException as error:
             text = f"no answer within {self._options.timeout_s:g} s"
-            fault = ModelFault(
-                ErrorCode.MODEL_TIMEOUT, text, Retry.TRANSIENT, may_be_charged=_was_sent(error)
-            )
-            return Reply(fault, question.model)
-        except (openai.APIConnectionError, openai.APIResponseValidationError) as error:
-            text = self._without_key(f"{error.message} {error.__cause__ or ''}".strip())[:MESSAGE_CHARS]
-            fault = ModelFault(
-                ErrorCode.MODEL_UNAVAILABLE, text, Retry.TRANSIENT, may_be_charged=_was_sent(error)
-            )
-            return Reply(fault, question.model)
+            return Reply(_lost(ErrorCode.MODEL_TIMEOUT, text, error), question.model)
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError) as error:
+            text = self._without_key(f"Connection error: {error}")[:MESSAGE_CHARS]
+            return Reply(_lost(ErrorCode.MODEL_UNAVAILABLE, text, error), question.model)
 
     async def aclose(self) -> None:
         """Close the connections."""
+        await self._pool.aclose()
         await self._client.close()
 
     def _change_to_chat(self) -> ModelFault:
@@ -139,38 +138,47 @@ class OpenAIVision:
     async def _post(self, api: Api, question: Question) -> Reply:
         import httpx2
 
-        response = await self._client.post(
-            api,
-            cast_to=httpx2.Response,
-            # as bytes: the SDK would walk through the body and then serialise it, picture and all
+        response = await self._pool.request(
+            "POST",
+            self._urls[api],
+            headers=self._headers,
             content=request_bytes(api, question, self._options.max_output_tokens),
-            options={"headers": {"Content-Type": "application/json"}},
+            extensions=self._extensions,
         )
-        return read_reply(api, response.content, question, read_allowance(response.headers))
+        headers = httpx2.Headers(response.headers)
+        if response.status != 200:
+            raise _status_error(response.status, headers, response.content)
+        return read_reply(api, response.content, question, read_allowance(headers))
 
 
-def _http_client(options: OpenAIOptions) -> httpx2.AsyncClient:
-    """A client that keeps a connection for each worker; over quick ones unless a proxy is set."""
+def _pool(options: OpenAIOptions, url: str) -> httpcore2.AsyncConnectionPool:
+    """A connection for each worker, through the environment's proxy where there is one for this host."""
     import httpcore2
     import httpx2
 
-    from redzone.network import QuickBackend
+    from redzone.network import Connections, QuickBackend, ShardedPool
 
-    most = options.max_connections
-    if getproxies():
-        # a client with a transport of its own takes no proxy from the environment
-        limits = httpx2.Limits(max_connections=most, max_keepalive_connections=most)
-        return httpx2.AsyncClient(limits=limits, timeout=options.timeout_s)
-    transport = httpx2.AsyncHTTPTransport()
-    # the transport takes no network; were its pool called otherwise one day, only the speed would be lost
-    transport._pool = httpcore2.AsyncConnectionPool(  # noqa: SLF001
-        ssl_context=httpx2.create_ssl_context(),
-        max_connections=most,
-        max_keepalive_connections=most,
-        keepalive_expiry=30.0,
-        network_backend=QuickBackend(),
+    target = urlsplit(url)
+    proxy = None if proxy_bypass(target.netloc) else getproxies().get(target.scheme)
+    return ShardedPool(
+        httpx2.create_ssl_context(),
+        Connections(options.max_connections, options.max_connections),
+        QuickBackend(),
+        proxy=httpcore2.Proxy(proxy) if proxy else None,
     )
-    return httpx2.AsyncClient(transport=transport, timeout=options.timeout_s)
+
+
+def _status_error(status: int, headers: httpx2.Headers, content: bytes) -> openai.APIStatusError:
+    """The SDK's error for an answer that is none, with the body's own `error` where it has one."""
+    import httpx2
+    import openai
+
+    body: object = content.decode(errors="replace")
+    with contextlib.suppress(ValueError, RecursionError):
+        body = json.loads(content)
+    told = body.get("error", body) if isinstance(body, dict) else body
+    response = httpx2.Response(status, headers=headers, request=httpx2.Request("POST", "/"))
+    return openai.APIStatusError(f"Error code: {status} - {body}", response=response, body=told)
 
 
 def _is_route_missing(error: openai.APIStatusError) -> bool:
@@ -180,11 +188,12 @@ def _is_route_missing(error: openai.APIStatusError) -> bool:
     return error.code != "model_not_found" and "model" not in str(error.message).lower()
 
 
-def _was_sent(error: openai.APIError) -> bool:
-    """Whether the request may have reached the server, whose answer was then lost."""
-    import httpx2
+def _lost(code: ErrorCode, text: str, error: Exception) -> ModelFault:
+    """No answer. Where there was a connection, the request may have arrived, and be charged."""
+    import httpcore2
 
-    return not isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
+    unsent = isinstance(error, httpcore2.ConnectError | httpcore2.ConnectTimeout | httpcore2.PoolTimeout)
+    return ModelFault(code, text, Retry.TRANSIENT, may_be_charged=not unsent)
 
 
 def _status_fault(error: openai.APIStatusError, message: str, model: str) -> ModelFault:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from redzone.models import Element, ElementKind, Percent, Question, ViewKind, Wording, Zone, ZoneVerdict
+from redzone.models import Element, ElementKind, Percent, Question, View, ViewKind, Wording, Zone, ZoneVerdict
 
 VERSION = "1"
 
@@ -111,9 +111,11 @@ def answer_schema(zones: tuple[Zone, ...]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=64)
-def schema_length(zones: tuple[Zone, ...]) -> int:
-    """Characters of the schema as it is sent."""
-    return len(json.dumps(answer_schema(zones)))
+def length(kind: ViewKind, zones: tuple[Zone, ...], wording: Wording) -> int:
+    """Characters of all that is sent beside the picture: the instruction and, with FULL, the schema."""
+    question = Question(View(kind, b"", 0, 0), zones, wording, model="")
+    schema = len(json.dumps(answer_schema(zones))) if wording is Wording.FULL else 0
+    return len(instruction(question)) + schema
 
 
 class AnswerUnreadable(ValueError):
