@@ -78,7 +78,7 @@ def results_of(rows: int, outcomes: list[Outcome]) -> Iterator[tuple[Results, Pa
         ]
     ),
 )
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_rows_come_in_input_order_with_what_the_filter_leaves(
     statuses: dict[int, Status], query: tuple[tuple[str, str], ...]
 ) -> None:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redzone.browse import Filter, RunBrowser, Sort
+from redzone.browse import Comparison, Filter, RunBrowser, Sort, compare
 from redzone.errors import ErrorCode
 from redzone.findings import Finding, Review
 from redzone.models import ElementKind, Outcome, Source, Status
@@ -104,7 +104,7 @@ def test_a_filter_comes_back_from_its_query(wanted: Filter) -> None:
 
 
 @given(histories(), st.lists(st.tuples(FILTERS, st.sampled_from(Sort)), min_size=1, max_size=6))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_a_page_holds_what_a_plain_filter_and_sort_would(
     history: tuple[list[Outcome], list[Review]], asked: list[tuple[Filter, Sort]]
 ) -> None:
@@ -121,7 +121,7 @@ def test_a_page_holds_what_a_plain_filter_and_sort_would(
 
 
 @given(histories(), FILTERS, st.sampled_from(Sort))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_neighbours_are_those_beside_it_in_the_list(
     history: tuple[list[Outcome], list[Review]], wanted: Filter, sort: Sort
 ) -> None:
@@ -141,7 +141,7 @@ def test_neighbours_are_those_beside_it_in_the_list(
 
 
 @given(histories(), FILTERS)
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_a_facet_counts_what_choosing_it_would_show(
     history: tuple[list[Outcome], list[Review]], wanted: Filter
 ) -> None:
@@ -167,7 +167,7 @@ def _some(counts: dict[K, int]) -> dict[K, int]:
 
 
 @given(histories(), FILTERS)
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_figures_count_what_is_wanted(history: tuple[list[Outcome], list[Review]], wanted: Filter) -> None:
     """By group, day and confidence; and the run against the people who judged."""
     with browsed(history) as (browser, findings):
@@ -189,8 +189,28 @@ def test_figures_count_what_is_wanted(history: tuple[list[Outcome], list[Review]
     assert agreement.disagreed == sum(one.disagreed for one in judged)
 
 
+@given(histories(), histories())
+@settings(max_examples=25, deadline=None)
+def test_a_comparison_read_backwards_tells_the_same(
+    one: tuple[list[Outcome], list[Review]], other: tuple[list[Outcome], list[Review]]
+) -> None:
+    """Every finding is changed, unchanged or in one run only; with itself a run agrees."""
+    with browsed(one) as (before, findings), browsed(other) as (after, later):
+        found, back, same = compare(before, after), compare(after, before), compare(before, before)
+    changes = (*found.newly_failing, *found.fixed, *found.flipped)
+    mirrored = {(c.row_after, c.row_before, c.after, c.before, c.same_picture) for c in changes}
+    assert mirrored == {
+        (c.row_before, c.row_after, c.before, c.after, c.same_picture)
+        for c in (*back.newly_failing, *back.fixed, *back.flipped)
+    }
+    assert len(findings) == len(changes) + found.unchanged + found.only_before
+    assert len(later) == len(changes) + found.unchanged + found.only_after
+    assert (back.unchanged, back.only_before) == (found.unchanged, found.only_after)
+    assert same == Comparison((), (), (), len(findings), 0, 0)
+
+
 @given(histories(), st.data())
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_however_the_files_grew_the_tables_are_the_same(
     history: tuple[list[Outcome], list[Review]], data: st.DataObject
 ) -> None:

@@ -48,7 +48,7 @@ def test_an_event_comes_back_as_it_was(review: Review) -> None:
 
 
 @given(st.lists(st.lists(reviews(st.integers(1, 3)), max_size=3), max_size=4))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_what_is_appended_in_any_portions_is_replayed_in_order(portions: list[list[Review]]) -> None:
     """read(append(a) append(b)) == a + b for each row."""
     everything = [review for portion in portions for review in portion]
@@ -63,7 +63,7 @@ def test_what_is_appended_in_any_portions_is_replayed_in_order(portions: list[li
 
 
 @given(st.lists(reviews(st.integers(1, 3)), max_size=4), st.data())
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_cut_anywhere_the_whole_events_before_the_cut_are_kept(
     written: list[Review], data: st.DataObject
 ) -> None:

@@ -1,13 +1,27 @@
 """The read model of runs: filter, sort, page, count and compare what they found."""
 
 from redzone.browse.browser import ALL, RunBrowser
+from redzone.browse.comparing import compare, run_before, trends
 from redzone.browse.filter import Filter, Sort
-from redzone.browse.values import Agreement, Bin, Facets, GroupFigures, Neighbours, Page
+from redzone.browse.values import (
+    Agreement,
+    Bin,
+    Change,
+    Comparison,
+    Facets,
+    GroupFigures,
+    Neighbours,
+    Page,
+    Trend,
+    pass_rate_pct,
+)
 
 __all__ = [
     "ALL",
     "Agreement",
     "Bin",
+    "Change",
+    "Comparison",
     "Facets",
     "Filter",
     "GroupFigures",
@@ -15,4 +29,9 @@ __all__ = [
     "Page",
     "RunBrowser",
     "Sort",
+    "Trend",
+    "compare",
+    "pass_rate_pct",
+    "run_before",
+    "trends",
 ]

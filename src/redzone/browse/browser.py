@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -71,8 +71,12 @@ class RunBrowser:
 
     def get(self, row: int) -> Finding | None:
         """The finding of a row; None where it has no outcome."""
-        found = self.ask(lambda db: findings_at(db, self.folder.checkpoint_path, [row]))
+        found = self.those([row])
         return found[0] if found else None
+
+    def those(self, rows: Sequence[int]) -> tuple[Finding, ...]:
+        """The findings of these rows in the order given; a row without an outcome is left out."""
+        return self.ask(lambda db: findings_at(db, self.folder.checkpoint_path, rows))
 
     def neighbours(self, wanted: Filter, sort: Sort, row: int) -> Neighbours | None:
         """Where a row is among the wanted findings; None where it has no outcome."""

@@ -12,7 +12,7 @@ from redzone.findings import Finding
 from redzone.models import ElementKind, Outcome, Status
 
 # kept in the file's header; with another number the file is made anew
-VERSION = 1
+VERSION = 2
 # in the order of Sort.STATUS: what somebody must look at comes first
 STATUSES = (Status.FAIL, Status.UNSURE, Status.ERROR, Status.PASS)
 KINDS = tuple(ElementKind)
@@ -26,13 +26,14 @@ TABLES = (
         reviewed INTEGER NOT NULL, disagreed INTEGER NOT NULL, kinds INTEGER NOT NULL,
         unsaid INTEGER NOT NULL, confidence REAL NOT NULL, source TEXT, code TEXT,
         grp TEXT NOT NULL, title TEXT NOT NULL, finished_us INTEGER NOT NULL,
-        poster BLOB NOT NULL, picture TEXT
+        poster BLOB NOT NULL, poster_id BLOB, picture TEXT
     )""",
     "CREATE TABLE words (row INTEGER PRIMARY KEY, folded BLOB NOT NULL)",
     """CREATE TABLE review (
         row INTEGER NOT NULL, number INTEGER NOT NULL, event TEXT NOT NULL, PRIMARY KEY (row, number)
     ) WITHOUT ROWID""",
 )
+FINDING_COLUMNS = 18
 # What filters look at stands in every index, so that a scan never leaves it: any page of any filter and order
 # of 100,000 findings takes about 10 ms, and no plan depends on statistics.
 _FILTERED = "status, grp, reviewed, kinds, source, code, confidence"
@@ -72,7 +73,9 @@ def finding_row(finding: Finding, outcome: Outcome, offset: int) -> tuple[object
         outcome.group,
         outcome.title.casefold(),
         round(outcome.finished_at.timestamp() * 1_000_000),
-        poster_key(outcome.id, outcome.image),
+        _digest(f"{len(outcome.id)},{outcome.id}{outcome.image}"),
+        # an id that is the row's number may be none of the list's, and tells nothing in another list
+        _digest(outcome.id) if outcome.id != str(outcome.row) else None,
         outcome.image_sha256[:16] if outcome.image_sha256 is not None else None,
     )
 
@@ -89,7 +92,5 @@ def kind_bits(kinds: frozenset[ElementKind] | set[ElementKind]) -> int:
     return sum(1 << number for number, kind in enumerate(KINDS) if kind in kinds)
 
 
-def poster_key(poster_id: str, image: str) -> bytes:
-    """What tells posters apart across runs: their id and image."""
-    text = f"{len(poster_id)},{poster_id}{image}"
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()

@@ -16,14 +16,14 @@ from typing import BinaryIO, NamedTuple
 
 from redzone.browse.database import clear, transaction
 from redzone.browse.reading import CHUNK, assemble, chunks, outcomes_of, reviews_of
-from redzone.browse.schema import INDEXES, finding_row, words_row
+from redzone.browse.schema import FINDING_COLUMNS, INDEXES, finding_row, words_row
 from redzone.models import Outcome
 from redzone.runs.checkpoint import TORN, tail
 from redzone.runs.reviews import review_lines
 
 # the end of the last line read, with its checksum: the file goes on from there if these bytes are still there
 _TAIL_BYTES = 32
-_UPSERT = "INSERT OR REPLACE INTO finding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_UPSERT = f"INSERT OR REPLACE INTO finding VALUES ({', '.join('?' * FINDING_COLUMNS)})"  # noqa: S608  ours
 _log = logging.getLogger(__name__)
 
 

@@ -107,3 +107,43 @@ class Agreement:
     def agreed_pct(self) -> float | None:
         """None where nothing was judged."""
         return 100 * self.agreed / self.judged if self.judged else None
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """A group in a run and in the run before; None where the run before did not have it."""
+
+    now: GroupFigures
+    before: GroupFigures | None
+
+    @property
+    def change_points(self) -> float | None:
+        """How many percentage points the pass rate has risen; None where either run has none."""
+        now = self.now.pass_rate_pct
+        before = self.before.pass_rate_pct if self.before is not None else None
+        return now - before if now is not None and before is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A poster whose status differs between two runs: its rows and statuses, and whether the picture that was
+    judged is the same (None where a run judged none)."""
+
+    row_before: int
+    row_after: int
+    before: Status
+    after: Status
+    same_picture: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What changed between two runs, by the rows of the later one. `only_before` and `only_after` count
+    findings whose poster the other run has not found anything about."""
+
+    newly_failing: tuple[Change, ...]
+    fixed: tuple[Change, ...]
+    flipped: tuple[Change, ...]
+    unchanged: int
+    only_before: int
+    only_after: int
