@@ -7,7 +7,8 @@ Browser tests share one browser and so one event loop: they carry
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from tests.web.browsing import CHROMIUM, QUIET, Witness
 from tests.web.homes import one_of_each, write_run
 from tests.web.serving import Served, served
 
+Serve = Callable[..., Served]
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
@@ -26,11 +29,17 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def dashboard(home: Path) -> Iterator[Served]:
+def serve() -> Iterator[Serve]:
+    """`serve(home)` serves a home until the test is over; `more=` takes routes of the test's own."""
+    with ExitStack() as stack:
+        yield lambda home, **options: stack.enter_context(served(home, **options))
+
+
+@pytest.fixture
+def dashboard(home: Path, serve: Serve) -> Served:
     """The dashboard of that home, with one finished run in it."""
     write_run(home, 1, one_of_each())
-    with served(home) as found:
-        yield found
+    return serve(home)
 
 
 @pytest.fixture(scope="session")
@@ -62,8 +71,10 @@ async def witness() -> AsyncIterator[Witness]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: Browser, witness: Witness) -> AsyncIterator[Page]:
-    """A page of a fresh profile, 1280 px wide; what goes wrong in it fails the test."""
+async def page(browser: Browser, witness: Witness, serve: Serve) -> AsyncIterator[Page]:
+    """A page of a fresh profile, 1280 px wide; what goes wrong in it fails the test. It closes before what
+    `serve` has started ends."""
+    del serve
     context = await browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
     context.set_default_timeout(5000)
     witness.watch(context)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 
 import httpx2
+from starlette.routing import BaseRoute
 
+from redzone.web.app import Dashboard
 from redzone.web.serve import Server, listen, options_for
 from redzone.web.site import WebOptions
 
@@ -39,11 +41,14 @@ class Served:
 
 
 @contextmanager
-def served(home: Path, options: WebOptions | None = None) -> Iterator[Served]:
-    """A dashboard of a home, for as long as the block runs."""
+def served(home: Path, options: WebOptions | None = None, more: Sequence[BaseRoute] = ()) -> Iterator[Served]:
+    """A dashboard of a home, for as long as the block runs, and more routes than its own."""
     listener = listen("127.0.0.1", 0)
     up = Event()
     server = Server(home, options or options_for("127.0.0.1", listener), up.set)
+    app = server.config.app
+    assert isinstance(app, Dashboard)
+    app.router.routes.extend(more)
     thread = Thread(target=lambda: asyncio.run(server.serve([listener])), name="dashboard")
     port = listener.getsockname()[1]
     thread.start()

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from redzone.web.access import HEADERS, POLICY
-from redzone.web.app import MAX_BODY_BYTES, Dashboard
+from redzone.web.app import MAX_BODY_BYTES
 from redzone.web.serve import OURS
 from redzone.web.site import WebOptions
 from tests.web.browsing import Witness
@@ -235,17 +235,17 @@ def test_every_answer_has_the_headers(dashboard: Served, guarded: Served) -> Non
     assert "unsafe" not in POLICY
 
 
-def test_a_body_that_is_too_large_is_refused(dashboard: Served) -> None:
+def test_a_body_that_is_too_large_is_refused(home: Path) -> None:
     """By the size that it says, or as soon as more has come."""
 
     async def read(request: Request) -> Response:
         return PlainTextResponse(str(len(await request.body())))
 
-    app = dashboard.server.config.app
-    assert isinstance(app, Dashboard)
-    app.router.routes.append(Route("/read", read, methods=["POST"]))
     fits, large = b"x" * MAX_BODY_BYTES, b"x" * (MAX_BODY_BYTES + 1)
-    for body in (fits, large):
-        for sent in (body, iter([body])):
-            answer = httpx2.post(dashboard.url("/read"), content=sent, headers=SAME_ORIGIN, trust_env=False)
-            assert answer.status_code == (200 if body is fits else 413)
+    with served(home, more=[Route("/read", read, methods=["POST"])]) as dashboard:
+        for body in (fits, large):
+            for sent in (body, iter([body])):
+                answer = httpx2.post(
+                    dashboard.url("/read"), content=sent, headers=SAME_ORIGIN, trust_env=False
+                )
+                assert answer.status_code == (200 if body is fits else 413)

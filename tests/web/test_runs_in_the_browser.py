@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.web.browsing import Witness, no_sideways_scroll
+from tests.web.conftest import Serve
 from tests.web.homes import begin_work, now, one_of_each, say, write_run
 from tests.web.serving import Served, served
 
@@ -16,50 +17,52 @@ NOT_FOUND = "error: Failed to load resource: the server responded with a status 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_a_live_run_moves_and_a_new_one_appears(page: Page, home: Path) -> None:
+async def test_a_live_run_moves_and_a_new_one_appears(page: Page, home: Path, serve: Serve) -> None:
     """Without a reload, and what is read stays where it is."""
     live = begin_work(write_run(home, 1, rows=1000))
     say(live, now(done=300, passed=300, failed=0, unsure=0, errors=0))
-    with served(home) as dashboard:
-        await page.goto(dashboard.url("/"))
-        row = page.locator(f"#run-{live.id}")
-        await expect(row).to_contain_text("live")
-        await expect(row).to_contain_text("300")
-        say(live, now(done=417, passed=300, failed=117, unsure=0, errors=0))
-        await expect(row).to_contain_text("117")
-        newer = write_run(home, 2, one_of_each())
-        await expect(page.locator("tbody tr").first).to_have_id(f"run-{newer.id}")
-        await expect(page.locator("#tiles")).to_contain_text("2")
+    dashboard = serve(home)
+    await page.goto(dashboard.url("/"))
+    row = page.locator(f"#run-{live.id}")
+    await expect(row).to_contain_text("live")
+    await expect(row).to_contain_text("300")
+    say(live, now(done=417, passed=300, failed=117, unsure=0, errors=0))
+    await expect(row).to_contain_text("117")
+    newer = write_run(home, 2, one_of_each())
+    await expect(page.locator("tbody tr").first).to_have_id(f"run-{newer.id}")
+    await expect(page.locator("#tiles")).to_contain_text("2")
 
 
-async def test_pages_of_the_list_are_swapped_in_and_the_way_back_works(page: Page, home: Path) -> None:
+async def test_pages_of_the_list_are_swapped_in_and_the_way_back_works(
+    page: Page, home: Path, serve: Serve
+) -> None:
     """The address changes, the document does not."""
     runs = [write_run(home, number, one_of_each()) for number in range(60)]
-    with served(home) as dashboard:
-        await page.goto(dashboard.url("/"))
-        await page.evaluate("document.body.dataset.same = 'yes'")
-        await expect(page.locator("tbody tr")).to_have_count(50)
-        await page.keyboard.press("]")
-        await expect(page.locator("tbody tr")).to_have_count(10)
-        await expect(page.locator("tbody tr").last).to_have_id(f"run-{runs[0].id}")
-        assert page.url == dashboard.url("/?page=2")
-        await page.go_back()
-        await expect(page.locator("tbody tr")).to_have_count(50)
-        assert page.url == dashboard.url("/")
-        await expect(page.locator("body")).to_have_attribute("data-same", "yes")
+    dashboard = serve(home)
+    await page.goto(dashboard.url("/"))
+    await page.evaluate("document.body.dataset.same = 'yes'")
+    await expect(page.locator("tbody tr")).to_have_count(50)
+    await page.keyboard.press("]")
+    await expect(page.locator("tbody tr")).to_have_count(10)
+    await expect(page.locator("tbody tr").last).to_have_id(f"run-{runs[0].id}")
+    assert page.url == dashboard.url("/?page=2")
+    await page.go_back()
+    await expect(page.locator("tbody tr")).to_have_count(50)
+    assert page.url == dashboard.url("/")
+    await expect(page.locator("body")).to_have_attribute("data-same", "yes")
 
 
-async def test_the_list_reads_and_pages_without_a_script(browser: Browser, home: Path) -> None:
+async def test_the_list_reads_and_pages_without_a_script(browser: Browser, home: Path, serve: Serve) -> None:
     """Links are links."""
     for number in range(60):
         write_run(home, number, one_of_each())
-    with served(home) as dashboard:
-        context = await browser.new_context(java_script_enabled=False)
-        page = await context.new_page()
-        await page.goto(dashboard.url("/"))
-        await page.get_by_role("link", name="Next").click()
-        await expect(page.locator("tbody tr")).to_have_count(10)
-        await context.close()
+    dashboard = serve(home)
+    context = await browser.new_context(java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto(dashboard.url("/"))
+    await page.get_by_role("link", name="Next").click()
+    await expect(page.locator("tbody tr")).to_have_count(10)
+    await context.close()
 
 
 async def test_the_help_lists_the_keys_and_none_works_while_somebody_types(

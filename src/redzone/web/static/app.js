@@ -1,8 +1,9 @@
 /* The dashboard's script: it makes pages that work without it quicker to use. Pages say what they want in
    attributes, and need no script of their own:
 
-   data-swap="#a #b"    on a link or form: fetch its page and put only these elements of it in the place of ours.
-                        A GET form is sent when one of its fields changes; a POST form follows to where it leads.
+   data-swap="#a #b"    on a link or form: fetch its page and put only these elements of it, found by their ids,
+                        in the place of ours; address and title follow. A GET form is sent when one of its fields
+                        changes, a POST form follows to where its answer leads.
    data-stream="/url"   follow an event stream of HTML: the element of each event takes the place of the one with its id.
                         Closed while the tab is hidden, because a browser has six connections for a host.
    data-key="j"         click (or focus) this element at that key; several keys with spaces between.
@@ -28,11 +29,12 @@ function put(fresh) {
 function remember(old) {
   const open = [...old.querySelectorAll("details[open][id]")].map((details) => details.id);
   const active = document.activeElement;
-  const held = active !== document.body && old.contains(active) ? address(active) : null;
+  const held = active && active !== document.body && old.contains(active) ? address(active) : undefined;
   const { value, selectionStart, selectionEnd } = active ?? {};
   return (fresh) => {
     for (const id of open) byId(id)?.setAttribute("open", "");
-    const next = held && (fresh.matches(held) ? fresh : fresh.querySelector(held));
+    if (held === undefined) return;
+    const next = (held && (fresh.matches(held) ? fresh : fresh.querySelector(held))) || fresh.closest("[tabindex]");
     if (!next) return;
     next.focus({ preventScroll: true });
     if (!next.matches(TYPING) || next.matches("select")) return;
@@ -145,10 +147,11 @@ document.addEventListener("submit", (event) => {
   delete form.dataset.typing;
 });
 
+const LETTER_BY_LETTER = "input[type=search],input[type=text],input[type=range]";
 let typing = 0;
 document.addEventListener("input", (event) => {
   const form = event.target.form;
-  if (!form?.dataset.swap || form.method !== "get" || !event.target.matches("input[type=search],input[type=text],input[type=range]")) return;
+  if (!form?.dataset.swap || form.method !== "get" || !event.target.matches(LETTER_BY_LETTER)) return;
   clearTimeout(typing);
   typing = setTimeout(() => {
     form.dataset.typing = "yes"; // a letter is no step to go back to
@@ -158,7 +161,8 @@ document.addEventListener("input", (event) => {
 
 document.addEventListener("change", (event) => {
   const form = event.target.form;
-  if (!form?.dataset.swap || form.method !== "get") return;
+  // letters were sent before; a field that is taken out of the page says once more that it has changed
+  if (!form?.dataset.swap || form.method !== "get" || event.target.matches(LETTER_BY_LETTER)) return;
   clearTimeout(typing);
   form.requestSubmit();
 });
@@ -217,10 +221,13 @@ function lost(is) {
   document.documentElement.toggleAttribute("data-lost", is);
 }
 
-document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "hidden") for (const [element, stream] of streams) stop(element, stream);
-  else follow();
-});
+function stopAll() {
+  for (const [element, stream] of streams) stop(element, stream);
+}
+
+document.addEventListener("visibilitychange", () => (document.visibilityState === "hidden" ? stopAll() : follow()));
+addEventListener("pagehide", stopAll);
+addEventListener("pageshow", follow);
 
 /* ---- keyboard ---- */
 
@@ -265,8 +272,8 @@ document.addEventListener("click", async (event) => {
   if (!button) return;
   if ("help" in button.dataset) help();
   else if ("copy" in button.dataset) {
-    await navigator.clipboard.writeText(button.dataset.copy);
-    toast("Copied");
+    await navigator.clipboard?.writeText(button.dataset.copy); // browsers offer it on the loopback and under https only
+    toast(navigator.clipboard ? "Copied" : button.dataset.copy);
   } else turnTheme();
 });
 
