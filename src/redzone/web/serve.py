@@ -154,4 +154,4 @@ def _in_url(host: str) -> str:
 
 def _has_screen() -> bool:
     # without one, webbrowser would start a browser of the terminal over what is printed there
-    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return sys.platform != "linux" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")))
