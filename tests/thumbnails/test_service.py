@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from redzone.clock import LoopClock
+from redzone.framing import frame
 from redzone.models import BadRow, Poster, Status, ViewKind
 from redzone.thumbnails import (
     Missing,
@@ -156,6 +157,24 @@ async def test_the_judged_content_is_shown_although_its_address_leads_elsewhere_
     server.routes["/p.jpg"] = reply(body=OTHER)
     got = await made_by(thumbnails, picture)
     assert (got.sha256, got.changed) == (sha256(POSTER), False)
+
+
+@pytest.mark.parametrize("judged", [POSTER, OTHER])
+async def test_where_only_a_part_was_downloaded_the_view_tells_whether_the_picture_is_the_judged_one(
+    server: Loopback, tmp_path: Path, judged: bytes
+) -> None:
+    """The run kept no hash of the file, but of the crop that it made of the file's beginning."""
+    row = Poster(1, "1", server.url("/p.jpg"))
+    crop = Seen((RED,), ViewKind.CROP)
+    fingerprint = frame(judged, (RED,), ViewKind.CROP).fingerprint
+    picture = picture_of(row, outcome(1, image_sha256=fingerprint), crop)
+    assert isinstance(picture, Picture)
+    for _ in range(2):
+        async with Thumbnails(tmp_path) as thumbnails:
+            for _ in range(2):
+                got = await made_by(thumbnails, picture)
+                assert (got.sha256, got.changed) == (sha256(POSTER), judged != POSTER)
+    assert len(server.requests) == 2
 
 
 async def test_an_address_is_believed_for_a_while_and_asked_again_after(

@@ -1,6 +1,6 @@
 """Pictures of posters for people: small, re-encoded, kept on disk, or the reason why there is none."""
 
-from redzone.thumbnails.recipes import Recipe, Scaled, Seen, ZoneOnly, shown_view
+from redzone.thumbnails.recipes import Recipe, Scaled, Seen, ZoneOnly, first_view, shown_view
 from redzone.thumbnails.service import Missing, Picture, Thumbnail, Thumbnails, collected, picture_of
 from redzone.thumbnails.terms import Terms, terms_of
 
@@ -15,6 +15,7 @@ __all__ = [
     "Thumbnails",
     "ZoneOnly",
     "collected",
+    "first_view",
     "picture_of",
     "shown_view",
     "terms_of",

@@ -15,6 +15,7 @@ from PIL import Image
 
 from redzone.framing import FRAMING_VERSION, FramingOptions, decode, frame, zone_box
 from redzone.models import Outcome, ViewKind, Zone
+from redzone.runs import RunRecord
 
 SIZES = (160, 400, 1000)  # px wide: a list or a report, a grid, one poster on its page
 MAX_HEIGHT_FACTOR = 3  # a banner on end is bounded by its height instead
@@ -86,6 +87,11 @@ class ZoneOnly:
 
 
 Recipe = Scaled | Seen | ZoneOnly
+
+
+def first_view(record: RunRecord) -> Seen:
+    """What the run showed its model first."""
+    return Seen(record.zones, record.view)
 
 
 def shown_view(outcome: Outcome | None, otherwise: ViewKind) -> ViewKind:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -17,10 +18,10 @@ from typing import Self, TypeVar
 from redzone.clock import Clock, LoopClock
 from redzone.errors import PosterFault
 from redzone.fetching import Fetched, Fetcher, FetchOptions
-from redzone.models import BadRow, Outcome, Row
+from redzone.models import VIEW_PREFIX, BadRow, Outcome, Row
 from redzone.thumbnails.inflight import InFlight
 from redzone.thumbnails.recent import Recent
-from redzone.thumbnails.recipes import SIZES, Recipe, Scaled
+from redzone.thumbnails.recipes import SIZES, Recipe, Scaled, Seen
 from redzone.thumbnails.shelf import SHA256, Shelf
 from redzone.thumbnails.terms import Terms
 
@@ -39,10 +40,13 @@ AHEAD = 16  # pictures that `collected` makes before they are asked for
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A poster's image: an http(s) address or an absolute path, and the hash of what was judged if known."""
+    """A poster's image: an http(s) address or an absolute path, and what was judged if that is known: by the
+    hash of its content, or by the fingerprint of the view that was made of a part of it."""
 
     image: str
     sha256: str | None = None
+    view: Seen | None = None
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +67,22 @@ class Missing:
     reason: str
 
 
-def picture_of(row: Row, outcome: Outcome | None) -> Picture | Missing:
-    """Where a row's picture is to be had."""
+def picture_of(row: Row, outcome: Outcome | None, first_view: Seen | None = None) -> Picture | Missing:
+    """Where a row's picture is to be had. With the run's first view it can also be told whether a picture is
+    the judged one where the run downloaded only parts."""
     if isinstance(row, BadRow):
         return Missing(row.reason)
     if not row.image:
         # an outcome that outlived its input
         fault = outcome.error if outcome is not None else None
         return Missing(fault.message if fault is not None else "the row names no image")
-    sha256 = outcome.image_sha256 if outcome is not None else None
+    judged = outcome.image_sha256 if outcome is not None else None
+    if judged is None:
+        return Picture(row.image)
+    if judged.startswith(VIEW_PREFIX):
+        return Picture(row.image, view=first_view, fingerprint=judged)
     # a checkpoint may come from anywhere, and the hash becomes a file's name
-    return Picture(row.image, sha256 if sha256 is not None and SHA256.fullmatch(sha256) else None)
+    return Picture(row.image, judged if SHA256.fullmatch(judged) else None)
 
 
 class Thumbnails:
@@ -144,19 +153,36 @@ class Thumbnails:
         return picture if isinstance(picture, Missing) else await self.get(picture, recipe, terms)
 
     async def _make(self, picture: Picture, recipe: Recipe, terms: Terms) -> Thumbnail | Missing:
-        judged = picture.sha256
-        for sha256 in dict.fromkeys((judged, self._believed(picture.image))):
-            if sha256 is not None and (data := await self._kept(sha256, recipe)) is not None:
-                return Thumbnail(data, sha256, changed=judged not in (None, sha256))
+        for sha256 in dict.fromkeys((picture.sha256, self._believed(picture.image))):
+            data = await self._kept(sha256, recipe) if sha256 is not None else None
+            changed = await self._changed(picture, sha256) if sha256 is not None else None
+            if sha256 is not None and data is not None and changed is not None:
+                return Thumbnail(data, sha256, changed)
         original = await self._original(picture, terms)
         if isinstance(original, Missing):
             return original
         try:
-            data = await self._in_thread(lambda: recipe.make(original.data, terms.max_image_pixels))
+            data = await self._made(original, recipe, terms)
+            if picture.view is not None:
+                await self._made(original, picture.view, terms)
         except PosterFault as fault:
             return self._fail(picture.image, terms, fault)
-        await self._in_thread(lambda: self._shelf.put(original.sha256, recipe.key, data))
-        return Thumbnail(data, original.sha256, changed=judged not in (None, original.sha256))
+        return Thumbnail(data, original.sha256, await self._changed(picture, original.sha256) or False)
+
+    async def _made(self, original: Fetched, recipe: Recipe, terms: Terms) -> bytes:
+        def make() -> bytes:
+            data = recipe.make(original.data, terms.max_image_pixels)
+            self._shelf.put(original.sha256, recipe.key, data)
+            return data
+
+        return await self._in_thread(make)
+
+    async def _changed(self, picture: Picture, sha256: str) -> bool | None:
+        """Whether other content than this was judged; None where its view, which would tell, is not kept."""
+        if picture.view is None:
+            return picture.sha256 not in (None, sha256)
+        view = await self._kept(sha256, picture.view)
+        return None if view is None else VIEW_PREFIX + hashlib.sha256(view).hexdigest() != picture.fingerprint
 
     async def _kept(self, sha256: str, recipe: Recipe) -> bytes | None:
         """From disk: the very picture, or one made of the same content at a larger size."""
