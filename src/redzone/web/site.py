@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import HTTPConnection
 
+from redzone.browse import RunBrowser
 from redzone.errors import RunNotFound
 from redzone.runs import RunFolder, RunStore
 from redzone.runs.record import RUN_ID
@@ -40,6 +41,7 @@ class Site:
     store: RunStore = field(init=False)
     overview: Overview = field(init=False)
     _thumbnails: Thumbnails | None = None
+    _browsers: dict[str, RunBrowser] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.store = RunStore(self.home)
@@ -59,6 +61,12 @@ class Site:
         """Let go of what the pages have opened."""
         if self._thumbnails is not None:
             await self._thumbnails.aclose()
+        for browser in self._browsers.values():
+            await asyncio.to_thread(browser.close)
+
+    def browser(self, folder: RunFolder) -> RunBrowser:
+        """The one to look through a run's findings with. Its calls block."""
+        return self._browsers.setdefault(folder.id, RunBrowser(folder))
 
     def folder(self, run_id: str) -> RunFolder:
         """The run of exactly this id. Raises RunNotFound."""

@@ -8,6 +8,7 @@
                         Closed while the tab is hidden, because a browser has six connections for a host.
    data-key="j"         click (or focus) this element at that key; several keys with spaces between.
                         data-key-label="..." says what it does in the help that `?` opens.
+   data-enter           the button that Ctrl+Enter presses from any field of its form.
    data-confirm="..."   ask before a link or form does its work.    data-copy="..."  copy this text.
    data-toast           an element whose text is shown for a moment once it arrives. */
 
@@ -69,8 +70,9 @@ const running = new Map();
 /** Fetches a page and puts its targets in the place of ours. `remember` is push, replace or none. */
 async function swap(url, targets, { body = null, keep = "push" } = {}) {
   const selector = targets.join(" ");
+  if (running.get(selector)?.posts) return; // what is being written is neither given up nor written twice
   running.get(selector)?.abort();
-  const control = new AbortController();
+  const control = Object.assign(new AbortController(), { posts: body !== null });
   running.set(selector, control);
   const ours = () => targets.map((target) => document.querySelector(target)).filter(Boolean);
   for (const element of ours()) element.setAttribute("aria-busy", "true");
@@ -235,6 +237,7 @@ const keysOf = (element) => element.dataset.key.split(/\s+/);
 const usable = (element) => !element.disabled && element.checkVisibility();
 
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.target.form?.querySelector("[data-enter]")?.click();
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (event.target.closest?.(TYPING)) {
     if (event.key === "Escape") event.target.blur();

@@ -1,0 +1,71 @@
+"""The choices of the filter beside a list, each with what it would leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from redzone.browse import Facets, Filter
+from redzone.models import ElementKind, Status
+
+_S = TypeVar("_S", bound=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One box to tick: what the form sends, what is written beside it, how many findings it stands for."""
+
+    name: str
+    value: str
+    label: str
+    count: int
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """Boxes that belong together; of `single` ones exactly one is ticked."""
+
+    name: str
+    legend: str
+    choices: tuple[Choice, ...]
+    single: bool = False
+
+
+def facets_of(facets: Facets, wanted: Filter) -> list[Facet]:
+    """Every part of the filter in which there is a choice, in the order in which it is used."""
+    found = [
+        Facet("status", "Status", _choices("status", Status, facets.statuses, wanted.statuses)),
+        Facet("reviewed", "Reviewed", _reviewed(facets, wanted), single=True),
+        Facet("group", "Group", _groups(facets, wanted)),
+        Facet("kind", "Element", _choices("kind", ElementKind, facets.kinds, wanted.kinds)),
+        Facet("source", "Source", _choices("source", (), facets.sources, wanted.sources)),
+        Facet("code", "Error", _choices("code", (), facets.codes, wanted.codes)),
+    ]
+    return [facet for facet in found if len(facet.choices) > 1 or any(one.chosen for one in facet.choices)]
+
+
+def _choices(
+    name: str, always: Iterable[_S], counts: Mapping[_S, int], chosen: frozenset[_S]
+) -> tuple[Choice, ...]:
+    """A box for each value that is always offered, that something has, or that is ticked."""
+    values = dict.fromkeys((*always, *counts, *sorted(chosen)))
+    return tuple(Choice(name, str(one), str(one), counts.get(one, 0), one in chosen) for one in values)
+
+
+def _groups(facets: Facets, wanted: Filter) -> tuple[Choice, ...]:
+    """The empty group has a name of its own in the form, as an empty value says nothing there."""
+    boxes = _choices("group", (), facets.groups, wanted.groups)
+    return tuple(
+        box if box.value else Choice("ungrouped", "yes", "no group", box.count, box.chosen) for box in boxes
+    )
+
+
+def _reviewed(facets: Facets, wanted: Filter) -> tuple[Choice, ...]:
+    yes, no = facets.reviewed.get(True, 0), facets.reviewed.get(False, 0)
+    return (
+        Choice("reviewed", "", "all", yes + no, wanted.reviewed is None),
+        Choice("reviewed", "no", "not yet", no, wanted.reviewed is False),
+        Choice("reviewed", "yes", "reviewed", yes, wanted.reviewed is True),
+    )

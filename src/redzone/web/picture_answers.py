@@ -1,0 +1,106 @@
+"""What is answered to a request for a picture: a JPEG, or a drawing with the reason why there is none."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from io import BytesIO
+
+from PIL import Image
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from redzone.findings import Finding
+from redzone.runs import RunRecord
+from redzone.thumbnails import (
+    Missing,
+    Recipe,
+    Scaled,
+    Seen,
+    Terms,
+    Thumbnail,
+    ZoneOnly,
+    first_view,
+    picture_of,
+    shown_view,
+    terms_of,
+)
+from redzone.thumbnails.recipes import SIZES
+from redzone.web.cards import VERSION_LENGTH
+from redzone.web.drawn import MEDIA_TYPE, changed_svg, missing_svg
+from redzone.web.site import Site, site_of
+
+FOREVER = "private, max-age=31536000, immutable"
+ASK_AGAIN = "private, no-cache"
+# px of a placeholder: the shape that pictures of the kind mostly have
+POSTER_SIZE = (200, 300)
+CLOSEUP_SIZE = (360, 72)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    record: RunRecord
+    terms: Terms
+    finding: Finding
+
+
+async def answer_picture(request: Request) -> Response:
+    """The picture; a drawing with the reason where there is none, as an image of its own (200: a page full of
+    missing posters is no page full of errors)."""
+    site = site_of(request)
+    run_id, row = request.path_params["run_id"], request.path_params["row"]
+    asked = await asyncio.to_thread(_look_up, site, run_id, row)
+    recipe = _recipe(request, asked)
+    picture = picture_of(asked.finding.row, asked.finding.outcome, first_view(asked.record))
+    got: Thumbnail | Missing
+    if isinstance(picture, Missing):
+        got = picture
+    else:
+        got = await site.thumbnails.get(picture, recipe, asked.terms)
+    return _missing(got, recipe) if isinstance(got, Missing) else _answer(request, got, recipe)
+
+
+def _look_up(site: Site, run_id: str, row: int) -> _Asked:
+    folder = site.folder(run_id)
+    finding = site.browser(folder).get(row)
+    if finding is None:
+        raise HTTPException(404, f"Run {run_id} has no outcome of row {row}.")
+    record = folder.read()
+    return _Asked(record, terms_of(folder, record), finding)
+
+
+def _recipe(request: Request, asked: _Asked) -> Recipe:
+    """What the query names. Raises HTTPException 404 for anything but the fixed sizes and the run's zones."""
+    query = request.query_params
+    if "zone" in query:
+        zone = next((zone for zone in asked.record.zones if zone.name == query["zone"]), None)
+        if zone is None:
+            raise HTTPException(404, "The run has no such zone.")
+        return ZoneOnly(zone)
+    if query.get("seen") == "yes":
+        return Seen(asked.record.zones, shown_view(asked.finding.outcome, asked.record.view))
+    size = next((size for size in SIZES if query.get("size") == str(size)), None)
+    if size is None:
+        raise HTTPException(404, f"Pictures come in {', '.join(map(str, SIZES))} pixels.")
+    return Scaled(size)
+
+
+def _answer(request: Request, got: Thumbnail, recipe: Recipe) -> Response:
+    etag = f'"{got.sha256}-{recipe.key}{"-changed" if got.changed else ""}"'
+    judged = not got.changed and request.query_params.get("v") == got.sha256[:VERSION_LENGTH]
+    headers = {"ETag": etag, "Cache-Control": FOREVER if judged else ASK_AGAIN}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    if not got.changed:
+        return Response(got.data, media_type=got.content_type, headers=headers)
+    with Image.open(BytesIO(got.data)) as picture:
+        drawn = changed_svg(got.data, *picture.size)
+    return Response(drawn, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _missing(missing: Missing, recipe: Recipe) -> Response:
+    size = CLOSEUP_SIZE if isinstance(recipe, ZoneOnly) else POSTER_SIZE
+    # soon asked for again: it may be there by then
+    headers = {"Cache-Control": "no-store"}
+    return Response(missing_svg(missing.reason, *size), media_type=MEDIA_TYPE, headers=headers)
