@@ -54,6 +54,15 @@ class Single(BaseModel):
     zones: list[Alone]
 
 
+class Numbered(BaseModel):
+    picture: int = Field(json_schema_extra={"enum": [1, 2, 3]})
+    zones: list[Judged]
+
+
+class Packed(BaseModel):
+    pictures: list[Numbered]
+
+
 class Odd(BaseModel):
     fixed: Literal["a"]
     some: list[Annotated[int, Field(gt=3, lt=5)]] = Field(min_length=2, max_length=3)
@@ -72,8 +81,8 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     return model.model_json_schema()
 
 
-def answer(model: type[BaseModel], image_id: str) -> Any:
-    return answer_to(schema_of(model), image_id)
+def answer(model: type[BaseModel], *image_ids: str) -> Any:
+    return answer_to(schema_of(model), *image_ids)
 
 
 @given(image_ids, st.sampled_from([Full, Single, Odd, Rectangle]))
@@ -86,6 +95,24 @@ def test_an_answer_fits_the_schema(image_id: str, model: type[BaseModel]) -> Non
 def test_an_answer_is_the_same_for_the_same_picture(image_id: str) -> None:
     """Equal picture, equal answer."""
     assert answer(Full, image_id) == answer(Full, image_id)
+
+
+@given(st.lists(image_ids, min_size=3, max_size=3))
+def test_a_picture_gets_in_a_pack_what_it_gets_alone(images: list[str]) -> None:
+    """packed(a, b, c) == alone(a), alone(b), alone(c), each under its number, in whatever company."""
+    packed = answer(Packed, *images)
+    Packed.model_validate_json(json.dumps(packed), strict=True)
+    assert packed == {
+        "pictures": [
+            {"picture": number, **answer(Full, image)} for number, image in enumerate(images, start=1)
+        ]
+    }
+
+
+def test_a_number_without_a_picture_is_an_error() -> None:
+    """The schema asks about three pictures, and two are there."""
+    with pytest.raises(ValueError, match="asks for picture 3, and there are 2"):
+        answer(Packed, "a", "b")
 
 
 @given(image_ids)

@@ -1,16 +1,18 @@
 """An answer to any JSON Schema: it fits the schema, makes sense where it knows the names, and is the
-same for the same picture.
+same for the same picture, whether it is asked about alone or beside others.
 
 Understood: type (also a list of types), properties, items, prefixItems, enum, const, anyOf, oneOf,
 $ref into the document, minItems, maxItems, minimum, maximum, exclusiveMinimum, exclusiveMaximum,
 minLength, maxLength. Every property is answered, required or not. `pattern` and `format` are not looked at.
+
+A list whose items have a `picture` that is one of some numbers has an item for each number, which is what the
+picture of that number gets alone.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,14 +33,15 @@ _LABELS = {
     "face": ("face in profile", "eyes and forehead"),
 }
 _ZONE_NAMES = ("zone", "name")
+_NUMBER = "picture"
 _PROSE = ("justification", "reason", "reasoning", "explanation", "description")
 
 
-def answer_to(schema: Schema, image_id: str) -> Any:
-    """A JSON value that fits the schema, drawn by the picture's identity. Raises ValueError for a schema
-    that cannot be followed."""
+def answer_to(schema: Schema, *image_ids: str) -> Any:
+    """A JSON value that fits the schema, drawn by the identity of the first picture, numbered parts of it by
+    that of their own. Raises ValueError for a schema that cannot be followed."""
     try:
-        return _Writer(schema, generator("answer", image_id)).write(schema, _Place())
+        return _Writer(schema, image_ids).write(schema, _Place())
     except (LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"the schema cannot be followed: {error!r}") from error
 
@@ -89,9 +92,10 @@ class _Place:
 
 
 class _Writer:
-    def __init__(self, root: Schema, rng: random.Random) -> None:
+    def __init__(self, root: Schema, image_ids: Sequence[str]) -> None:
         self._root = root
-        self._rng = rng
+        self._image_ids = image_ids
+        self._rng = generator("answer", image_ids[0])
 
     def write(self, schema: Schema, place: _Place) -> Any:
         schema = self._resolve(schema, place)
@@ -161,23 +165,30 @@ class _Writer:
         items: Schema = self._resolve(schema.get("items") or {}, place)
         if not items:
             return written
-        names = self._zone_names(items, place)
+        numbers = self._values_of(items, _NUMBER, place)
+        if numbers:
+            return [self._write_picture(items, number) for number in numbers]
         least, most = schema.get("minItems", 0), schema.get("maxItems", math.inf)
-        if names and least <= len(names) <= most:
-            key, values = names
-            return [self.write(_pin(items, key, value), below) for value in values]
+        for key in _ZONE_NAMES:
+            names = self._values_of(items, key, place)
+            if names and least <= len(names) <= most:
+                return [self.write(_pin(items, key, name), below) for name in names]
         missing = self._count(least, most, place) - len(written)
         return written + [self.write(items, below) for _ in range(missing)]
 
-    def _zone_names(self, items: Schema, place: _Place) -> tuple[str, Sequence[Any]] | None:
-        """The property that names an item's zone, and the names that it may have, in their order."""
-        for key in _ZONE_NAMES:
-            if key in items.get("properties", {}):
-                name = self._resolve(items["properties"][key], place)
-                values = name.get("enum") or ([name["const"]] if "const" in name else None)
-                if values:
-                    return key, values
-        return None
+    def _write_picture(self, items: Schema, number: int) -> Any:
+        """The item of a numbered picture, as if it were the whole answer to a question about it alone."""
+        if not 1 <= number <= len(self._image_ids):
+            raise ValueError(f"the schema asks for picture {number}, and there are {len(self._image_ids)}")
+        alone = _Writer(self._root, self._image_ids[number - 1 : number])
+        return alone.write(_pin(items, _NUMBER, number), _Place())
+
+    def _values_of(self, items: Schema, key: str, place: _Place) -> Sequence[Any]:
+        """The values that an item's property may have, in their order; none where they are not listed."""
+        if key not in items.get("properties", {}):
+            return ()
+        found = self._resolve(items["properties"][key], place)
+        return found.get("enum") or ([found["const"]] if "const" in found else ())
 
     def _count(self, least: int, most: float, place: _Place) -> int:
         if place.name == "elements":

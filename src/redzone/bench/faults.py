@@ -25,6 +25,8 @@ class Fault(StrEnum):
     EMPTY = "empty"
     CUTOFF = "cutoff"
     SLOW_DOWN = "slow_down"
+    PACK_MISSING = "pack_missing"
+    PACK_DOUBLED = "pack_doubled"
     DEAD = "dead"
     IMAGE_HTTP500 = "image_http500"
     IMAGE_RESET = "image_reset"
@@ -39,6 +41,8 @@ IMAGE_SIDE = tuple(fault for fault in Fault if fault is Fault.DEAD or fault.star
 MODEL_SIDE = tuple(fault for fault in Fault if fault not in IMAGE_SIDE)
 # These hit a poster or a picture once and for all; the others hit one request, so that a retry may pass.
 PERMANENT = frozenset({Fault.DEAD, Fault.STALL_ALWAYS})
+# These need several pictures in one request: ALL leaves them out, else it would mean less without packs.
+PACKED = frozenset({Fault.PACK_MISSING, Fault.PACK_DOUBLED})
 ALL = "all"
 
 
@@ -55,13 +59,14 @@ def parse_fault(text: str) -> tuple[Fault, float]:
 
 def parse_faults(texts: Iterable[str]) -> dict[Fault, float]:
     """Read several `kind=share`; `all=0.05` spreads 5 % of the requests of each side evenly over its
-    kinds. A kind named twice, or named beside `all`, adds up. Raises SettingsInvalid."""
+    kinds but those of packs. A kind named twice, or named beside `all`, adds up. Raises SettingsInvalid."""
     shares: dict[Fault, float] = {}
     for text in texts:
         kind, _, share = text.partition("=")
         if kind.strip() == ALL:
             whole = _parse_share(text, share)
-            parts = [(fault, whole / len(side)) for side in (MODEL_SIDE, IMAGE_SIDE) for fault in side]
+            sides = [[fault for fault in side if fault not in PACKED] for side in (MODEL_SIDE, IMAGE_SIDE)]
+            parts = [(fault, whole / len(side)) for side in sides for fault in side]
         else:
             parts = [parse_fault(text)]
         for fault, part in parts:

@@ -50,16 +50,21 @@ def bad_request(message: str, code: str | None = None, param: str | None = None)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a request asks. `image_id` is the sha256 of the first picture's bytes, or of the prompt where
-    there is no picture; tokens are counted by the published rule."""
+    """What a request asks. `image_ids` are the sha256 of each picture's bytes, in their order; tokens are
+    counted by the published rule."""
 
     api: Api
     model: str
     prompt: str
-    image_id: str
+    image_ids: tuple[str, ...]
     schema: Mapping[str, Any] | None
     input_tokens: int
     max_output_tokens: int | None
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """What the answer is about: the pictures, or without any the prompt's sha256."""
+        return self.image_ids or (sha256(self.prompt.encode()).hexdigest(),)
 
     @property
     def reserved_tokens(self) -> int:
@@ -96,7 +101,7 @@ def read_request(api: Api, body: bytes) -> Asked:
         api=api,
         model=request["model"],
         prompt=prompt,
-        image_id=images[0][0] if images else sha256(prompt.encode()).hexdigest(),
+        image_ids=tuple(image for image, _, _ in images),
         schema=schema,
         input_tokens=tokens,
         max_output_tokens=limit if limit is not None else request.get("max_tokens"),

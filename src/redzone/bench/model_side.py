@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Any
 
 from redzone.bench.answers import answer_to, example_in
-from redzone.bench.chance import fraction
+from redzone.bench.chance import fraction, generator
 from redzone.bench.enforcement import Admitted, RateGate, Rejected, Scope
-from redzone.bench.faults import MODEL_SIDE, Fault, choose_fault
+from redzone.bench.faults import MODEL_SIDE, PACKED, PERMANENT, Fault, choose_fault
 from redzone.bench.model_replies import Said, rate_headers, retry_headers, write_answer
 from redzone.bench.model_requests import (
     CHARS_PER_TOKEN,
@@ -70,6 +72,7 @@ class ModelSide:
     def __init__(self, options: SimulatorOptions) -> None:
         self._options = options
         self._shares = {kind: share for kind, share in options.faults.items() if kind in MODEL_SIDE}
+        self._shares_alone = {kind: share for kind, share in self._shares.items() if kind not in PACKED}
         self._gate = RateGate(options.limits)
         self._seen: Counter[str] = Counter()
         self._answers = 0
@@ -94,10 +97,10 @@ class ModelSide:
             error = ApiError(429, "the account has no credit", "insufficient_quota", "insufficient_quota")
             return ModelPlan(Reply(429, error.body))
         asked = _read(api, request.body)
-        image = asked.image_id if isinstance(asked, Asked) else None
+        image, pictures = (asked.subjects[0], len(asked.image_ids)) if isinstance(asked, Asked) else (None, 0)
         verdict = self._gate.admit(asked.reserved_tokens if isinstance(asked, Asked) else 0, now_s)
         if isinstance(verdict, Rejected):
-            return ModelPlan(self._reject(verdict), image_sha256=image)
+            return ModelPlan(self._reject(verdict), image_sha256=image, pictures=pictures)
         if isinstance(asked, ApiError):
             return ModelPlan(Reply(asked.status, asked.body), admitted=verdict)
         return self._plan_answer(asked, verdict, wall_s)
@@ -114,13 +117,12 @@ class ModelSide:
         return replace(plan.reply, headers=[*plan.reply.headers, *rate_headers(self._gate.allowance(now_s))])
 
     def _plan_answer(self, asked: Asked, admitted: Admitted, wall_s: int) -> ModelPlan:
-        options, image = self._options, asked.image_id
+        image, pictures = asked.subjects[0], len(asked.image_ids)
         self._seen[image] += 1
         turn = self._seen[image]
-        fault = choose_fault(self._shares, options.seed, image, turn)
-        plan = ModelPlan(
-            Reply(200), self._latency_s(image, turn), fault, image_sha256=image, admitted=admitted
-        )
+        fault = self._fault(asked, turn)
+        delay_s = self._latency_s(image, turn) * pack_factor(pictures)
+        plan = ModelPlan(Reply(200), delay_s, fault, image_sha256=image, pictures=pictures, admitted=admitted)
         if fault in _ERRORS:
             error = ApiError(*_ERRORS[fault])
             hint = retry_headers(SLOW_DOWN_S) if fault is Fault.SLOW_DOWN else []
@@ -140,6 +142,12 @@ class ModelSide:
             plan, reply=Reply(200, body), input_tokens=asked.input_tokens, output_tokens=said.tokens
         )
 
+    def _fault(self, asked: Asked, turn: int) -> Fault | None:
+        """What hits a request: what hits any of its pictures for ever, else what hits its first one now."""
+        shares = self._shares if len(asked.image_ids) > 1 else self._shares_alone
+        hits = [choose_fault(shares, self._options.seed, subject, turn) for subject in asked.subjects]
+        return next((hit for hit in hits if hit in PERMANENT), hits[0])
+
     def _latency_s(self, image: str, turn: int) -> float:
         options = self._options
         if not options.latency_spread:
@@ -152,6 +160,12 @@ class ModelSide:
         message = f"rate limit reached: {limit} {rejected.scope} per minute"
         error = ApiError(429, message, rejected.scope, "rate_limit_exceeded")
         return Reply(429, error.body, headers=retry_headers(rejected.retry_after_s))
+
+
+def pack_factor(pictures: int) -> float:
+    """How much longer an answer about that many pictures takes than one about one. Half of the time of a
+    single answer is taken to be its output, of which there is one for each picture."""
+    return (1 + max(1, pictures)) / 2
 
 
 def _read(api: Api, body: bytes) -> Asked | ApiError:
@@ -167,7 +181,10 @@ def _say(asked: Asked, fault: Fault | None) -> Said:
         return Said(None, refusal=REFUSAL)
     if fault is Fault.EMPTY:
         return Said(None if asked.api is Api.RESPONSES else "")
-    text = json.dumps(answer_to(asked.schema or example_in(asked.prompt) or _NO_SCHEMA, asked.image_id))
+    answer = answer_to(asked.schema or example_in(asked.prompt) or _NO_SCHEMA, *asked.subjects)
+    if fault in PACKED:
+        _mix_up(answer, fault, asked.image_ids)
+    text = json.dumps(answer)
     if fault is Fault.BROKEN_ANSWER:
         return Said(text[:-1] + ',"')
     if fault is Fault.CUTOFF:
@@ -175,3 +192,15 @@ def _say(asked: Asked, fault: Fault | None) -> Said:
     if asked.max_output_tokens and count_tokens(text) > asked.max_output_tokens:
         return Said(text[: asked.max_output_tokens * CHARS_PER_TOKEN], cut=True)
     return Said(text)
+
+
+def _mix_up(answer: Any, fault: Fault, image_ids: Sequence[str]) -> None:
+    """Leave one numbered picture out, or tell it under another one's number, so that this one is there twice
+    with two verdicts and nobody can say which is its own."""
+    match answer:
+        case {"pictures": [_, _, *_] as entries}:
+            lost, doubled = generator("pack", *image_ids).sample(range(len(entries)), 2)
+            if fault is Fault.PACK_DOUBLED:
+                entries[lost]["picture"] = entries[doubled]["picture"]
+            else:
+                del entries[lost]

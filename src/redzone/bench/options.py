@@ -16,8 +16,9 @@ TINY = "tiny"
 class SimulatorOptions:
     """Limits, latency and faults of a simulator. Raises SettingsInvalid for impossible fault shares.
 
-    `latency_s` is the model's median; `latency_spread` the sigma of its logarithm, so that 0.5 puts one
-    answer in twenty beyond 2.3 times the median. `rpm` and `tpm` are per minute, None is no limit;
+    `latency_s` is the model's median for one picture, N in a request take (1 + N) / 2 times as long;
+    `latency_spread` the sigma of its logarithm, so that 0.5 puts one answer in twenty beyond 2.3 times the
+    median. `rpm` and `tpm` are per minute, None is no limit;
     without `announce` no x-ratelimit header is sent (a 429 keeps its retry-after). `faults` maps kinds to
     shares of the requests. Without `responses_api` /v1/responses is not there. `poster_size` is
     (width, height), px, and `poster_grain` the share of noise in them: 0.1 makes a JPEG of 1000x1500 some

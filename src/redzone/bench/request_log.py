@@ -25,6 +25,7 @@ class Plan:
     fault: Fault | None = None
     poster: int | None = None
     image_sha256: str | None = None
+    pictures: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
 
@@ -34,7 +35,8 @@ class RequestRecord:
     """One request. `at_s` is the loop's time at which its last byte had arrived, the instant that the
     rate limit looked at. `status` is None while no answer went out: pending, stalled, reset, or the
     client left. `sent_bytes` is the length of the body that went out, of the part that a fault cut off, too.
-    Tokens are those that the answer reports; a rejected or broken request has none."""
+    `pictures` are shown to the model, `image_sha256` is the first one's. Tokens are those that the answer
+    reports; a rejected or broken request has none."""
 
     at_s: float
     wall: datetime
@@ -45,6 +47,7 @@ class RequestRecord:
     fault: Fault | None = None
     poster: int | None = None
     image_sha256: str | None = None
+    pictures: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     sent_bytes: int = 0

@@ -161,6 +161,7 @@ def _record(request: Request, plan: Plan, at_s: float, wall: datetime) -> Reques
         fault=plan.fault,
         poster=plan.poster,
         image_sha256=plan.image_sha256,
+        pictures=plan.pictures,
         input_tokens=plan.input_tokens,
         output_tokens=plan.output_tokens,
     )

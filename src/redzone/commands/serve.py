@@ -50,7 +50,9 @@ def serve(  # noqa: PLR0913 - Typer reads an option from each argument
     image_latency: Annotated[float, typer.Option(min=0, help="Latency of posters, seconds.")] = 0.0,
     fault: Annotated[
         list[str] | None,
-        typer.Option(help=f"kind=share, again and again; all=0.05 for all. Kinds: {', '.join(Fault)}."),
+        typer.Option(
+            help=f"kind=share, again and again; all=0.05 for all but pack_*. Kinds: {', '.join(Fault)}."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Chooses whom the faults hit.")] = 0,
     announce: Annotated[bool, typer.Option(help="Send x-ratelimit headers.")] = True,
