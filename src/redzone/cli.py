@@ -108,6 +108,9 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
             metavar="PRESET|NAME=x,y,w,h", help="Zone to judge, in fractions. Again for more. [default: red]"
         ),
     ] = None,
+    pack: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=16, help="Posters in one request. [default: 1]")
+    ] = None,
     view: Annotated[
         str | None, typer.Option(metavar="crop|poster", help="What the model sees first.")
     ] = None,
@@ -178,6 +181,7 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
         "requests_per_min": rpm,
         "tokens_per_min": tpm,
         "zones": tuple(zone) if zone else None,
+        "pack": pack,
         "view": view,
         "deadline_s": deadline,
         "max_cost_usd": max_cost,

@@ -54,6 +54,7 @@ class Basis:
     price: Price | None
     workers: int | None
     max_workers: int
+    pack: int = 1
 
 
 async def forecast(rows: Iterator[Row], cache: Cache, basis: Basis) -> Forecast:
@@ -97,19 +98,21 @@ def _file_sha256(image: str) -> str | None:
 
 def _reckon(total: int, bad: int, duplicates: int, cached: int, basis: Basis) -> Forecast:
     settings, model = basis.settings, basis.model
-    requests = total - bad - duplicates - cached
+    asked = total - bad - duplicates - cached
+    pack = min(basis.pack, max(1, asked))
+    requests = -(-asked // pack)
     kind = settings.view if settings.view in model.views else model.views[0]
     width, height = framing.view_size(*ASSUMED_POSTER_PX, basis.zones, kind)
     question = Question(View(kind, b"", width, height), basis.zones, Wording.FULL, basis.model_name)
-    each = model.estimate(question)
+    each = model.estimate(*[question] * pack)
     expected = Tokens(
         input=requests * each.input_tokens,
-        output=requests * min(each.output_tokens, EXPECTED_OUTPUT_TOKENS * len(basis.zones)),
+        output=requests * min(each.output_tokens, EXPECTED_OUTPUT_TOKENS * len(basis.zones) * pack),
     )
     most = Tokens(input=expected.input, output=requests * each.output_tokens)
-    times = {"workers": requests * GUESSED_WORKING_S / _workers(basis)}
+    times = {"workers": asked * GUESSED_WORKING_S / _workers(basis)}
     if not model.paid:
-        times = {"processor": requests * LOCAL_S_PER_POSTER / max(1, basis.max_workers - 2)}
+        times = {"processor": asked * LOCAL_S_PER_POSTER / max(1, basis.max_workers - 2)}
     if settings.requests_per_min:
         times["requests per minute"] = max(0, requests - 1) / settings.requests_per_min * 60
     if settings.tokens_per_min:
@@ -132,5 +135,5 @@ def _reckon(total: int, bad: int, duplicates: int, cached: int, basis: Basis) ->
 
 def _workers(basis: Basis) -> int:
     return basis.workers or workers_needed(
-        basis.settings.requests_per_min, GUESSED_WORKING_S, basis.max_workers
+        basis.settings.requests_per_min, GUESSED_WORKING_S, basis.max_workers, basis.pack
     )

@@ -1,13 +1,14 @@
 """Which attempt comes next: a pure function of the attempts so far.
 
-The rungs: the same question again after a transient fault; a simpler question after an unreadable answer;
-the whole poster instead of the crop after a refusal or an unsure answer; then the fallback model.
+The rungs: the same question again after a transient fault; alone what was asked about in a pack; a simpler
+question after an unreadable answer; the whole poster instead of the crop after a refusal or an unsure answer;
+then the fallback model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from redzone.errors import ErrorCode, ModelFault, Retry
 from redzone.models import ViewKind, Wording
@@ -20,17 +21,19 @@ BACKOFF_MOST_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request to make: what to show, how to ask, whom, and after how many seconds."""
+    """One request to make: what to show, how to ask, whom, and after how many seconds. `packed`: together
+    with the questions of other posters."""
 
     view: ViewKind
     wording: Wording
     model: str
     delay_s: float = 0.0
+    packed: bool = False
 
     @property
     def strategy(self) -> str:
-        """The rung's name in an outcome, such as `crop/full`."""
-        return f"{self.view}/{self.wording}"
+        """The rung's name in an outcome, such as `crop/full` or `crop/full/packed`."""
+        return f"{self.view}/{self.wording}{'/packed' if self.packed else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +53,20 @@ class GiveUp:
 class LadderOptions:
     """The views in the order in which they are tried, the models likewise, and the most attempts.
 
-    Attempts that the rate limit rejected do not count towards `max_attempts`.
+    Attempts that the rate limit rejected do not count towards `max_attempts`. With `packed` a poster is asked
+    about together with others first; after any fault of that which does not pass, it is asked about alone.
     """
 
     views: tuple[ViewKind, ...]
     models: tuple[str, ...]
     max_attempts: int = 6
+    packed: bool = False
 
 
 def next_attempt(history: Sequence[Tried], options: LadderOptions, jitter: float) -> Attempt | GiveUp:
     """The next rung. `jitter` is a random number in 0..1 that spreads the back-off (full jitter)."""
     if not history:
-        return Attempt(options.views[0], Wording.FULL, options.models[0])
+        return Attempt(options.views[0], Wording.FULL, options.models[0], packed=options.packed)
     last = history[-1]
     counted = sum(1 for tried in history if not _rate_limited(tried))
     if counted >= options.max_attempts or len(history) - counted > RATE_LIMIT_REPEATS:
@@ -73,6 +78,8 @@ def next_attempt(history: Sequence[Tried], options: LadderOptions, jitter: float
         if repeats <= TRANSIENT_REPEATS:
             return _again(last.attempt, jitter * min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2.0 ** (repeats - 1)))
         return _fallback(last.attempt, options)
+    if last.fault is not None and last.attempt.packed:
+        return replace(last.attempt, packed=False, delay_s=0.0)
     if last.fault is not None and last.fault.code in (ErrorCode.MODEL_UNREADABLE, ErrorCode.MODEL_REJECTED):
         if last.attempt.wording is Wording.FULL:
             return Attempt(last.attempt.view, Wording.SIMPLE, last.attempt.model)
@@ -85,7 +92,7 @@ def _rate_limited(tried: Tried) -> bool:
 
 
 def _again(attempt: Attempt, delay_s: float) -> Attempt:
-    return Attempt(attempt.view, attempt.wording, attempt.model, delay_s)
+    return replace(attempt, delay_s=delay_s)
 
 
 def _same_in_a_row(history: Sequence[Tried]) -> int:

@@ -42,6 +42,7 @@ from redzone.wiring import (
     choose_provider,
     ensure_usable,
     open_cache,
+    pack_of,
     prices,
     vision_model,
     worker_bounds,
@@ -163,6 +164,7 @@ async def _forecast(
             price=prices(settings, provider).get(provider.model),
             workers=workers,
             max_workers=most,
+            pack=pack_of(settings, provider),
         )
         return await forecast(inputs.rows(), cache, basis)
     finally:

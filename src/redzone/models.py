@@ -162,6 +162,15 @@ class Tokens(Frozen):
     def __add__(self, other: Tokens) -> Tokens:
         return Tokens(input=self.input + other.input, output=self.output + other.output)
 
+    def split(self, parts: int) -> tuple[Tokens, ...]:
+        """As many shares, as even as whole tokens can be; together they are all of them."""
+        if parts == 1:
+            return (self,)
+        return tuple(
+            Tokens(input=(self.input + part) // parts, output=(self.output + part) // parts)
+            for part in range(parts)
+        )
+
 
 class Timing(Frozen):
     """Where a poster's time went, seconds. `wait_s` is the wait for the rate limit."""

@@ -18,21 +18,21 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from random import Random
 
+from redzone.asking import Asking, AskingParts, InHand
 from redzone.cache import Asked, Cache, KnownUrl, Remembered
 from redzone.clock import Clock
 from redzone.crew import RowFeed, workers_needed
-from redzone.errors import DeadlineFault, ErrorCode, InputFault, ModelFault, PosterFault, Retry, RunStopped
+from redzone.errors import DeadlineFault, ErrorCode, InputFault, ModelFault, PosterFault, RunStopped
 from redzone.fetching import Fetched, Fetcher, NotModified, Part, Validators
 from redzone.framing import FramingOptions, frame, frame_at_once, frame_start
 from redzone.ladder import Attempt, LadderOptions, Tried, next_attempt
-from redzone.limiter import Drained, Limiter, Permit
+from redzone.limiter import Drained, Limiter
 from redzone.metrics import Metrics, Stage
 from redzone.models import (
     BadRow,
     Outcome,
     Poster,
     Question,
-    Reply,
     Row,
     Source,
     Status,
@@ -42,14 +42,13 @@ from redzone.models import (
 )
 from redzone.monitor import Monitor
 from redzone.outcomes import Judgement, Ledger, faulted, judged
-from redzone.runs.checkpoint import render_intent, render_outcome
+from redzone.runs.checkpoint import render_outcome
 from redzone.runs.journal import Recorder
 from redzone.safeguards import Breaker, Budget, WorkingTime
 from redzone.vision.interface import VisionModel
 
 log = logging.getLogger(__name__)
 STAFF_EVERY_S = 1.0
-NO_ANSWER = (ErrorCode.MODEL_TIMEOUT, ErrorCode.MODEL_UNAVAILABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,7 @@ class Options:
     max_workers: int
     deadline_s: float
     framing: FramingOptions
+    pack: int = 1
     partial_download: bool = False
 
 
@@ -86,15 +86,6 @@ class Parts:
 
 
 @dataclass(slots=True)
-class _InHand:
-    """One poster in hand: whose, what it has taken so far, and its deadline."""
-
-    worker: int
-    ledger: Ledger
-    time: WorkingTime
-
-
-@dataclass(slots=True)
 class _Picture:
     """A poster's image, or its beginning, and the views made of it. Equal pictures have one `sha256`: of the
     whole file, or the fingerprint of the view that its beginning gave."""
@@ -111,6 +102,7 @@ class Pipeline:
     def __init__(self, parts: Parts, options: Options) -> None:
         self._parts = parts
         self._options = options
+        self._asking = Asking(_asking_parts(parts), options.pack)
         self._flights: dict[str, asyncio.Future[Judgement | PosterFault | None]] = {}
         self._given_up_on_stop: set[asyncio.Timeout] = set()
         self._workers: set[int] = set()
@@ -174,7 +166,7 @@ class Pipeline:
         """What is recorded for a row. Whatever goes wrong with one poster is its own error."""
         parts = self._parts
         time = WorkingTime(self._options.deadline_s, parts.clock)
-        hand = _InHand(worker, Ledger(row, parts.clock.monotonic()), time)
+        hand = InHand(worker, Ledger(row, parts.clock.monotonic()), time)
         if isinstance(row, BadRow):
             return self._faulted(hand, InputFault(row.reason))
         try:
@@ -193,7 +185,7 @@ class Pipeline:
             log.exception("row %d: unexpected error", row.row)
             return self._faulted(hand, PosterFault(ErrorCode.INTERNAL, f"{type(error).__name__}: {error}"))
 
-    async def _judge(self, hand: _InHand, poster: Poster) -> Judgement:
+    async def _judge(self, hand: InHand, poster: Poster) -> Judgement:
         """From the image's address to a judgement; equal pictures in flight are asked about once."""
         picture = await self._picture(hand, poster)
         if isinstance(picture, Judgement):
@@ -222,7 +214,7 @@ class Pipeline:
             del self._flights[key]
             flight.set_result(result)  # None: the leader was interrupted, a twin takes over
 
-    async def _picture(self, hand: _InHand, poster: Poster) -> _Picture | Judgement:
+    async def _picture(self, hand: InHand, poster: Poster) -> _Picture | Judgement:
         """The picture, or the judgement where the server says that a judged picture has not changed."""
         cache, fetcher = self._parts.cache, self._parts.fetcher
         known = await cache.known_url(poster.image)
@@ -242,7 +234,7 @@ class Pipeline:
             await cache.remember_url(poster.image, told)
         return picture
 
-    async def _recognised(self, hand: _InHand, image: str, got: Fetched | Part) -> _Picture:
+    async def _recognised(self, hand: InHand, image: str, got: Fetched | Part) -> _Picture:
         """By the whole file; by the first view where the beginning of the file shows it."""
         if isinstance(got, Part):
             kind = self._options.ladder.views[0]
@@ -255,12 +247,12 @@ class Pipeline:
             got = await self._rest(hand, image, got)
         return _Picture(image, got, got.sha256, {})
 
-    async def _rest(self, hand: _InHand, image: str, part: Part) -> Fetched:
+    async def _rest(self, hand: InHand, image: str, part: Part) -> Fetched:
         async with self._downloading(hand):
             return await self._parts.fetcher.fetch_rest(image, part)
 
     @asynccontextmanager
-    async def _downloading(self, hand: _InHand) -> AsyncIterator[None]:
+    async def _downloading(self, hand: InHand) -> AsyncIterator[None]:
         """A turn at the image server, and its time on the ledger; given up when the run stops."""
         with hand.time.paused():
             await self._parts.fetcher.turn()
@@ -292,7 +284,7 @@ class Pipeline:
             key, Remembered(verdicts, strategy, model, self._options.run_id, models)
         )
 
-    async def _ask(self, hand: _InHand, picture: _Picture) -> Judgement:
+    async def _ask(self, hand: InHand, picture: _Picture) -> Judgement:
         """Climb the ladder until an answer is sure. Raises the last fault where no answer is readable."""
         history: list[Tried] = []
         best: Judgement | None = None
@@ -304,7 +296,7 @@ class Pipeline:
                     await parts.clock.sleep(step.delay_s)
             view = await self._view(hand, picture, step.view)
             question = Question(view, self._options.zones, step.wording, step.model)
-            reply = await self._attempt(hand, question)
+            reply = await self._asking.ask(hand, question, packed=step.packed)
             if isinstance(reply.result, ModelFault):
                 history.append(Tried(step, reply.result))
                 continue
@@ -320,7 +312,7 @@ class Pipeline:
         assert fault is not None  # noqa: S101  without verdicts every attempt has a fault
         raise fault
 
-    async def _view(self, hand: _InHand, picture: _Picture, kind: ViewKind) -> View:
+    async def _view(self, hand: InHand, picture: _Picture, kind: ViewKind) -> View:
         """A view of the picture, made once, of the whole file: what of it is missing is fetched first."""
         if kind not in picture.views:
             if isinstance(picture.file, Part):
@@ -330,45 +322,6 @@ class Pipeline:
             view = frame_at_once(*how)
             picture.views[kind] = view if view is not None else await asyncio.to_thread(frame, *how)
         return picture.views[kind]
-
-    async def _attempt(self, hand: _InHand, question: Question) -> Reply:
-        """One request: money set aside, a turn at the limit, the intent on disk, then the model."""
-        parts = self._parts
-        estimate = parts.model.estimate(question)
-        parts.metrics.stage(hand.worker, Stage.WAIT)
-        waiting_s = parts.clock.monotonic()
-        with hand.time.paused():
-            await parts.budget.reserve(estimate.cost_usd)
-            try:
-                permit = await parts.limiter.acquire(estimate.tokens)
-                if parts.model.paid:
-                    row, now = hand.ledger.row.row, parts.clock.now()
-                    await parts.recorder.commit(render_intent(row, question.model, now, estimate.cost_usd))
-            except BaseException:
-                await parts.budget.settle(estimate.cost_usd, 0.0)
-                raise
-        asking_s = parts.clock.monotonic()
-        hand.ledger.wait_s += asking_s - waiting_s
-        hand.ledger.attempts += 1
-        parts.metrics.requests += 1
-        parts.metrics.stage(hand.worker, Stage.MODEL)
-        reply: Reply | None = None
-        charged_usd = estimate.cost_usd  # until it is known: a lost answer may have been charged
-        try:
-            reply = await parts.model.ask(question)
-            if not (isinstance(reply.result, ModelFault) and reply.result.may_be_charged):
-                charged_usd = parts.model.cost_usd(reply)
-        except RunStopped:
-            charged_usd = 0.0
-            raise
-        finally:
-            hand.ledger.model_s += parts.clock.monotonic() - asking_s
-            hand.ledger.cost_usd += charged_usd
-            self._tell_limiter(permit, reply)
-            await parts.budget.settle(estimate.cost_usd, charged_usd)
-        hand.ledger.tokens += reply.tokens
-        self._tell_breaker(reply)
-        return reply
 
     @asynccontextmanager
     async def _unless_stopped(self) -> AsyncIterator[None]:
@@ -387,28 +340,7 @@ class Pipeline:
         finally:
             self._given_up_on_stop.discard(scope)
 
-    def _tell_limiter(self, permit: Permit, reply: Reply | None) -> None:
-        """What the server said about its limits; a lost answer says nothing."""
-        limiter = self._parts.limiter
-        fault = reply.result if reply is not None and isinstance(reply.result, ModelFault) else None
-        if fault is not None and fault.retry is Retry.RATE_LIMIT:
-            assert reply is not None  # noqa: S101  the fault came with it
-            limiter.rejected(permit, fault.retry_after_s, reply.allowance)
-        elif reply is None or (reply.allowance is None and fault is not None and fault.code in NO_ANSWER):
-            limiter.failed(permit)
-        else:
-            used = reply.tokens.input + reply.tokens.output
-            limiter.observe(permit, reply.allowance, used or None)
-
-    def _tell_breaker(self, reply: Reply) -> None:
-        """Raises BreakerOpen when nothing but faults has come back for a while."""
-        if isinstance(reply.result, ModelFault):
-            rate_limited = reply.result.retry is Retry.RATE_LIMIT
-            self._parts.breaker.failed(reply.result.message, rate_limited=rate_limited)
-        else:
-            self._parts.breaker.succeeded()
-
-    def _faulted(self, hand: _InHand, fault: PosterFault) -> Outcome:
+    def _faulted(self, hand: InHand, fault: PosterFault) -> Outcome:
         return faulted(hand.ledger, fault, self._parts.clock.monotonic(), self._parts.clock.now())
 
     async def _record(self, outcome: Outcome, worker: int) -> None:
@@ -419,4 +351,17 @@ class Pipeline:
 
     def _auto_workers(self) -> int:
         rate_per_min = self._parts.limiter.state().pace_per_min
-        return workers_needed(rate_per_min, self._parts.metrics.working_s, self._options.max_workers)
+        most, pack = self._options.max_workers, self._options.pack
+        return workers_needed(rate_per_min, self._parts.metrics.working_s, most, pack)
+
+
+def _asking_parts(parts: Parts) -> AskingParts:
+    return AskingParts(
+        model=parts.model,
+        limiter=parts.limiter,
+        recorder=parts.recorder,
+        metrics=parts.metrics,
+        budget=parts.budget,
+        breaker=parts.breaker,
+        clock=parts.clock,
+    )

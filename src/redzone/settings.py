@@ -166,6 +166,14 @@ class Settings(BaseSettings):
         description="The run stops before its cost, requests in flight included, can exceed this.",
     )
     # judging
+    pack: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        validation_alias=_names("pack"),
+        description="Posters asked about in one request. More than 1 passes a limit of requests per minute; "
+        "measure the accuracy with your own labels before you trust it.",
+    )
     zones: tuple[str, ...] = Field(
         default=("red",),
         validation_alias=_names("zones"),

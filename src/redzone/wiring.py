@@ -35,6 +35,7 @@ from redzone.vision.prices import Price, price_of
 from redzone.zones import parse_zone
 
 CACHE_NAME = "cache.sqlite"
+MOST_WORKERS = 2000
 LOCAL_SPARE_WORKERS = 2  # while the processors judge, these fetch
 
 
@@ -142,14 +143,23 @@ def ladder_options(settings: Settings, model: VisionModel, provider: Provider) -
     views = model.views
     if settings.view in views:
         views = views[views.index(settings.view) :]
-    return LadderOptions(views, models(settings, provider), settings.max_attempts)
+    packed = pack_of(settings, provider) > 1
+    return LadderOptions(views, models(settings, provider), settings.max_attempts, packed)
+
+
+def pack_of(settings: Settings, provider: Provider) -> int:
+    """How many posters are asked about in one request; the local model knows no requests."""
+    return settings.pack if provider.name == "openai" else 1
 
 
 def asked(settings: Settings, zones: tuple[Zone, ...], model: VisionModel, provider: Provider) -> Asked:
     """What a cached verdict must agree with."""
     name = f"{provider.name} {settings.openai_base_url}" if settings.openai_base_url else provider.name
     view = settings.view if settings.view in model.views else ViewKind.PIXELS
-    return Asked(zones, view, framing.FRAMING_VERSION, model.prompt_version, name, provider.model)
+    pack = pack_of(settings, provider)
+    # beside other pictures the same picture may be judged otherwise
+    prompt = f"{model.prompt_version} pack {pack}" if pack > 1 else model.prompt_version
+    return Asked(zones, view, framing.FRAMING_VERSION, prompt, name, provider.model)
 
 
 def open_cache(settings: Settings, home: Path, folder: Path | None = None) -> Cache:
@@ -166,7 +176,7 @@ def worker_bounds(settings: Settings, provider: Provider) -> tuple[int | None, i
     if provider.name == "local":
         workers = (os.cpu_count() or 1) + LOCAL_SPARE_WORKERS
         return workers, workers
-    return None, settings.max_workers
+    return None, min(MOST_WORKERS, settings.max_workers * settings.pack)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +199,8 @@ async def assemble(
     recorder after the crew, so that answers which are paid for reach the disk."""
     settings, clock, random = job.settings, LoopClock(), Random()  # noqa: S311  jitter
     workers, most = worker_bounds(settings, job.provider)
+    pack = pack_of(settings, job.provider)
+    connections = -(-most // pack)
     metrics = Metrics(clock, job.rows, _facts(settings, job.provider))
     limits = Limits(
         settings.requests_per_min,
@@ -197,8 +209,8 @@ async def assemble(
         probe=job.provider.name != "local",
     )
     async with (
-        _model_and_cache(job, most, notice) as (model, cache),
-        Fetcher(_fetch_options(settings, most), clock, random) as fetcher,
+        _model_and_cache(job, connections, notice) as (model, cache),
+        Fetcher(_fetch_options(settings, connections), clock, random) as fetcher,
         Recorder(journal) as recorder,
         aiofiles.open(job.folder.metrics_path, "a", encoding="utf-8") as metrics_file,
     ):
@@ -230,6 +242,7 @@ async def assemble(
             min_confidence_pct=settings.min_confidence_pct,
             workers=workers,
             max_workers=most,
+            pack=pack,
             deadline_s=settings.deadline_s,
             framing=framing.FramingOptions(max_pixels=settings.max_image_pixels),
             # the other views are of the whole poster

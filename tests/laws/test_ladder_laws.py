@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given
@@ -31,6 +32,7 @@ ladders = st.builds(
     views=st.sampled_from(VIEWS),
     models=st.sampled_from([("a",), ("a", "b"), ("a", "b", "c")]),
     max_attempts=st.integers(1, 20) | st.just(WIDE_ENOUGH),
+    packed=st.booleans(),
 )
 
 
@@ -140,3 +142,19 @@ def test_the_ladder_is_a_pure_function(
         if isinstance(step, GiveUp):
             return
         history.append(Tried(step, result))
+
+
+@given(climbs())
+def test_only_the_first_rung_is_packed_and_only_while_faults_pass(
+    climb: tuple[LadderOptions, list[Tried]],
+) -> None:
+    """What is wrong with a packed answer may be another picture's doing: so the poster is asked about
+    alone, in the same way, before anything else is tried."""
+    options, history = climb
+    assert history[0].attempt.packed == options.packed
+    for before, after in pairwise(history):
+        passing = before.fault is not None and before.fault.retry is not Retry.NO
+        if not before.attempt.packed:
+            assert not after.attempt.packed
+        elif before.fault is not None and not passing:
+            assert after.attempt == replace(before.attempt, packed=False, delay_s=0.0)

@@ -417,7 +417,7 @@ async def test_retry_after_is_read_in_milliseconds_or_seconds(
 def test_what_is_sent_is_not_kept_and_is_bounded(wording: Wording) -> None:
     """store=False, the picture inline, max_output_tokens, and a strict schema with the full question."""
     asked = question(wording)
-    body = json.loads(request_bytes(Api.RESPONSES, asked, 123))
+    body = json.loads(request_bytes(Api.RESPONSES, (asked,), 123))
     assert (body["store"], body["max_output_tokens"], body["model"]) == (False, 123, "gpt-6-luna")
     assert ("text" in body) == (wording is Wording.FULL)
     if wording is Wording.FULL:
@@ -436,7 +436,7 @@ def test_what_is_sent_is_not_kept_and_is_bounded(wording: Wording) -> None:
 def test_chat_is_asked_the_same() -> None:
     """The same words, schema and picture in the other API's places."""
     asked = question()
-    body = json.loads(request_bytes(Api.CHAT, asked, 123))
+    body = json.loads(request_bytes(Api.CHAT, (asked,), 123))
     text, picture = body["messages"][0]["content"]
     assert (body["model"], body["max_tokens"]) == ("gpt-6-luna", 123)
     assert text["text"] == prompts.instruction(asked)

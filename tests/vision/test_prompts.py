@@ -14,13 +14,21 @@ from hypothesis import strategies as st
 from redzone.bench.model_requests import check_strict
 from redzone.models import ElementKind, Question, View, ViewKind, Wording, Zone, ZoneVerdict
 from redzone.vision import prompts
-from redzone.vision.prompts import AnswerUnreadable, answer_schema, instruction, parse_answer
+from redzone.vision.prompts import (
+    AnswerUnreadable,
+    answer_schema,
+    heading,
+    instruction,
+    parse_answer,
+    parse_packed,
+)
 
 RED = Zone(name="red", x=0.0, y=0.0, w=0.6, h=0.1)
 LOGO = Zone(name="logo", x=0.0, y=0.9, w=1.0, h=0.1)
 
-# What is asked under each version. A changed text needs a new version: cached verdicts are kept by it.
-ASKED_UNDER = {"1": "6774eee5a48bbd6a"}
+# What is asked under each version, of one picture and of a pack. A changed text needs a new version:
+# cached verdicts are kept by it.
+ASKED_UNDER = {"1": ("6774eee5a48bbd6a", "606535a04d723ec6")}
 
 
 def question(wording: Wording = Wording.FULL, *zones: Zone, kind: ViewKind = ViewKind.CROP) -> Question:
@@ -49,8 +57,15 @@ def test_the_version_changes_with_the_text() -> None:
         for kind in (ViewKind.CROP, ViewKind.POSTER)
     ]
     said.append(json.dumps(answer_schema((RED, LOGO)), sort_keys=True))
-    digest = hashlib.sha256("\0".join(said).encode()).hexdigest()[:16]
-    assert ASKED_UNDER.get(prompts.VERSION) == digest, "raise prompts.VERSION and write its digest down here"
+    packed = [
+        instruction(question(Wording.FULL, RED, LOGO, kind=kind), 4)
+        for kind in (ViewKind.CROP, ViewKind.POSTER)
+    ]
+    packed += [json.dumps(answer_schema((RED, LOGO), 4), sort_keys=True), heading(4)]
+    digests = tuple(hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16] for texts in (said, packed))
+    assert ASKED_UNDER.get(prompts.VERSION) == digests, (
+        "raise prompts.VERSION and write its digests down here"
+    )
 
 
 @pytest.mark.parametrize("wording", Wording)
@@ -227,3 +242,64 @@ def test_a_written_answer_is_read_back(said: list[tuple[bool, int, str, list[Ele
             "justification": reply["justification"],
         }
         assert [{"kind": e.kind, "label": e.label} for e in verdict.elements] == reply["elements"]
+
+
+def packed(*entries: tuple[object, dict[str, Any]]) -> str:
+    """An answer about several pictures, as (number, zone) pairs."""
+    return json.dumps({"pictures": [{"picture": number, "zones": [zone]} for number, zone in entries]})
+
+
+def test_a_pack_is_answered_picture_by_picture() -> None:
+    """Each under its number, in whatever order they come."""
+    free = zone_reply(elements=[], contains_key_elements=False)
+    found = parse_packed(packed((3, free), (1, zone_reply()), (2, free)), [question()] * 3)
+    assert [f[0].contains_key_elements for f in found if isinstance(f, tuple)] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("entries", "reason"),
+    [
+        ([(1, zone_reply())], "picture 2 is missing"),
+        (
+            [(1, zone_reply()), (2, zone_reply()), (2, zone_reply(confidence_pct=50))],
+            "picture 2 came 2 times",
+        ),
+        ([(1, zone_reply()), ("2", zone_reply())], "picture 2 is missing"),
+        ([(1, zone_reply()), (True, zone_reply()), (7, zone_reply())], "picture 2 is missing"),
+        ([(1, zone_reply()), (2, zone_reply(zone="logo"))], "asked about red, answered logo"),
+        ([(1, zone_reply()), (2, zone_reply(confidence_pct=400))], "confidence_pct"),
+        ([(1, zone_reply()), (2, zone_reply(contains_key_elements=False))], "called free"),
+    ],
+)
+def test_a_bad_entry_spoils_no_other(entries: list[tuple[object, dict[str, Any]]], reason: str) -> None:
+    """A number that is missing or doubled, or an entry that does not fit, is that picture's trouble alone."""
+    first, second = parse_packed(packed(*entries), [question()] * 2)
+    assert isinstance(first, tuple)
+    assert isinstance(second, AnswerUnreadable)
+    assert reason in str(second)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"pictures": 3}', '{"pictures": [1, 2]}', packed()[:-2]])
+def test_a_pack_without_entries_is_unreadable(text: str) -> None:
+    with pytest.raises(AnswerUnreadable):
+        parse_packed(text, [question()] * 2)
+
+
+@given(st.permutations(range(1, 9)), st.lists(st.booleans(), min_size=8, max_size=8))
+def test_verdicts_follow_the_numbers(order: list[int], fails: list[bool]) -> None:
+    """However the model sorts them, no picture gets another one's verdict."""
+    replies = {
+        number: zone_reply(justification=str(number))
+        if fails[number - 1]
+        else zone_reply(justification=str(number), elements=[], contains_key_elements=False)
+        for number in order
+    }
+    found = parse_packed(packed(*((n, replies[n]) for n in order)), [question()] * 8)
+    told = [(f[0].justification, f[0].contains_key_elements) for f in found if isinstance(f, tuple)]
+    assert told == [(str(number), fails[number - 1]) for number in range(1, 9)]
+
+
+def test_the_schema_of_a_pack_is_strict_and_numbers_the_pictures() -> None:
+    schema = answer_schema((RED,), 3)
+    check_strict(schema, "schema")
+    assert schema["$defs"]["_PictureReply"]["properties"]["picture"]["enum"] == [1, 2, 3]

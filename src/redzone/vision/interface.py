@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,12 +37,16 @@ class VisionModel(Protocol):
     prompt_version: str
     """Changes whenever the same picture may be answered differently; part of the cache key."""
 
-    def estimate(self, question: Question) -> Estimate:
-        """What asking would take at most."""
+    def estimate(self, *questions: Question) -> Estimate:
+        """What asking them in one request would take at most."""
 
     async def ask(self, question: Question) -> Reply:
         """One attempt, one request. A failed attempt is a value; RunStopped means that every further
         attempt would fail too."""
+
+    async def ask_together(self, questions: Sequence[Question]) -> tuple[Reply, ...]:
+        """One request about the pictures of several posters, which are asked about alike (zones, kind of
+        view, wording, model); a reply to each, in their order. With one it is `ask`."""
 
     def cost_usd(self, reply: Reply) -> float:
         """What an attempt cost by the tokens that the provider reported."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -27,7 +27,7 @@ from redzone.errors import (
 from redzone.models import Question, Reply, Source, Tokens, ViewKind
 from redzone.vision import prompts
 from redzone.vision.interface import Estimate
-from redzone.vision.openai_wire import Api, read_reply, request_bytes
+from redzone.vision.openai_wire import Api, read_replies, request_bytes
 from redzone.vision.prices import Price, image_tokens
 from redzone.vision.rate_headers import read_allowance, retry_after_s
 
@@ -79,15 +79,16 @@ class OpenAIVision:
         self._extensions = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), options.timeout_s)}
         self._pool = _pool(options, self._urls[Api.RESPONSES])
 
-    def estimate(self, question: Question) -> Estimate:
-        """An upper bound: the picture by the published rule, the text by its length, the whole reserve."""
-        chars = prompts.length(question.view.kind, question.zones, question.wording)
-        picture = image_tokens(question.model, question.view.width, question.view.height)
+    def estimate(self, *questions: Question) -> Estimate:
+        """An upper bound: pictures by the published rule, the text by its length, the whole reserve."""
+        first, count = questions[0], len(questions)
+        chars = prompts.length(first.view.kind, first.zones, first.wording, count)
+        pictures = sum(image_tokens(each.model, each.view.width, each.view.height) for each in questions)
         tokens = Tokens(
-            input=picture + math.ceil(chars / CHARS_PER_TOKEN) + REQUEST_OVERHEAD_TOKENS,
-            output=self._options.max_output_tokens,
+            input=pictures + math.ceil(chars / CHARS_PER_TOKEN) + REQUEST_OVERHEAD_TOKENS,
+            output=self._options.max_output_tokens * count,
         )
-        price = self._options.prices.get(question.model)
+        price = self._options.prices.get(first.model)
         return Estimate(tokens.input, tokens.output, price.cost_usd(tokens) if price else 0.0)
 
     def cost_usd(self, reply: Reply) -> float:
@@ -96,25 +97,31 @@ class OpenAIVision:
         return price.cost_usd(reply.tokens) if price else 0.0
 
     async def ask(self, question: Question) -> Reply:
+        """One request about one picture."""
+        return (await self.ask_together((question,)))[0]
+
+    async def ask_together(self, questions: Sequence[Question]) -> tuple[Reply, ...]:
         """One request. Raises CredentialsRejected, QuotaExhausted or ModelUnknown."""
         import httpcore2
         import openai
 
         chat = self._chat  # another request may find out meanwhile
+        model, allowance = questions[0].model, None
         try:
-            return await self._post(Api.CHAT if chat else Api.RESPONSES, question)
+            return await self._post(Api.CHAT if chat else Api.RESPONSES, questions)
         except openai.APIStatusError as error:
             allowance = read_allowance(error.response.headers)
             if not chat and _is_route_missing(error):
-                return Reply(self._change_to_chat(), question.model, allowance=allowance)
-            text = self._without_key(f"HTTP {error.status_code}: {error.message}")[:MESSAGE_CHARS]
-            return Reply(_status_fault(error, text, question.model), question.model, allowance=allowance)
+                fault = self._change_to_chat()
+            else:
+                text = self._without_key(f"HTTP {error.status_code}: {error.message}")[:MESSAGE_CHARS]
+                fault = _status_fault(error, text, model)
         except httpcore2.TimeoutException as error:
-            text = f"no answer within {self._options.timeout_s:g} s"
-            return Reply(_lost(ErrorCode.MODEL_TIMEOUT, text, error), question.model)
+            fault = _lost(ErrorCode.MODEL_TIMEOUT, f"no answer within {self._options.timeout_s:g} s", error)
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError) as error:
             text = self._without_key(f"Connection error: {error}")[:MESSAGE_CHARS]
-            return Reply(_lost(ErrorCode.MODEL_UNAVAILABLE, text, error), question.model)
+            fault = _lost(ErrorCode.MODEL_UNAVAILABLE, text, error)
+        return (Reply(fault, model, allowance=allowance),) * len(questions)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -135,20 +142,20 @@ class OpenAIVision:
             return text
         return text.replace(key, "***").replace(repr(key)[1:-1], "***")
 
-    async def _post(self, api: Api, question: Question) -> Reply:
+    async def _post(self, api: Api, questions: Sequence[Question]) -> tuple[Reply, ...]:
         import httpx2
 
         response = await self._pool.request(
             "POST",
             self._urls[api],
             headers=self._headers,
-            content=request_bytes(api, question, self._options.max_output_tokens),
+            content=request_bytes(api, questions, self._options.max_output_tokens),
             extensions=self._extensions,
         )
         headers = httpx2.Headers(response.headers)
         if response.status != 200:
             raise _status_error(response.status, headers, response.content)
-        return read_reply(api, response.content, question, read_allowance(headers))
+        return read_replies(api, response.content, questions, read_allowance(headers))
 
 
 def _pool(options: OpenAIOptions, url: str) -> httpcore2.AsyncConnectionPool:

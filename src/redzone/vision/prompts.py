@@ -7,10 +7,12 @@ instruction. Change VERSION with every change that could change an answer: it is
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from redzone.models import Element, ElementKind, Percent, Question, View, ViewKind, Wording, Zone, ZoneVerdict
 
@@ -59,6 +61,19 @@ class FullReply(BaseModel):
     zones: list[_ZoneReply]
 
 
+class _PictureReply(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    picture: int
+    zones: list[_ZoneReply]
+
+
+class PackedReply(BaseModel):
+    """The structured answer about several pictures."""
+
+    model_config = ConfigDict(extra="forbid")
+    pictures: list[_PictureReply]
+
+
 class _SimpleZoneReply(BaseModel):
     zone: str
     contains_key_elements: bool
@@ -70,12 +85,20 @@ class _SimpleReply(BaseModel):
     zones: list[_SimpleZoneReply]
 
 
-def instruction(question: Question) -> str:
-    """The text that goes beside the picture."""
+def instruction(question: Question, pictures: int = 1) -> str:
+    """The text that goes before the pictures; they all show the same zones of other posters."""
     zones = "\n".join(f"- {_place(zone)}" for zone in question.zones)
+    crop = question.view.kind is ViewKind.CROP
+    if pictures > 1:
+        part = "a part of it round the zones" if crop else "the whole of it"
+        return (
+            f"{_TASK}\n\nThere are {pictures} numbered pictures, each of another poster: {part}, with the "
+            f"zones' borders drawn on it. Zones:\n{zones}\n\n{_SHAPE} Give one entry for each picture, under "
+            "its number, judged by that picture alone."
+        )
     shown = (
         "The picture is a part of the poster round the zones; their borders are drawn on it."
-        if question.view.kind is ViewKind.CROP
+        if crop
         else "The picture is the whole poster; the zones' borders are drawn on it."
     )
     if question.wording is Wording.FULL:
@@ -92,6 +115,11 @@ def instruction(question: Question) -> str:
     )
 
 
+def heading(number: int) -> str:
+    """The text before a picture of several."""
+    return f"Picture {number}:"
+
+
 def _place(zone: Zone) -> str:
     left, top, right, bottom = (
         round(part * 100, 1) for part in (zone.x, zone.y, zone.x + zone.w, zone.y + zone.h)
@@ -103,19 +131,23 @@ def _place(zone: Zone) -> str:
 
 
 @lru_cache(maxsize=64)
-def answer_schema(zones: tuple[Zone, ...]) -> dict[str, Any]:
-    """The strict JSON Schema of a full answer; zone names are an enum. Shared: not to be changed."""
-    schema = FullReply.model_json_schema()
+def answer_schema(zones: tuple[Zone, ...], pictures: int = 1) -> dict[str, Any]:
+    """The strict JSON Schema of a full answer; names and numbers are enums. Shared: not to be changed."""
+    schema = (FullReply if pictures == 1 else PackedReply).model_json_schema()
     schema["$defs"]["_ZoneReply"]["properties"]["zone"]["enum"] = [zone.name for zone in zones]
+    if pictures > 1:
+        numbers = schema["$defs"]["_PictureReply"]["properties"]["picture"]
+        numbers["enum"] = list(range(1, pictures + 1))
     return schema
 
 
-@lru_cache(maxsize=64)
-def length(kind: ViewKind, zones: tuple[Zone, ...], wording: Wording) -> int:
-    """Characters of all that is sent beside the picture: the instruction and, with FULL, the schema."""
+@lru_cache(maxsize=256)
+def length(kind: ViewKind, zones: tuple[Zone, ...], wording: Wording, pictures: int = 1) -> int:
+    """Characters of all that is sent beside the pictures: the instruction and, with FULL, the schema."""
     question = Question(View(kind, b"", 0, 0), zones, wording, model="")
-    schema = len(json.dumps(answer_schema(zones))) if wording is Wording.FULL else 0
-    return len(instruction(question)) + schema
+    schema = len(json.dumps(answer_schema(zones, pictures))) if wording is Wording.FULL else 0
+    headings = sum(len(heading(number)) for number in range(1, pictures + 1)) if pictures > 1 else 0
+    return len(instruction(question, pictures)) + schema + headings
 
 
 class AnswerUnreadable(ValueError):
@@ -128,39 +160,86 @@ def parse_answer(text: str, question: Question) -> tuple[ZoneVerdict, ...]:
     Raises AnswerUnreadable: broken JSON, another shape, a zone missing, doubled or unknown, or a zone
     called free beside a list of elements.
     """
-    try:
+    with _explained():
         if question.wording is Wording.FULL:
-            full = FullReply.model_validate_json(text)
-            verdicts = [
-                ZoneVerdict(
-                    name=zone.zone,
-                    contains_key_elements=zone.contains_key_elements,
-                    confidence_pct=zone.confidence_pct,
-                    elements=tuple(Element(kind=ElementKind(e.kind), label=e.label) for e in zone.elements),
-                    justification=zone.justification,
-                )
-                for zone in full.zones
-            ]
-        else:
-            simple = _SimpleReply.model_validate_json(_object_in(text))
-            verdicts = [
-                ZoneVerdict(
-                    name=zone.zone,
-                    contains_key_elements=zone.contains_key_elements,
-                    confidence_pct=zone.confidence_pct,
-                    justification=zone.justification,
-                )
-                for zone in simple.zones
-            ]
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise AnswerUnreadable(f"{where + ': ' if where else ''}{first['msg']}") from error
+            return _in_order([_verdict(zone) for zone in FullReply.model_validate_json(text).zones], question)
+        simple = _SimpleReply.model_validate_json(_object_in(text))
+        verdicts = [
+            ZoneVerdict(
+                name=zone.zone,
+                contains_key_elements=zone.contains_key_elements,
+                confidence_pct=zone.confidence_pct,
+                justification=zone.justification,
+            )
+            for zone in simple.zones
+        ]
+        return _in_order(verdicts, question)
+
+
+def parse_packed(
+    text: str, questions: Sequence[Question]
+) -> tuple[tuple[ZoneVerdict, ...] | AnswerUnreadable, ...]:
+    """For each picture its verdicts, or why there are none: its number is missing or doubled, or its entry
+    is unreadable, which says nothing about the others. Raises AnswerUnreadable for the whole text."""
+    with _explained():
+        entries = _Entries.model_validate_json(text).pictures
+    by_number: dict[object, list[dict[str, JsonValue]]] = {}
+    for entry in entries:
+        number = entry.get("picture")
+        by_number.setdefault(number if type(number) is int else None, []).append(entry)
+    return tuple(
+        _parse_entry(number, by_number.get(number, []), question)
+        for number, question in enumerate(questions, start=1)
+    )
+
+
+def _parse_entry(
+    number: int, entries: Sequence[dict[str, JsonValue]], question: Question
+) -> tuple[ZoneVerdict, ...] | AnswerUnreadable:
+    if len(entries) != 1:
+        how = "is missing" if not entries else f"came {len(entries)} times"
+        return AnswerUnreadable(f"the answer about picture {number} {how}")
+    try:
+        with _explained():
+            reply = _PictureReply.model_validate(entries[0])
+            return _in_order([_verdict(zone) for zone in reply.zones], question)
+    except AnswerUnreadable as error:
+        return error
+
+
+class _Entries(BaseModel):
+    """As much as is needed to tell the entries apart."""
+
+    pictures: list[dict[str, JsonValue]]
+
+
+def _verdict(zone: _ZoneReply) -> ZoneVerdict:
+    return ZoneVerdict(
+        name=zone.zone,
+        contains_key_elements=zone.contains_key_elements,
+        confidence_pct=zone.confidence_pct,
+        elements=tuple(Element(kind=ElementKind(e.kind), label=e.label) for e in zone.elements),
+        justification=zone.justification,
+    )
+
+
+def _in_order(verdicts: Sequence[ZoneVerdict], question: Question) -> tuple[ZoneVerdict, ...]:
     by_name = {verdict.name: verdict for verdict in verdicts}
     names = [zone.name for zone in question.zones]
     if sorted(names) != sorted(verdict.name for verdict in verdicts):
         raise AnswerUnreadable(f"asked about {', '.join(names)}, answered {', '.join(by_name) or 'none'}")
     return tuple(by_name[name] for name in names)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """The first thing that does not fit, in a line."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise AnswerUnreadable(f"{where + ': ' if where else ''}{first['msg']}") from error
 
 
 def _object_in(text: str) -> str:

@@ -1,0 +1,183 @@
+"""One request to the model: money set aside, a turn at the limit, the intent on disk, the model, the books.
+
+A request is about one poster, or about several that are asked about alike: then each of them has taken part
+in one attempt, and tokens, cost and the intent's upper bound are split between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from redzone.clock import Clock
+from redzone.desk import Desk
+from redzone.errors import ErrorCode, ModelFault, Retry, RunStopped
+from redzone.limiter import Limiter, Permit
+from redzone.metrics import Metrics, Stage
+from redzone.models import Question, Reply
+from redzone.outcomes import Ledger
+from redzone.runs.checkpoint import render_intent
+from redzone.runs.journal import Recorder
+from redzone.safeguards import Breaker, Budget, WorkingTime
+from redzone.vision.interface import VisionModel
+
+NO_ANSWER = (ErrorCode.MODEL_TIMEOUT, ErrorCode.MODEL_UNAVAILABLE)
+
+
+@dataclass(slots=True)
+class InHand:
+    """One poster in hand: whose, what it has taken so far, and its deadline."""
+
+    worker: int
+    ledger: Ledger
+    time: WorkingTime
+
+
+@dataclass(slots=True, eq=False)
+class _Part:
+    """A poster's part in a request, since when it waits, and the most it costs once that is known.
+    `gone`: nobody waits for the answer any more."""
+
+    hand: InHand
+    question: Question
+    since_s: float
+    most_usd: float = 0.0
+    started: bool = False
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """The right to one request, its upper bound of cost set aside."""
+
+    permit: Permit
+    most_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class AskingParts:
+    """What asking works with."""
+
+    model: VisionModel
+    limiter: Limiter
+    recorder: Recorder
+    metrics: Metrics
+    budget: Budget
+    breaker: Breaker
+    clock: Clock
+
+
+class Asking:
+    """Asks the model, `pack` questions in a request where they may share one."""
+
+    def __init__(self, parts: AskingParts, pack: int = 1) -> None:
+        self._parts = parts
+        self._desk: Desk[_Part, Reply] = Desk(pack, self._together)
+
+    async def ask(self, hand: InHand, question: Question, *, packed: bool) -> Reply:
+        """One attempt, alone or `packed`. Raises Drained, RunStopped and JournalFailed."""
+        self._parts.metrics.stage(hand.worker, Stage.WAIT)
+        part = _Part(hand, question, self._parts.clock.monotonic())
+        if not packed:
+            with hand.time.paused():
+                turn = await self._turn((part,))
+            return (await self._request((part,), turn))[0]
+        kind = (question.view.kind, question.zones, question.wording, question.model)
+        try:
+            return await self._desk.ask(kind, part, hand.time.paused())
+        finally:
+            self._leave(part)
+
+    async def _together(self, parts: Sequence[_Part], begin: Callable[[], None]) -> Sequence[Reply]:
+        present = [part for part in parts if not part.gone]
+        turn = await self._turn(present)
+        begin()
+        replies = dict(zip(present, await self._request(present, turn), strict=True))
+        # whoever left meanwhile does not look at what stands in its place
+        return [replies.get(part, replies[present[0]]) for part in parts]
+
+    def _leave(self, part: _Part) -> None:
+        """Its deadline is over, or it has its answer. What was asked without it is charged all the same."""
+        if part.started and not part.gone:
+            part.hand.ledger.cost_usd += part.most_usd
+        part.gone = True
+
+    async def _turn(self, parts: Sequence[_Part]) -> _Turn:
+        """Money, a permit, and the intents on disk; nothing is kept where one of them cannot be had."""
+        own = self._parts
+        estimate = own.model.estimate(*(part.question for part in parts))
+        await own.budget.reserve(estimate.cost_usd)
+        try:
+            permit = await own.limiter.acquire(estimate.tokens)
+            for part in parts:
+                part.most_usd = estimate.cost_usd / len(parts)
+            if own.model.paid:
+                await own.recorder.commit(b"".join(map(self._intent, parts)))
+        except BaseException:
+            await own.budget.settle(estimate.cost_usd, 0.0)
+            raise
+        return _Turn(permit, estimate.cost_usd)
+
+    def _intent(self, part: _Part) -> bytes:
+        row = part.hand.ledger.row.row
+        return render_intent(row, part.question.model, self._parts.clock.now(), part.most_usd)
+
+    async def _request(self, parts: Sequence[_Part], turn: _Turn) -> tuple[Reply, ...]:
+        own = self._parts
+        asking_s = own.clock.monotonic()
+        for part in parts:
+            part.started = True
+            part.hand.ledger.wait_s += asking_s - part.since_s
+            part.hand.ledger.attempts += 1
+            own.metrics.stage(part.hand.worker, Stage.MODEL)
+        own.metrics.requests += 1
+        replies: tuple[Reply, ...] | None = None
+        charged_usd = turn.most_usd  # until it is known: a lost answer may have been charged
+        try:
+            replies = await own.model.ask_together([part.question for part in parts])
+            if not any(_may_be_charged(reply) for reply in replies):
+                charged_usd = sum(own.model.cost_usd(reply) for reply in replies)
+        except RunStopped:
+            charged_usd = 0.0
+            raise
+        finally:
+            took_s = own.clock.monotonic() - asking_s
+            for part in parts:
+                if not part.gone:
+                    part.started = False
+                    part.hand.ledger.model_s += took_s
+                    part.hand.ledger.cost_usd += charged_usd / len(parts)
+            self._tell_limiter(turn.permit, replies)
+            await own.budget.settle(turn.most_usd, charged_usd)
+        for part, reply in zip(parts, replies, strict=True):
+            part.hand.ledger.tokens += reply.tokens
+        self._tell_breaker(replies)
+        return replies
+
+    def _tell_limiter(self, permit: Permit, replies: Sequence[Reply] | None) -> None:
+        """What the server said about its limits; a lost answer says nothing."""
+        limiter = self._parts.limiter
+        if replies is None:
+            limiter.failed(permit)
+            return
+        first = replies[0]  # what befell the whole request befell each
+        fault = first.result if isinstance(first.result, ModelFault) else None
+        if fault is not None and fault.retry is Retry.RATE_LIMIT:
+            limiter.rejected(permit, fault.retry_after_s, first.allowance)
+        elif first.allowance is None and fault is not None and fault.code in NO_ANSWER:
+            limiter.failed(permit)
+        else:
+            used = sum(reply.tokens.input + reply.tokens.output for reply in replies)
+            limiter.observe(permit, first.allowance, used or None)
+
+    def _tell_breaker(self, replies: Sequence[Reply]) -> None:
+        """Raises BreakerOpen when nothing but faults has come back for a while."""
+        faults = [reply.result for reply in replies if isinstance(reply.result, ModelFault)]
+        if len(faults) < len(replies):
+            self._parts.breaker.succeeded()
+        else:
+            self._parts.breaker.failed(faults[0].message, rate_limited=faults[0].retry is Retry.RATE_LIMIT)
+
+
+def _may_be_charged(reply: Reply) -> bool:
+    return isinstance(reply.result, ModelFault) and reply.result.may_be_charged
