@@ -19,6 +19,7 @@ from redzone.commands.around import (
 )
 from redzone.commands.dashboard import dashboard
 from redzone.commands.doctor import doctor
+from redzone.commands.report import report
 from redzone.commands.terminal import (
     HomeOption,
     JsonOption,
@@ -69,7 +70,10 @@ ProgressOption = Annotated[
 OutputOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--output", "-o", metavar="FILE", help="Write results: .csv, .json, .jsonl; `-` is CSV on stdout."
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write .csv, .json, .jsonl, .parquet, .html, .pdf; `-` is CSV on stdout.",
     ),
 ]
 
@@ -286,6 +290,7 @@ def schema() -> None:
 # in the order of the help page
 app.command()(dashboard)
 app.command()(runs.export)
+app.command()(report)
 app.add_typer(runs.app, name="runs")
 app.command()(runs.check)
 app.add_typer(config.app, name="config")

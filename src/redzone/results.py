@@ -5,13 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TextIO
 
 from redzone.browse import ALL, Filter, RunBrowser
 from redzone.errors import UsageError
 from redzone.findings import Finding
-from redzone.reports import Format, Layout, format_for, write_results
+from redzone.reports import (
+    Format,
+    Layout,
+    Pictures,
+    Report,
+    facts_of,
+    format_for,
+    no_pictures,
+    write_results,
+)
 from redzone.runs import RunFolder
 from redzone.runs.record import RunRecord
 from redzone.sources import Inputs, InputSpec, SpooledStdin, open_inputs
@@ -84,14 +94,38 @@ def unchanged_inputs(folder: RunFolder, record: RunRecord) -> Inputs | None:
         return None
 
 
-def write_outputs(results: Results, targets: Sequence[str], wanted: Filter, stream: TextIO) -> Iterator[str]:
+def report_of(
+    results: Results, wanted: Filter, pictures: Pictures, most_pictures: int | None = None
+) -> Report:
+    """What a page or PDF of the wanted rows needs beside them."""
+    facts = facts_of(results.record, datetime.now(UTC), _told(wanted))
+    return Report(facts, pictures, most_pictures)
+
+
+def _told(wanted: Filter) -> str:
+    given: dict[str, list[str]] = {}
+    for name, value in wanted.to_query():
+        given.setdefault(name.replace("_", " "), []).append(value)
+    return "; ".join(f"{name} {', '.join(values)}" for name, values in given.items())
+
+
+def write_outputs(  # noqa: PLR0913
+    results: Results,
+    targets: Sequence[str],
+    wanted: Filter,
+    stream: TextIO,
+    pictures: Pictures = no_pictures,
+    *,
+    most_pictures: int | None = None,
+) -> Iterator[str]:
     """Write the wanted rows to each target, `-` being CSV on the stream; yields a line about each file.
 
-    Raises UsageError for an unknown extension, before anything is written.
+    The pictures are for HTML and PDF. Raises UsageError for an unknown extension, before anything is written.
     """
     forms = [Format.CSV if target == "-" else format_for(Path(target)) for target in targets]
     for target, form in zip(targets, forms, strict=True):
         place = stream if target == "-" else Path(target)
-        count = write_results(place, form, results.findings(wanted), results.layout)
+        report = report_of(results, wanted, pictures, most_pictures)
+        count = write_results(place, form, results.findings(wanted), results.layout, report)
         if target != "-":
             yield f"{count:,} rows written to {target}"

@@ -14,8 +14,8 @@ import pytest
 
 from redzone.errors import ExitCode, UsageError
 from redzone.findings import Finding
-from redzone.reports import Format, Layout, format_for, write_results
-from tests.reports.samples import failed, poster
+from redzone.reports import REPORTS, Format, Layout, Report, format_for, html_file, pdf_file, write_results
+from tests.reports.samples import FACTS, failed, poster
 
 LAYOUT = Layout(("content_id", "url"), ("red",))
 
@@ -88,7 +88,7 @@ def test_a_place_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None
         write_results(tmp_path, Format.CSV, findings(1), LAYOUT)
 
 
-@pytest.mark.parametrize("form", Format)
+@pytest.mark.parametrize("form", [form for form in Format if form not in REPORTS])
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path, form: Format) -> None:
     """2,000 rows, more than 1 MB of output, are written in less than 0.5 MB of memory."""
     path = tmp_path / f"out.{form}"
@@ -101,3 +101,24 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, form: Format) -> Non
         tracemalloc.stop()
     assert peak < 500_000
     assert path.stat().st_size > 500_000 or form in (Format.CSV, Format.PARQUET)
+
+
+@pytest.mark.parametrize("form", REPORTS)
+def test_the_memory_of_a_report_is_that_of_the_posters_it_tells(
+    tmp_path: Path, form: Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """10 of them, however many the run has."""
+    for writer in (html_file, pdf_file):
+        monkeypatch.setattr(writer, "MOST_CARDS", 10)
+    path = tmp_path / f"out.{form}"
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        try:
+            assert write_results(path, form, findings(count), LAYOUT, Report(FACTS)) == count
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(1)
+    assert peak(2_000) < 1.1 * peak(20)

@@ -76,7 +76,7 @@ def test_columns_have_types_and_what_is_not_there_is_null(tmp_path: Path) -> Non
 TEXTS = st.text(max_size=8) | st.sampled_from(["", "\x00", "\ud800", "\x1b[31m", "=1+1", "0012", "a\nb", '"'])
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6, unique_by=lambda pair: pair[0]))
 def test_the_inputs_own_columns_stay_text_under_usable_names(columns: list[tuple[str, str]]) -> None:
     """Any names, none among them, and any cells: nothing is read as a number, a date or SQL."""

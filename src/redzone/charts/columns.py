@@ -86,7 +86,7 @@ def _frame(columns: Sequence[_Column], width: float, height: float) -> tuple[Axe
     ticks = count_ticks(max((column.total for column in columns), default=0))
     high = (float(max(1, len(columns))), ticks[-1])
     there = [status for status in Status if any(column.counts.get(status) for column in columns)]
-    parts, above = key([Entry(status.value, f"{status.sign} {status.value}") for status in there], 0, width)
+    parts, above = key([Entry(status.value, status.value, status.sign) for status in there], 0, width)
     axes = Axes(_LEFT, width - _EDGE, _TOP + above, height - _FOOT, (0.0, 0.0), high)
     parts += axes.grid(ticks)
     for number, column in enumerate(columns):

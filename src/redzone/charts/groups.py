@@ -35,22 +35,31 @@ class GroupBar:
         return self.counts.get(Status.FAIL, 0) / self.judged if self.judged else 0.0
 
     @property
+    def points(self) -> float | None:
+        """The change of the share from the run before, in percentage points; None without one."""
+        return None if self.rate_before is None else 100 * (self.rate - self.rate_before)
+
+    @property
     def trend(self) -> str:
-        """The change from the run before in percentage points: `▲ 4 points`; empty without one."""
-        if self.rate_before is None:
+        """The change as words: `4 points more`; empty without a run before."""
+        if self.points is None:
             return ""
-        points = 100 * (self.rate - self.rate_before)
-        if abs(points) < _STEADY_POINTS:
-            return "= as before"
-        return f"{'▲' if points > 0 else '▼'} {abs(points):.0f} point{'' if round(abs(points)) == 1 else 's'}"
+        if abs(self.points) < _STEADY_POINTS:
+            return "as before"
+        size = round(abs(self.points))
+        return f"{size} point{'' if size == 1 else 's'} {'more' if self.points > 0 else 'less'}"
+
+    @property
+    def figures(self) -> str:
+        """The share and where it comes from: `31 %, 12 of 39`."""
+        if not self.judged:
+            return "none judged"
+        return f"{100 * self.rate:.0f} %, {self.counts.get(Status.FAIL, 0):,} of {self.judged:,}"
 
     @property
     def told(self) -> str:
-        """The figures: `31 %, 12 of 39`, with the trend."""
-        if not self.judged:
-            return "none judged"
-        figures = f"{100 * self.rate:.0f} %, {self.counts.get(Status.FAIL, 0):,} of {self.judged:,}"
-        return f"{figures}  {self.trend}" if self.trend else figures
+        """Figures and trend."""
+        return f"{self.figures}, {self.trend}" if self.trend and self.judged else self.figures
 
 
 def group_bars(rows: Sequence[GroupBar], title: str = "Fails by group", *, width: float = 680.0) -> str:
@@ -74,15 +83,15 @@ def _scale(ticks: Sequence[float], scale: float, height: float) -> Iterator[str]
 
 
 def _row(row: GroupBar, y: float, scale: float, width: float) -> Iterator[str]:
-    name, told = row.name or "no group", row.told
-    figures = shortened(told, width - _EDGE - _LEAST_NAME, _TICK_PX)
-    room = width - _EDGE - width_px(figures, _TICK_PX) - _GAP
-    yield text(0, y + _LETTERS / 2 - 1, shortened(name, room), "label halo")
-    yield text(width - _EDGE, y + _LETTERS / 2 - 1, figures, "tick halo end")
+    name = row.name or "no group"
+    right, middle = width - _EDGE, y + _LETTERS / 2 - 1
+    told = shortened(row.told, right - _LEAST_NAME, _TICK_PX)
+    yield text(0, middle, shortened(name, right - width_px(told, _TICK_PX) - _GAP), "label halo")
+    yield text(right, middle, told, "tick halo end")
     y += _LETTERS
     length = 100 * row.rate * scale
-    yield tag("rect", css="track", x=0, y=y, width=width - _EDGE, height=_THICK)
-    yield tag("rect", f"{name}: {told}", css="fail", x=0, y=y, width=length, height=_THICK)
+    yield tag("rect", css="track", x=0, y=y, width=right, height=_THICK)
+    yield tag("rect", f"{name}: {row.told}", css="fail", x=0, y=y, width=length, height=_THICK)
     yield from hatch("fail", 0, y, length, _THICK)
     if row.rate_before is not None:
         x, before = 100 * row.rate_before * scale, f"{100 * row.rate_before:.0f} % in the run before"

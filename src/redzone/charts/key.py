@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from redzone.charts.hatch import hatch
 from redzone.charts.svg import shortened, tag, text, width_px
 
+# A sign is a text of its own: where the font of the letters lacks it, another font takes all of a text.
+SIGN_PX = 15.0
 _ROW, _SWATCH, _SPACE, _GAP = 22.0, 12.0, 8.0, 18.0
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Words beside a sample of what they stand for: a `line`, a `dot`, else a filled square."""
+    """Sign and words beside a sample of what they stand for: a line, a dot of answers 429, else a square."""
 
     css: str
     words: str
+    sign: str = ""
 
 
 def key(entries: Sequence[Entry], y: float, width: float) -> tuple[list[str], float]:
@@ -24,12 +27,15 @@ def key(entries: Sequence[Entry], y: float, width: float) -> tuple[list[str], fl
     parts: list[str] = []
     x, top = 0.0, y
     for entry in entries:
-        words = shortened(entry.words, width - _SWATCH - _SPACE)
-        length = _SWATCH + _SPACE + width_px(words)
+        before = _SWATCH + _SPACE + (SIGN_PX if entry.sign else 0)
+        words = shortened(entry.words, width - before)
+        length = before + width_px(words)
         if x > 0 and x + length > width:
             x, y = 0.0, y + _ROW
         parts += _sample(entry.css, x, y + (_ROW - _SWATCH) / 2)
-        parts.append(text(x + _SWATCH + _SPACE, y + _ROW / 2, words, "key"))
+        if entry.sign:
+            parts.append(text(x + _SWATCH + _SPACE, y + _ROW / 2, entry.sign, "sign"))
+        parts.append(text(x + before, y + _ROW / 2, words, "key"))
         x += length + _GAP
     return parts, y + _ROW - top if entries else 0.0
 

@@ -11,6 +11,7 @@ from redzone.charts.svg import Axes, Point, area, curve, nice_ticks, short, svg,
 from redzone.charts.thinning import thinned
 
 _LEFT, _EDGE, _TOP, _FOOT = 48.0, 26.0, 16.0, 28.0
+_COLUMNS = 300  # more could not be told apart under a line of 2 px
 _LEAST_RATE = 0.1  # a minute; so that a run that has not begun has an axis
 _MINUTE_S, _HOUR_S, _DAY_S = 60.0, 3600.0, 86400.0
 # the unit that people count them in, seconds of one, and how many of it may lie between two marks
@@ -90,7 +91,7 @@ def _many_days(seconds: float, wanted: int) -> tuple[float, float, str]:
 
 def _curves(line: Line, axes: Axes, gap_s: float | None) -> Iterator[str]:
     for piece in _pieces(line.points, gap_s):
-        points = [axes.at(point) for point in thinned(piece, int(axes.right - axes.left))]
+        points = [axes.at(point) for point in thinned(piece, _COLUMNS)]
         if line.filled:
             floor = [(points[-1][0], axes.bottom), (points[0][0], axes.bottom)]
             yield area([*points, *floor], f"area {line.css}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from redzone.charts.hatch import hatch
-from redzone.charts.key import Entry, key
+from redzone.charts.key import SIGN_PX, Entry, key
 from redzone.charts.svg import svg, tag, text, width_px
 from redzone.models import Status
 
@@ -23,9 +23,9 @@ def status_bar(counts: Counts, title: str = "Outcomes", *, pending: int = 0, wid
     total = sum(counts.values()) + pending
     named = [(status.value, status.sign, status.value, counts.get(status, 0)) for status in Status]
     if pending:
-        named.append(("track", "·", "pending", pending))
+        named.append(("track", "", "pending", pending))
     entries = [
-        Entry(css, f"{sign} {count:,} {name}{_share(count, total)}") for css, sign, name, count in named
+        Entry(css, f"{count:,} {name}{_share(count, total)}", sign) for css, sign, name, count in named
     ]
     drawn, below = key(entries, _THICK + 6, width)
     return svg([*parts, *drawn], (width, _THICK + 6 + below), told(counts, title, pending))
@@ -62,9 +62,11 @@ def _bar(counts: Counts, pending: int, width: float, thick: float, *, lettered: 
     for css, count, length in parts:
         name = "pending" if css == "track" else css
         yield tag("rect", f"{count:,} {name}", css=f"part {css}", x=x, y=0, width=length, height=thick)
-        words = f"{_SIGN.get(css, '')} {count:,}"
-        if lettered and css != "track" and width_px(words) + 16 <= length:
-            yield text(x + length / 2, thick / 2, words, f"on on-{css} middle")
+        room = SIGN_PX + width_px(f"{count:,}")
+        if lettered and css != "track" and room + 14 <= length:
+            middle, on = x + length / 2, f"on on-{css} middle"
+            yield text(middle - (room - SIGN_PX) / 2 - 3, thick / 2, _SIGN[css], f"sign {on}")
+            yield text(middle + SIGN_PX / 2, thick / 2, f"{count:,}", on)
         else:
             yield from hatch(css, x, 0, length, thick)
         x += length

@@ -50,6 +50,7 @@ _RULES = """
 .chart .halo{stroke:@ground;stroke-width:3;stroke-linejoin:round;paint-order:stroke}
 .chart .end{text-anchor:end}
 .chart .middle{text-anchor:middle}
+.chart .sign{font-family:@signs}
 .chart .value{font-weight:600}
 .chart .grid{stroke:@rule}
 .chart .track{fill:@track}
@@ -81,11 +82,11 @@ _RULES = """
 .chart .knee{stroke:@ground;stroke-width:2.5}
 """
 _NAME = re.compile(r"@([a-z-]+)")
-_SANS = "system-ui,sans-serif"
-# Typst brings these along; the second has the signs that the first lacks.
-_EMBEDDED = '"Libertinus Serif","DejaVu Sans Mono"'
+_SANS = {"font": "system-ui,sans-serif", "signs": "system-ui,sans-serif"}
+# Typst brings these along.
+_EMBEDDED = {"font": '"Libertinus Serif"', "signs": '"DejaVu Sans Mono"'}
 
-NARROW_PX, WIDE_PX = 340.0, 680.0
+NARROW_PX, MIDDLE_PX, WIDE_PX = 340.0, 540.0, 1080.0
 
 
 STYLE = (
@@ -95,23 +96,24 @@ STYLE = (
     ".chart{display:block;max-width:100%;height:auto;font-variant-numeric:tabular-nums}\n"
     ".chart-fit{container-type:inline-size}\n"
     ".chart-fit .chart{width:100%}\n"
-    ".chart-wide{display:none}\n"
-    "@container (min-width:520px){.chart-wide{display:block}.chart-narrow{display:none}}"
-    + _NAME.sub(lambda name: _SANS if name[1] == "font" else f"var(--chart-{name[1]})", _RULES)
+    ".chart-middle,.chart-wide{display:none}\n"
+    "@container (min-width:440px){.chart-middle{display:block}.chart-narrow{display:none}}\n"
+    "@container (min-width:800px){.chart-wide{display:block}.chart-middle{display:none}}"
+    + _NAME.sub(lambda name: _SANS.get(name[1]) or f"var(--chart-{name[1]})", _RULES)
 )
 """The style sheet of a page that shows charts: dark where its color-scheme is, light on paper."""
 
 
-def inlined(picture: str, theme: Theme = LIGHT, font: str = _EMBEDDED) -> str:
+def inlined(picture: str, theme: Theme = LIGHT, fonts: Mapping[str, str] = _EMBEDDED) -> str:
     """The picture as an SVG file that needs no page: its style inside, with the colours of one theme."""
-    rules = _NAME.sub(lambda name: font if name[1] == "font" else theme[name[1]], _RULES)
+    rules = _NAME.sub(lambda name: fonts.get(name[1]) or theme[name[1]], _RULES)
     head, rest = picture.split(">", 1)
     return f'{head} xmlns="http://www.w3.org/2000/svg"><style>{rules}</style>{rest}'
 
 
 def fitted(draw: Callable[[float], str]) -> str:
-    """The chart drawn for two widths, px; the page shows the one that its place has room for."""
-    return (
-        f'<div class="chart-fit"><div class="chart-wide">{draw(WIDE_PX)}</div>'
-        f'<div class="chart-narrow">{draw(NARROW_PX)}</div></div>'
-    )
+    """The chart drawn for three widths, px; the page shows the one that its place has room for, so that
+    letters are neither tiny nor huge."""
+    widths = {"narrow": NARROW_PX, "middle": MIDDLE_PX, "wide": WIDE_PX}
+    drawn = (f'<div class="chart-{name}">{draw(width)}</div>' for name, width in widths.items())
+    return f'<div class="chart-fit">{"".join(drawn)}</div>'

@@ -111,8 +111,10 @@ def write_outputs(folder: RunFolder, output: list[str]) -> list[str]:
     from redzone.browse import ALL
 
     if output:
+        from redzone.commands.pictures import pictures_of
+
         with results.open_results(folder) as found:
-            for line in results.write_outputs(found, output, ALL, sys.stdout):
+            for line in results.write_outputs(found, output, ALL, sys.stdout, pictures_of(folder)):
                 say(line)
     return [str(Path(target).absolute()) for target in output if target != "-"]
 

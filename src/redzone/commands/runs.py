@@ -124,7 +124,11 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
     run: RunArgument,
     output: Annotated[
         list[str] | None,
-        typer.Option("--output", "-o", help="File to write: .csv, .json or .jsonl; `-` is CSV on stdout."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="File to write: .csv, .json, .jsonl, .parquet, .html, .pdf; `-` is CSV on stdout.",
+        ),
     ] = None,
     status: StatusOption = None,
     group: GroupOption = None,
@@ -145,6 +149,7 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
 
       redzone export 20261123 --status fail --status unsure --unreviewed -o review.csv
     """
+    from redzone.commands.pictures import pictures_of
     from redzone.results import open_results, write_outputs
     from redzone.runs import RunStore
 
@@ -155,10 +160,11 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
         reviewed=reviewed,
         text=text,
     )
-    with open_results(RunStore(home_for(home)).get(run)) as results:
+    folder = RunStore(home_for(home)).get(run)
+    with open_results(folder) as results:
         if results.inputs is None:
             say(_INPUT_CHANGED)
-        for line in write_outputs(results, output or ["-"], wanted, sys.stdout):
+        for line in write_outputs(results, output or ["-"], wanted, sys.stdout, pictures_of(folder)):
             say(line)
 
 

@@ -11,12 +11,16 @@ from typing import TextIO
 from redzone.errors import UsageError
 from redzone.findings import Finding
 from redzone.reports.csv_file import write_csv
+from redzone.reports.facts import Report
+from redzone.reports.html_file import write_html
 from redzone.reports.json_file import write_json, write_jsonl
 from redzone.reports.parquet_file import write_parquet
+from redzone.reports.pdf_file import write_pdf
 from redzone.reports.table import Layout
 from redzone.reports.whole_file import replacing
 
-Writer = Callable[[TextIO, Iterable[Finding], Layout], int]
+TableWriter = Callable[[TextIO, Iterable[Finding], Layout], int]
+ReportWriter = Callable[[Path, Iterable[Finding], Report], int]
 
 
 class Format(StrEnum):
@@ -26,22 +30,30 @@ class Format(StrEnum):
     JSON = "json"
     JSONL = "jsonl"
     PARQUET = "parquet"
+    HTML = "html"
+    PDF = "pdf"
 
 
-_WRITERS: Mapping[Format, Writer] = {
+_TABLES: Mapping[Format, TableWriter] = {
     Format.CSV: write_csv,
     Format.JSON: write_json,
     Format.JSONL: write_jsonl,
 }
+REPORTS: Mapping[Format, ReportWriter] = {Format.HTML: write_html, Format.PDF: write_pdf}
 _EXTENSIONS: Mapping[str, Format] = {
     ".csv": Format.CSV,
     ".json": Format.JSON,
     ".jsonl": Format.JSONL,
     ".ndjson": Format.JSONL,
     ".parquet": Format.PARQUET,
+    ".html": Format.HTML,
+    ".pdf": Format.PDF,
 }
 # the package that a format needs, and the extra of ours that brings it
-_EXTRAS: Mapping[Format, tuple[str, str]] = {Format.PARQUET: ("duckdb", "parquet")}
+_EXTRAS: Mapping[Format, tuple[str, str]] = {
+    Format.PARQUET: ("duckdb", "parquet"),
+    Format.PDF: ("typst", "pdf"),
+}
 
 
 def format_for(path: Path) -> Format:
@@ -59,19 +71,27 @@ def format_for(path: Path) -> Format:
     return found
 
 
-def write_results(target: Path | TextIO, form: Format, findings: Iterable[Finding], layout: Layout) -> int:
+def write_results(
+    target: Path | TextIO,
+    form: Format,
+    findings: Iterable[Finding],
+    layout: Layout,
+    report: Report | None = None,
+) -> int:
     """Write a row for each finding in the order given, in constant memory; the number of rows written.
 
-    A file appears whole or not at all: an older one stays until the new one is on disk. A stream (stdout) is
-    written as it goes and should encode as UTF-8. Raises UsageError where the file cannot be written.
+    HTML and PDF need the `report`, and tell a finding in a card instead. A file appears whole or not at all:
+    an older one stays until the new one is on disk. A stream (stdout) takes CSV, JSON and JSONL, is written
+    as it goes and should encode as UTF-8. Raises UsageError where the file cannot be written.
     """
     if not isinstance(target, Path):
-        return _WRITERS[form](target, findings, layout)
-    if form is Format.PARQUET:
-        with replacing(target, streamed=False) as path:
+        return _TABLES[form](target, findings, layout)
+    with replacing(target, streamed=form in _TABLES) as path:
+        if form in _TABLES:
+            with path.open("w", encoding="utf-8", newline="") as stream:
+                return _TABLES[form](stream, findings, layout)
+        if form is Format.PARQUET:
             return write_parquet(path, findings, layout)
-    with (
-        replacing(target, streamed=True) as path,
-        path.open("w", encoding="utf-8", newline="") as stream,
-    ):
-        return _WRITERS[form](stream, findings, layout)
+        if report is None:
+            raise ValueError(f"{form} needs the facts of the run")
+        return REPORTS[form](path, findings, report)

@@ -17,7 +17,7 @@ from redzone.framing import FRAMING_VERSION, FramingOptions, decode, frame, zone
 from redzone.models import Outcome, ViewKind, Zone
 from redzone.runs import RunRecord
 
-SIZES = (160, 400, 1000)  # px wide: a list or a report, a grid, one poster on its page
+SIZES = (160, 240, 400, 1000)  # px wide: a list, a page to mail, a grid or a PDF, one poster on its page
 MAX_HEIGHT_FACTOR = 3  # a banner on end is bounded by its height instead
 QUALITY = 82
 FINE_QUALITY = 92  # where it is shown enlarged, or instead of pixels that no JPEG has touched

@@ -1,0 +1,76 @@
+"""`redzone report`: a run as a page or a document for people who do not have redzone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from redzone.commands.filtering import (
+    CodeOption,
+    GroupOption,
+    KindOption,
+    MaxConfidenceOption,
+    MinConfidenceOption,
+    ReviewedOption,
+    SourceOption,
+    StatusOption,
+    TextOption,
+    filter_of,
+)
+from redzone.commands.terminal import HomeOption, RunArgument, home_for, say
+
+
+def report(  # noqa: PLR0913  Typer reads an option from each argument
+    run: RunArgument,
+    output: Annotated[
+        list[str] | None,
+        typer.Option("--output", "-o", help="File to write: .html or .pdf. [default: RUN_ID.html]"),
+    ] = None,
+    pictures: Annotated[
+        int | None, typer.Option(min=0, help="Most pictures in it. [default: 400, of a PDF 300]")
+    ] = None,
+    status: StatusOption = None,
+    group: GroupOption = None,
+    min_confidence: MinConfidenceOption = None,
+    max_confidence: MaxConfidenceOption = None,
+    kind: KindOption = None,
+    reviewed: ReviewedOption = None,
+    source: SourceOption = None,
+    code: CodeOption = None,
+    text: TextOption = "",
+    home: HomeOption = None,
+) -> None:
+    """Write a run as a page to mail or a PDF to print: counts, charts, and the posters with their zone.
+
+    Examples:
+
+      redzone report 20261123
+
+      redzone report 20261123 -o review.pdf --status unsure
+    """
+    from redzone.commands.pictures import pictures_of
+    from redzone.errors import UsageError
+    from redzone.reports import REPORTS, format_for
+    from redzone.results import open_results, write_outputs
+    from redzone.runs import RunStore
+
+    wanted = filter_of(
+        {"status": status, "group": group, "kind": kind, "source": source, "code": code},
+        min_confidence=min_confidence,
+        max_confidence=max_confidence,
+        reviewed=reviewed,
+        text=text,
+    )
+    folder = RunStore(home_for(home)).get(run)
+    targets = output or [f"{folder.id}.html"]
+    for target in targets:
+        if target == "-" or format_for(Path(target)) not in REPORTS:
+            raise UsageError(f"--output {target}: a report is .html or .pdf; redzone export writes tables")
+    with open_results(folder) as results:
+        for line in write_outputs(
+            results, targets, wanted, sys.stdout, pictures_of(folder), most_pictures=pictures
+        ):
+            say(line)

@@ -1,0 +1,89 @@
+"""A run in one pass: what its charts show and the posters that are told one by one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from redzone import charts
+from redzone.findings import Finding
+from redzone.models import ElementKind, Status
+
+BUCKETS = 20  # of the confidence, 5 % each
+MOST_GROUPS = 1000
+SHOWN_GROUPS = 10
+# the order in which a report tells them: what has to be done first
+TOLD = (Status.FAIL, Status.UNSURE, Status.ERROR, Status.PASS)
+
+
+@dataclass(slots=True)
+class Digest:
+    """Figures of all findings, and of each status at most `most` findings in the order they came.
+
+    Statuses are those that count after review.
+    """
+
+    most: int
+    rows: int = 0
+    pending: int = 0
+    reviewed: int = 0
+    overruled: int = 0
+    cost_usd: float = 0.0
+    counts: Counter[Status] = field(default_factory=Counter)
+    groups: dict[str, Counter[Status]] = field(default_factory=dict)
+    confidence: list[Counter[Status]] = field(default_factory=lambda: [Counter() for _ in range(BUCKETS)])
+    kinds: Counter[ElementKind] = field(default_factory=Counter)
+    kept: dict[Status, list[Finding]] = field(default_factory=lambda: {status: [] for status in TOLD})
+
+    @property
+    def judged(self) -> int:
+        """Posters that pass or fail."""
+        return self.counts[Status.PASS] + self.counts[Status.FAIL]
+
+    def top_groups(self) -> Sequence[charts.GroupBar]:
+        """The groups with most fails; none where all posters are in one."""
+        if len(self.groups) < 2:
+            return ()
+        bars = [charts.GroupBar(name, counts) for name, counts in self.groups.items()]
+        bars.sort(key=lambda bar: (-bar.counts.get(Status.FAIL, 0), bar.name))
+        return bars[:SHOWN_GROUPS]
+
+    def add(self, finding: Finding) -> None:
+        """Count one more."""
+        self.rows += 1
+        status, outcome = finding.status, finding.outcome
+        if status is None or outcome is None:
+            self.pending += 1
+            return
+        self.cost_usd += outcome.cost_usd
+        self.counts[status] += 1
+        self.reviewed += finding.reviewed
+        self.overruled += status is not finding.original_status
+        self._group(finding.row.group)[status] += 1
+        sure_pct = confidence_pct(finding)
+        if sure_pct is not None:
+            self.confidence[min(BUCKETS - 1, int(sure_pct / 100 * BUCKETS))][status] += 1
+        if status is Status.FAIL:
+            self.kinds.update({element.kind for verdict in outcome.zones for element in verdict.elements})
+        if len(self.kept[status]) < self.most:
+            self.kept[status].append(finding)
+
+    def _group(self, name: str) -> Counter[Status]:
+        if name not in self.groups and len(self.groups) >= MOST_GROUPS:
+            name = "(other groups)"
+        return self.groups.setdefault(name, Counter())
+
+
+def digest(findings: Iterable[Finding], most: int) -> Digest:
+    """One pass over the findings, in memory that their number does not change."""
+    found = Digest(most)
+    for finding in findings:
+        found.add(finding)
+    return found
+
+
+def confidence_pct(finding: Finding) -> float | None:
+    """Of the zone that is least sure; None without a verdict."""
+    zones = finding.outcome.zones if finding.outcome is not None else ()
+    return min((zone.confidence_pct for zone in zones), default=None)

@@ -1,0 +1,80 @@
+"""What a report says about its run, and where its pictures come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import repeat
+from pathlib import Path
+
+from redzone.findings import Finding
+from redzone.models import Zone
+from redzone.runs import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The run as a reader wants it told. `selection` says which rows were chosen, empty for all of them."""
+
+    run_id: str
+    label: str
+    state: str
+    inputs: tuple[str, ...]
+    rows: int
+    zones: tuple[Zone, ...]
+    judge: str
+    min_confidence_pct: float | None
+    begun_at: datetime
+    made_at: datetime
+    seconds: float
+    version: str
+    selection: str = ""
+
+
+def facts_of(record: RunRecord, made_at: datetime, selection: str = "") -> Facts:
+    """The facts of a run. Of its input only the names are told: folders are nobody else's business."""
+    sure = record.settings.get("min_confidence_pct")
+    return Facts(
+        run_id=record.id,
+        label=record.label,
+        state=record.state.value,
+        inputs=tuple(Path(path).name or path for path in record.inputs.paths),
+        rows=record.rows,
+        zones=record.zones,
+        judge="the local model" if record.provider == "local" else f"{record.provider} {record.model}",
+        min_confidence_pct=float(sure) if isinstance(sure, int | float) else None,
+        begun_at=record.created_at,
+        made_at=made_at,
+        seconds=record.seconds,
+        version=record.version,
+        selection=selection,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A poster's picture as a JPEG, or None and why; `changed` says that other content was judged."""
+
+    data: bytes | None
+    reason: str = ""
+    changed: bool = False
+
+
+Pictures = Callable[[Sequence[Finding], int], Iterator[Shot]]
+"""One shot for each of the findings in their order, about as many px wide as asked."""
+
+
+def no_pictures(findings: Sequence[Finding], width_px: int) -> Iterator[Shot]:
+    """A drawn placeholder for each."""
+    del width_px
+    return repeat(Shot(None, "left out"), len(findings))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that a report needs beside the findings. `most_pictures` None is what its format takes well."""
+
+    facts: Facts
+    pictures: Pictures = no_pictures
+    most_pictures: int | None = None

@@ -1,0 +1,93 @@
+"""The sentences at the top of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from redzone.models import Status, Zone
+from redzone.reports.digest import Digest
+from redzone.reports.facts import Facts
+from redzone.text import clean
+
+
+def title_of(facts: Facts) -> str:
+    """The report's name."""
+    return clean(facts.label, 120) or f"Run {facts.run_id}"
+
+
+def headline(found: Digest, facts: Facts) -> str:
+    """The answer in one sentence."""
+    zone = place(facts.zones)
+    if not found.judged:
+        return f"No poster has been judged for {zone} yet."
+    failed = found.counts[Status.FAIL]
+    if not failed:
+        return f"None of {_count(found.judged, 'judged poster')} has a title, logo or face in {zone}."
+    verb = "has" if failed == 1 else "have"
+    share = f"{100 * failed / found.judged:.0f} %" if failed < found.judged else "all"
+    return (
+        f"{failed:,} of {_count(found.judged, 'judged poster')} ({share}) {verb} a title, logo or face"
+        f" in {zone}."
+    )
+
+
+def remarks(found: Digest) -> Iterator[str]:
+    """What else a reader must know to trust the figures."""
+    unsure, errors = found.counts[Status.UNSURE], found.counts[Status.ERROR]
+    if unsure:
+        yield f"{_count(unsure, 'verdict')} {'is' if unsure == 1 else 'are'} unsure: a person should look."
+    if errors:
+        yield f"{_count(errors, 'poster')} could not be judged."
+    if found.pending:
+        yield f"{_count(found.pending, 'poster')} {'is' if found.pending == 1 else 'are'} still to be judged."
+    if found.reviewed:
+        changed = f" and changed {found.overruled:,}" if found.overruled else " and changed none"
+        yield f"People reviewed {found.reviewed:,}{changed}."
+
+
+def place(zones: tuple[Zone, ...]) -> str:
+    """The zones by name: `the red zone`."""
+    names = [zone.name for zone in zones]
+    if len(names) == 1:
+        return f"the {names[0]} zone"
+    return f"one of the zones {', '.join(names[:-1])} and {names[-1]}" if names else "a zone"
+
+
+def run_facts(facts: Facts, found: Digest) -> list[tuple[str, str]]:
+    """Name and value of what was asked, for a table."""
+    sure = f", unsure below {facts.min_confidence_pct:g} %" if facts.min_confidence_pct else ""
+    zones = "; ".join(
+        f"{z.name}: {_pct(z.w)} of the width, {_pct(z.h)} of the height, from {_pct(z.x)} / {_pct(z.y)}"
+        for z in facts.zones
+    )
+    told = [
+        ("Input", clean(", ".join(facts.inputs), 300)),
+        ("Rows", f"{facts.rows:,}"),
+        ("Chosen", f"{found.rows:,}: {clean(facts.selection, 300)}" if facts.selection else ""),
+        ("Zone" if len(facts.zones) == 1 else "Zones", zones),
+        ("Judged by", clean(facts.judge, 120) + sure),
+        ("Run", f"{facts.run_id}, begun {facts.begun_at:%Y-%m-%d %H:%M} UTC, {facts.state}"),
+        ("Took", _span(facts.seconds)),
+        ("Cost", _money(found.cost_usd)),
+        ("Report", f"made {facts.made_at:%Y-%m-%d %H:%M} UTC with redzone {facts.version}"),
+    ]
+    # a percent sign does not begin a line
+    return [(name, value.replace(" %", "\u00a0%")) for name, value in told if value]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _pct(share: float) -> str:
+    return f"{100 * share:.4g} %"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _money(usd: float) -> str:
+    return f"${usd:,.2f}" if usd == 0 or usd >= 1 else f"${usd:.4f}"
