@@ -37,6 +37,11 @@ def parse_line(line: bytes) -> Snapshot | None:
         return None
 
 
+def without_lanes(snapshot: Snapshot) -> Snapshot:
+    """The snapshot without what is only worth seeing at its moment."""
+    return snapshot.model_copy(update={"lanes": ()})
+
+
 class Tail:
     """The last `keep` snapshots of a file that grows. Not for several threads at once."""
 
@@ -82,7 +87,8 @@ def newest(path: Path) -> Snapshot | None:
 
 
 def sampled(path: Path, most: int = CHART_POINTS) -> tuple[Snapshot, ...]:
-    """At most `most` snapshots, evenly spread over the whole file, the last one among them.
+    """At most `most` snapshots, evenly spread over the whole file, the last one among them; without their
+    lanes, which are of no use later.
 
     Of a large file only these lines are read: a day of 200 workers is a gigabyte.
     """
@@ -94,7 +100,8 @@ def sampled(path: Path, most: int = CHART_POINTS) -> tuple[Snapshot, ...]:
                 lines: Iterable[bytes] = _spread(file.read().splitlines(), most)
             else:
                 lines = _picked(file, size, most)
-            return tuple(found for line in lines if (found := parse_line(line)) is not None)
+            found = (parse_line(line) for line in lines)
+            return tuple(without_lanes(snapshot) for snapshot in found if snapshot is not None)
     except FileNotFoundError:
         return ()
 

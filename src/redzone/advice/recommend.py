@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from redzone.advice.brakes import (
     BUSY,
@@ -22,12 +21,10 @@ from redzone.advice.brakes import (
     second_looks,
 )
 from redzone.advice.hints import HINTS
+from redzone.advice.window import ENOUGH_POSTERS, Window
 from redzone.errors import ErrorCode
-from redzone.history import same_process
 from redzone.metrics import RATE_WINDOW_S, RateFigures, Snapshot, Stage
 
-ENOUGH_POSTERS = 20
-ENOUGH_S = 10.0
 MANY_ERRORS = 0.05
 MANY_UNSURE = 0.1
 MANY_REJECTED = 0.02
@@ -41,7 +38,7 @@ def recommendations(snapshot: Snapshot, history: Sequence[Snapshot] = ()) -> tup
     With a `history`, earlier snapshots in order, times and requests are counted since the first one of the
     same process; else since the process began.
     """
-    window = _Window.between(next((old for old in history if same_process(old, snapshot)), None), snapshot)
+    window = Window.before(snapshot, history)
     found = (
         _held(snapshot),
         _budget(snapshot),
@@ -56,42 +53,7 @@ def recommendations(snapshot: Snapshot, history: Sequence[Snapshot] = ()) -> tup
     return tuple(advice for advice in found if advice is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """What happened between two snapshots of one process."""
-
-    seconds: float
-    posters: int
-    requests: int
-    rejected: int
-    cpu_s: float
-    stage_s: dict[Stage, float]
-
-    @classmethod
-    def between(cls, start: Snapshot | None, end: Snapshot) -> _Window:
-        """From `start`, or from the beginning of the process."""
-        before = start.stage_s if start else {}
-        return cls(
-            seconds=end.elapsed_s - (start.elapsed_s if start else 0.0),
-            posters=end.worked - (start.worked if start else 0),
-            requests=end.requests - (start.requests if start else 0),
-            rejected=end.rate.rejected - (start.rate.rejected if start else 0),
-            cpu_s=end.cpu_s - (start.cpu_s if start else 0.0),
-            stage_s={stage: max(0.0, s - before.get(stage, 0.0)) for stage, s in end.stage_s.items()},
-        )
-
-    @property
-    def busy_s(self) -> float:
-        """Seconds that all workers together had a poster in hand."""
-        return sum(self.stage_s.values())
-
-    @property
-    def enough(self) -> bool:
-        """Whether it says anything about the speed."""
-        return self.posters >= ENOUGH_POSTERS and self.seconds >= ENOUGH_S and self.busy_s > 0
-
-
-def _load(snapshot: Snapshot, window: _Window) -> Load:
+def _load(snapshot: Snapshot, window: Window) -> Load:
     """Time and processors in the window; the use of the limits over the last minute."""
     posters = max(1, window.posters)
     each = {stage: spent_s / posters for stage, spent_s in window.stage_s.items()}
@@ -163,7 +125,7 @@ def _budget(snapshot: Snapshot) -> Advice | None:
     )
 
 
-def _speed(snapshot: Snapshot, window: _Window) -> Advice | None:
+def _speed(snapshot: Snapshot, window: Window) -> Advice | None:
     if not window.enough:
         return None
     load = _load(snapshot, window)
@@ -176,10 +138,10 @@ def _speed(snapshot: Snapshot, window: _Window) -> Advice | None:
     return brake(load)
 
 
-def _turns(window: _Window) -> Advice | None:
+def _turns(window: Window) -> Advice | None:
     if not window.enough:
         return None
-    turn = window.stage_s.get(Stage.READ, 0.0) / window.busy_s
+    turn = window.share(Stage.READ)
     if turn < LONG_TURN:
         return None
     return Advice(
@@ -189,7 +151,7 @@ def _turns(window: _Window) -> Advice | None:
     )
 
 
-def _rejections(snapshot: Snapshot, window: _Window) -> Advice | None:
+def _rejections(snapshot: Snapshot, window: Window) -> Advice | None:
     if window.rejected < FEW or window.rejected < MANY_REJECTED * window.requests:
         return None
     return refusals(_load(snapshot, window))

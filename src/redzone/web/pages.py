@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -41,7 +42,7 @@ class NavItem:
     key: str
 
 
-NAV = (NavItem("Runs", "/", "1"),)
+NAV = (NavItem("Runs", "/", "1"), NavItem("Performance", "/performance", "2"))
 SIGNS = {**{status.value: status.sign for status in Status}, "pending": "·"}
 THEMES = ("light", "dark")
 THEME_COOKIE = "redzone_theme"
@@ -140,6 +141,15 @@ def _sources() -> dict[str, str]:
     return found
 
 
+def _settings(text: str) -> Markup:
+    """A sentence in which options and variables stand out, to be copied."""
+    pieces = re.split(r"(--[a-z][a-z-]+(?: \d[\d,]*)?|[A-Z]+(?:_[A-Z]+)+)", text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if number % 2 else piece
+        for number, piece in enumerate(pieces)
+    )
+
+
 def _environment() -> jinja2.Environment:
     env = jinja2.Environment(
         loader=jinja2.DictLoader(_sources()),
@@ -158,6 +168,7 @@ def _environment() -> jinja2.Environment:
         "rate": format_rate,
         "pct": format_pct,
         "when": _when,
+        "settings": _settings,
         "sign": lambda status: SIGNS[status],
     }
     env.globals |= {

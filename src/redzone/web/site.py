@@ -15,6 +15,7 @@ from redzone.errors import RunNotFound
 from redzone.runs import RunFolder, RunStore
 from redzone.runs.record import RUN_ID
 from redzone.web.figures import Overview
+from redzone.web.histories import Histories
 
 if TYPE_CHECKING:
     from redzone.thumbnails import Thumbnails
@@ -40,6 +41,7 @@ class Site:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     store: RunStore = field(init=False)
     overview: Overview = field(init=False)
+    histories: Histories = field(default_factory=Histories)
     _thumbnails: Thumbnails | None = None
     _browsers: dict[str, RunBrowser] = field(default_factory=dict)
 

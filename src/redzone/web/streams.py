@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
@@ -18,33 +19,44 @@ Parts = Mapping[str, str]
 EVERY_S = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The parts that do not change any more: with them the stream ends."""
+
+    parts: Parts
+
+
 def stream_parts(
-    request: Request, render: Callable[[], Parts], every_s: float = EVERY_S
+    request: Request, render: Callable[[], Parts | Last], every_s: float = EVERY_S
 ) -> EventSourceResponse:
     """What `render` says every second, of which only parts that differ from the last time are sent.
 
     `render` is called in a thread. Each part is one element with its id, which app.js puts in the place of
-    the one in the page. The stream ends when the reader goes or the server ends, and for good when the run is
-    gone.
+    the one in the page. The stream ends when the reader goes or the server ends, and for good with the Last
+    parts or when the run is gone.
     """
     return EventSourceResponse(_events(request, render, every_s))
 
 
 async def _events(
-    request: Request, render: Callable[[], Parts], every_s: float
+    request: Request, render: Callable[[], Parts | Last], every_s: float
 ) -> AsyncIterator[ServerSentEvent]:
     closing = site_of(request).closing
     sent: dict[str, str] = {}
     while not closing.is_set():
         try:
-            parts = await asyncio.to_thread(render)
+            said = await asyncio.to_thread(render)
         except RunNotFound:
             yield ServerSentEvent(event="end", data="")
             return
+        parts = said.parts if isinstance(said, Last) else said
         for part, html in parts.items():
             if sent.get(part) != html:
                 sent[part] = html
                 # one at a time: no parser takes a table's row after a paragraph
                 yield ServerSentEvent(html)
+        if isinstance(said, Last):
+            yield ServerSentEvent(event="end", data="")
+            return
         with suppress(TimeoutError):
             await asyncio.wait_for(closing.wait(), every_s)

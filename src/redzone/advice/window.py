@@ -1,0 +1,55 @@
+"""What happened between two snapshots of one process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from redzone.history import same_process
+from redzone.metrics import Snapshot, Stage
+
+ENOUGH_POSTERS = 20
+ENOUGH_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What was done in a time; `stage_s` are the seconds of all workers together in each stage."""
+
+    seconds: float
+    posters: int
+    requests: int
+    rejected: int
+    cpu_s: float
+    stage_s: dict[Stage, float]
+
+    @classmethod
+    def before(cls, end: Snapshot, history: Sequence[Snapshot] = ()) -> Self:
+        """Since the first snapshot of the history that the same process made earlier, else since it began."""
+        ours = (old for old in history if same_process(old, end) and old.elapsed_s < end.elapsed_s)
+        start = next(ours, None)
+        before = start.stage_s if start else {}
+        return cls(
+            seconds=end.elapsed_s - (start.elapsed_s if start else 0.0),
+            posters=end.worked - (start.worked if start else 0),
+            requests=end.requests - (start.requests if start else 0),
+            rejected=end.rate.rejected - (start.rate.rejected if start else 0),
+            cpu_s=end.cpu_s - (start.cpu_s if start else 0.0),
+            stage_s={stage: max(0.0, s - before.get(stage, 0.0)) for stage, s in end.stage_s.items()},
+        )
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds that all workers together had a poster in hand."""
+        return sum(self.stage_s.values())
+
+    @property
+    def enough(self) -> bool:
+        """Whether it says anything about the speed."""
+        return self.posters >= ENOUGH_POSTERS and self.seconds >= ENOUGH_S and self.busy_s > 0
+
+    def share(self, stage: Stage) -> float:
+        """Share of the workers' busy time in a stage, 0-1."""
+        busy_s = self.busy_s
+        return min(1.0, self.stage_s.get(stage, 0.0) / busy_s) if busy_s > 0 else 0.0

@@ -1,0 +1,73 @@
+"""What runs have said of themselves over time, read once for all tabs that look at them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+
+from redzone.history import CHART_POINTS, Moment, Tail, sampled, timeline, without_lanes
+from redzone.metrics import Snapshot
+
+KEPT_RUNS = 8
+MINUTE = 61  # snapshots: the last 60 s and where they begin
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The snapshots of the last minute, and the whole time in moments; both empty where nothing was said."""
+
+    recent: tuple[Snapshot, ...]
+    moments: tuple[Moment, ...]
+
+    @property
+    def last(self) -> Snapshot | None:
+        """The newest snapshot."""
+        return self.recent[-1] if self.recent else None
+
+
+@dataclass(slots=True)
+class _History:
+    path: Path
+    tail: Tail = field(init=False)
+    whole: list[Snapshot] = field(default_factory=list)
+    said: Said = Said((), ())
+    turn: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self.tail = Tail(self.path, MINUTE)
+
+    def read(self) -> Said:
+        with self.turn:
+            known = self.tail.newest
+            if self.tail.read():
+                self._extend(known)
+                self.said = Said(tuple(self.tail.snapshots), tuple(timeline(self.whole)))
+            return self.said
+
+    def _extend(self, known: Snapshot | None) -> None:
+        if known is None:
+            self.whole = list(sampled(self.path))
+            return
+        new = (each for each in self.tail.snapshots if each.at > known.at)
+        self.whole += map(without_lanes, new)
+        if len(self.whole) > 2 * CHART_POINTS:
+            del self.whole[1:-1:2]
+
+
+class Histories:
+    """The histories of the runs that were looked at last. Blocking: ask in a thread."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Path, _History] = OrderedDict()
+        self._turn = Lock()
+
+    def read(self, path: Path) -> Said:
+        """What a metrics.jsonl says now. Only what was added since the last time is read."""
+        with self._turn:
+            history = self._kept.setdefault(path, _History(path))
+            self._kept.move_to_end(path)
+            while len(self._kept) > KEPT_RUNS:
+                self._kept.popitem(last=False)
+        return history.read()
