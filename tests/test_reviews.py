@@ -30,6 +30,17 @@ for row in range(1, 26):
     append_reviews(Path(sys.argv[1]), [review])
 """
 
+FILL = (
+    """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+import sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), -1))
+sys.argv[2] = "ann"
+"""
+    + APPEND
+)
+
 
 def judged(row: int, status: Status = Status.PASS, by: str = "ann") -> Review:
     return Review(row=row, by=by, at=NOW, action=Action.JUDGE, new_status=status)
@@ -103,6 +114,21 @@ def test_threads_and_processes_lose_no_review_of_each_other(tmp_path: Path) -> N
     for name in ("ann", "ben", "cat", "dan"):
         rows = [review.row for review in reviews if review is not None and review.by == name]
         assert sorted(rows) == list(range(1, 26))
+
+
+def test_a_review_that_does_not_fit_on_the_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Neither its whole lines nor half of one: none of it is kept, and the file can be written again."""
+    path = tmp_path / "reviews.jsonl"
+    append_reviews(path, [judged(1)])
+    before = path.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-c", FILL, path, str(len(before) + 100)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "cannot be written: File too large; the review is not kept" in done.stderr
+    assert path.read_bytes() == before
 
 
 def test_a_review_that_cannot_be_kept_says_so(tmp_path: Path) -> None:

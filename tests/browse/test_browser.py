@@ -19,6 +19,7 @@ import pytest
 from redzone.browse import Filter, RunBrowser, Sort
 from redzone.browse.condition import COUNTED, ORDERS, condition
 from redzone.browse.database import open_database
+from redzone.browse.reading import findings_at
 from redzone.browse.schema import INDEXES
 from redzone.errors import CheckpointUnusable
 from redzone.findings import Finding
@@ -26,7 +27,7 @@ from redzone.models import Element, ElementKind, Outcome, Status, ZoneVerdict
 from redzone.runs import RunFolder
 from redzone.runs.checkpoint import render_outcome, sealed
 from redzone.runs.journal import Journal
-from redzone.runs.reviews import append_reviews
+from redzone.runs.reviews import append_reviews, render_review
 from tests.browse.runs import plainly_read, row_of, run_of
 from tests.outcomes import outcome
 from tests.unprivileged import unprivileged
@@ -64,6 +65,21 @@ def test_a_live_run_is_followed_line_by_line(tmp_path: Path) -> None:
         assert browser.rows() == (1, 2)
         append(folder, outcome(2, Status.PASS))
         assert browser.facets().statuses == {Status.PASS: 2}
+
+
+def test_a_search_follows_the_run_too(tmp_path: Path) -> None:
+    """What was found for a text is looked for again when there is more."""
+    folder = run_of(tmp_path, [outcome(1, title="Wolf")])
+    with RunBrowser(folder) as browser:
+        assert browser.rows(Filter(text="wolf")) == (1,)
+        append(
+            folder,
+            outcome(1, title="Bear"),
+            outcome(2, title="Wolves of the Calla"),
+            outcome(3, title="Wolf"),
+        )
+        assert browser.rows(Filter(text="wolf")) == (3,)
+        assert browser.rows(Filter(text="wol")) == (2, 3)
 
 
 def test_a_review_counts_at_once_in_filters_counts_and_findings(tmp_path: Path) -> None:
@@ -134,6 +150,23 @@ def test_damaged_lines_are_left_out_until_the_run_moves_them_away(
         assert list(browser.findings()) == plainly_read(folder)
 
 
+def test_a_damaged_review_is_left_out_and_a_torn_one_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others count, as they are written."""
+    folder = run_of(tmp_path, [outcome(1), outcome(2)], judged(outcome(1), Status.FAIL).reviews)
+    line = render_review(judged(outcome(2), Status.FAIL).reviews[0])
+    with folder.reviews_path.open("ab") as file, RunBrowser(folder) as browser:
+        file.write(b"rubbish\n" + line[:-3])
+        file.flush()
+        with caplog.at_level(logging.WARNING):
+            assert browser.rows(Filter(reviewed=True)) == (1,)
+        assert "its checksum does not fit" in caplog.text
+        file.write(line[-3:])
+        file.flush()
+        assert browser.rows(Filter(reviewed=True)) == (1, 2)
+
+
 def test_another_schema_is_refused_and_the_lines_before_stay_readable(tmp_path: Path) -> None:
     """With the line's place; nothing of that reading is kept."""
     folder = run_of(tmp_path, [outcome(1)])
@@ -153,6 +186,18 @@ def test_an_outcome_that_rots_on_the_disk_is_reported_not_guessed(tmp_path: Path
             file.write(b"Xhe")
         with pytest.raises(CheckpointUnusable, match="does not hold what it held before; run `redzone check"):
             browser.get(1)
+
+
+def test_an_outcome_is_never_taken_for_another_row_s(tmp_path: Path) -> None:
+    """Where the tables point to another line, or the checkpoint has gone since, that is said."""
+    folder = run_of(tmp_path, [outcome(1), outcome(2)])
+    with RunBrowser(folder) as browser:
+        assert browser.rows() == (1, 2)
+        browser.ask(lambda db: db.execute("UPDATE finding SET offset = 0 WHERE row = 2"))
+        with pytest.raises(CheckpointUnusable, match="does not hold what it held before"):
+            browser.get(2)
+        with pytest.raises(CheckpointUnusable):
+            browser.ask(lambda db: findings_at(db, tmp_path / "gone.jsonl", [1]))
 
 
 @pytest.mark.parametrize("pages", [0, 1])
