@@ -60,6 +60,7 @@ class _Follower:
     site: Site
     number: int
     _listed: list[str] = field(default_factory=list)
+    _rows: dict[str, tuple[RunFigures, str]] = field(default_factory=dict)
 
     def __call__(self) -> Parts:
         context = _context(self.site, self.number)
@@ -68,8 +69,14 @@ class _Follower:
         if listed != self._listed:
             self._listed = listed
             return {"tiles": tiles, "runs": render_part("runs/list.html", **context)}
-        rows = {run.id: render_part("runs/row.html", run=run) for run in context["runs"]}
-        return {"tiles": tiles, **rows}
+        return {"tiles": tiles, **{run.id: self._row(run) for run in context["runs"]}}
+
+    def _row(self, run: RunFigures) -> str:
+        # most runs are over, and comparing figures is quicker than making a row of them
+        kept = self._rows.get(run.id)
+        if kept is None or kept[0] != run:
+            kept = self._rows[run.id] = run, render_part("runs/row.html", run=run)
+        return kept[1]
 
 
 routes: list[BaseRoute] = [
