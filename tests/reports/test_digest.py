@@ -58,9 +58,9 @@ def test_a_confidence_of_100_is_in_the_last_bucket() -> None:
 
 
 def test_groups_stand_in_the_order_of_their_fails() -> None:
-    """Ten at most; a run with one group has nothing to compare."""
+    """Six at most; a run with one group has nothing to compare."""
     rows = [judged(row, Status.FAIL, group=f"g{row % 12}") for row in range(1, 40)]
     bars = digest(rows, 0).top_groups()
     assert [bar.name for bar in bars][:4] == ["g1", "g2", "g3", "g0"]
-    assert len(bars) == 10
+    assert len(bars) == 6
     assert digest([judged(1), judged(2)], 0).top_groups() == ()

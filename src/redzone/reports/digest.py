@@ -12,7 +12,7 @@ from redzone.models import ElementKind, Status
 
 BUCKETS = 20  # of the confidence, 5 % each
 MOST_GROUPS = 1000
-SHOWN_GROUPS = 10
+SHOWN_GROUPS = 6
 # the order in which a report tells them: what has to be done first
 TOLD = (Status.FAIL, Status.UNSURE, Status.ERROR, Status.PASS)
 

@@ -51,5 +51,5 @@ def _kinds(found: Digest, title: str, width: float) -> str:
 
 def _confidence(found: Digest, facts: Facts, title: str, width: float) -> str:
     return charts.confidence_columns(
-        found.confidence, title, unsure_below_pct=facts.min_confidence_pct or None, width=width
+        found.confidence, title, unsure_below_pct=facts.min_confidence_pct or None, width=width, height=210
     )

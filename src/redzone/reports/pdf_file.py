@@ -75,13 +75,13 @@ def _data(found: Digest, report: Report, folder: Path) -> dict[str, object]:
 
 
 def _charts(found: Digest, facts: Facts, folder: Path) -> Iterator[dict[str, object]]:
+    """The outcomes over the whole width, below them two columns; a single chart there has both."""
     chosen = list(drawings(found, facts))
     for number, drawing in enumerate(chosen):
-        # the first has a row of its own, the others share one by twos
-        wide = number == 0 or (number == len(chosen) - 1 and number % 2 == 1)
+        wide = number == 0 or len(chosen) == 2
         picture = charts.inlined(drawing.draw(_WIDE_PX if wide else _HALF_PX))
         (folder / f"{drawing.name}.svg").write_text(picture, encoding="utf-8")
-        yield {"file": f"{drawing.name}.svg", "title": drawing.title, "wide": wide, "told": drawing.title}
+        yield {"file": f"{drawing.name}.svg", "title": drawing.title, "wide": wide}
 
 
 def _section(section: Section, folder: Path) -> dict[str, object]:

@@ -22,8 +22,8 @@ def test_a_sweep_marks_the_knee_the_ceiling_and_the_law() -> None:
 
 
 def test_the_page_needs_nothing_but_itself() -> None:
-    """No script, no file, no address; what came from outside is escaped; one chart for each stage."""
-    for found, count in ((bench(), 3), (swept((1, 30), (10, 300), rpm=500), 1)):
+    """No script, no file, no address; what came from outside is escaped; a chart for each stage, 3 sizes."""
+    for found, count in ((bench(), 7), (swept((1, 30), (10, 300), rpm=500), 1)):
         page = render_page(found)
         assert not re.search(r"<script|<link|<img|src=|href=|url\(|@import|https?:", page)
         assert page.count("<svg") == count

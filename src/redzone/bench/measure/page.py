@@ -162,7 +162,7 @@ def _pace(stage: StageFigures) -> str:
         charts.Line("outcomes", "second", _points(pace.step_s, pace.finished_per_min)),
     )
     chart = charts.PaceChart(f"Rate over time, {stage.name}", lines, stage.rpm, pace.rejected_at_s)
-    return charts.pace(chart, width=340, height=240)
+    return charts.fitted(lambda width: charts.pace(chart, width=width))
 
 
 def _points(step_s: float, values: Sequence[float]) -> list[tuple[float, float]]:
