@@ -234,6 +234,7 @@ addEventListener("pageshow", follow);
 /* ---- keyboard ---- */
 
 const keysOf = (element) => element.dataset.key.split(/\s+/);
+const KEY_NAMES = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc" };
 const usable = (element) => !element.disabled && element.checkVisibility();
 
 document.addEventListener("keydown", (event) => {
@@ -256,7 +257,7 @@ function help() {
   const dialog = byId("help");
   const lines = [...document.querySelectorAll("[data-key]")].filter(usable).map((element) => {
     const [keys, label] = [document.createElement("dt"), document.createElement("dd")];
-    for (const key of keysOf(element)) keys.append(Object.assign(document.createElement("kbd"), { textContent: key }));
+    for (const key of keysOf(element)) keys.append(Object.assign(document.createElement("kbd"), { textContent: KEY_NAMES[key] ?? key }));
     label.textContent = element.dataset.keyLabel || element.getAttribute("aria-label") || element.textContent.trim();
     const line = document.createElement("div");
     line.append(keys, label);
