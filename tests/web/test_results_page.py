@@ -137,6 +137,25 @@ def test_a_run_without_outcomes_says_how_to_go_on(home: Path) -> None:
         assert "No poster is like that" in dashboard.get(f"/runs/{folder.id}?status=fail").text
 
 
+def test_a_run_that_takes_long_to_read_says_so_and_asks_again(
+    home: Path, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody looks at an empty window for seconds; what is wrong with a checkpoint is said at once."""
+    monkeypatch.setattr("redzone.web.results_page.PATIENCE_S", 0.0)
+    with served(home) as dashboard:
+        page = dashboard.get(f"/runs/{run.id}").text
+        assert "Reading 5 outcomes" in page
+        assert '<meta http-equiv="refresh" content="1">' in page
+        while "Reading" in page:
+            page = dashboard.get(f"/runs/{run.id}").text
+        assert 'id="row-1"' in page
+        monkeypatch.setattr("redzone.web.results_page.PATIENCE_S", 10.0)
+        other = write_run(home, 2)
+        other.checkpoint_path.write_bytes(b'{"kind":"outcome","schema":99}\n')
+        for _ in range(2):
+            assert dashboard.get(f"/runs/{other.id}").status_code == 400
+
+
 def test_the_counts_of_a_live_run_and_what_is_new_are_streamed(home: Path) -> None:
     """The list itself stays under the reader's eyes."""
     folder = begin_work(run_of(home, [judged(1), judged(2)], rows=10))

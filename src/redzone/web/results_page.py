@@ -22,6 +22,7 @@ from redzone.web.site import Site, site_of
 from redzone.web.streams import Parts, stream_parts
 
 PER_PAGE = 60
+PATIENCE_S = 1.5  # until a page says that it is reading
 SORTS = {
     Sort.ROW: "input order",
     Sort.CONFIDENCE: "least sure first",
@@ -41,9 +42,12 @@ LOOKS = {Look.GRID: "Grid", Look.LIST: "List"}
 
 
 async def show_results(request: Request) -> Response:
-    """The page."""
+    """The page; while a long run is read for the first time, one that says so and asks again by itself."""
     site, folder = await _place(request)
     selection = Selection.of(request.query_params.multi_items())
+    if not await site.is_read(folder, PATIENCE_S):
+        run = await asyncio.to_thread(site.overview.figures, folder)
+        return render(request, "reading.html", run=run)
     number = page_number(request)
     context = await asyncio.to_thread(_context, site, folder, selection, number)
     return render(request, "results.html", **context)

@@ -44,6 +44,7 @@ class Site:
     histories: Histories = field(default_factory=Histories)
     _thumbnails: Thumbnails | None = None
     _browsers: dict[str, RunBrowser] = field(default_factory=dict)
+    _readings: dict[str, asyncio.Task[object]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.store = RunStore(self.home)
@@ -63,12 +64,28 @@ class Site:
         """Let go of what the pages have opened."""
         if self._thumbnails is not None:
             await self._thumbnails.aclose()
+        await asyncio.gather(*self._readings.values(), return_exceptions=True)
         for browser in self._browsers.values():
             await asyncio.to_thread(browser.close)
 
     def browser(self, folder: RunFolder) -> RunBrowser:
         """The one to look through a run's findings with. Its calls block."""
         return self._browsers.setdefault(folder.id, RunBrowser(folder))
+
+    async def is_read(self, folder: RunFolder, within_s: float) -> bool:
+        """Whether a run's findings can be looked through without a long wait. The first call begins to read
+        them; a run of 100,000 outcomes that nobody has looked at takes several seconds, once."""
+        reading = self._readings.get(folder.id)
+        if reading is None:
+            first = asyncio.to_thread(self.browser(folder).get, 1)
+            reading = self._readings[folder.id] = asyncio.create_task(first)
+        await asyncio.wait([reading], timeout=within_s)
+        if not reading.done():
+            return False
+        if reading.exception() is not None:
+            del self._readings[folder.id]  # the page says what is wrong, and the next one tries again
+        reading.result()
+        return True
 
     def folder(self, run_id: str) -> RunFolder:
         """The run of exactly this id. Raises RunNotFound."""
