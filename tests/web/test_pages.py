@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from redzone.runs import RunInputs, RunState, RunStore
+from redzone.runs import RunInputs, RunState
 from redzone.web.app import create_app
 from redzone.web.pages import render_part
 from redzone.web.paging import Pager
-from redzone.web.site import Site, WebOptions, site_of
+from redzone.web.site import site_of
 from tests.web.homes import now, one_of_each, write_run
 from tests.web.serving import Served, served
 
@@ -119,18 +119,6 @@ def test_a_run_that_is_gone_is_not_found_and_an_unreadable_one_is_a_bad_request(
         assert dashboard.get("/look/20261003-000000-ilou").status_code == 404
     assert (gone.status_code, "there is no run 20261003-000000-zzzz" in gone.text) == (404, True)
     assert (unreadable.status_code, "its schema is 99" in unreadable.text) == (400, True)
-
-
-def test_a_link_in_the_place_of_a_run_is_no_run(home: Path, tmp_path: Path) -> None:
-    """It may lead out of the home."""
-    folder = write_run(home, 1, one_of_each())
-    outside = tmp_path / "outside"
-    folder.path.rename(outside)
-    folder.path.symlink_to(outside)
-    site = Site(home, WebOptions())
-    with pytest.raises(Exception, match="there is no run"):
-        site.folder(folder.id)
-    assert RunStore(home).folders() == ()
 
 
 def test_assets_may_be_kept_for_ever_under_the_name_of_their_content(dashboard: Served) -> None:

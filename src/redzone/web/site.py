@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
 
 from starlette.convertors import Convertor, register_url_convertor
@@ -19,6 +20,8 @@ from redzone.web.histories import Histories
 
 if TYPE_CHECKING:
     from redzone.thumbnails import Thumbnails
+
+MOST_OPEN = 40  # runs whose tables are open: three files each, of the 1,024 that a process often may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Site:
     _thumbnails: Thumbnails | None = None
     _browsers: dict[str, RunBrowser] = field(default_factory=dict)
     _readings: dict[str, asyncio.Task[object]] = field(default_factory=dict)
+    _turn: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         self.store = RunStore(self.home)
@@ -69,15 +73,22 @@ class Site:
             await asyncio.to_thread(browser.close)
 
     def browser(self, folder: RunFolder) -> RunBrowser:
-        """The one to look through a run's findings with. Its calls block."""
-        return self._browsers.setdefault(folder.id, RunBrowser(folder))
+        """The one to look through a run's findings with. Blocking, as its calls are."""
+        with self._turn:
+            found = self._browsers.pop(folder.id, None) or RunBrowser(folder)
+            self._browsers[folder.id] = found  # the last one looked at is the last one closed
+            spare = list(self._browsers)[:-MOST_OPEN]
+            closing = [self._browsers.pop(run_id) for run_id in spare]
+        for browser in closing:
+            browser.close()
+        return found
 
     async def is_read(self, folder: RunFolder, within_s: float) -> bool:
         """Whether a run's findings can be looked through without a long wait. The first call begins to read
         them; a run of 100,000 outcomes that nobody has looked at takes several seconds, once."""
         reading = self._readings.get(folder.id)
         if reading is None:
-            first = asyncio.to_thread(self.browser(folder).get, 1)
+            first = asyncio.to_thread(lambda: self.browser(folder).get(1))
             reading = self._readings[folder.id] = asyncio.create_task(first)
         await asyncio.wait([reading], timeout=within_s)
         if not reading.done():
