@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -41,6 +45,37 @@ def words(answer: httpx2.Response | bytes) -> str:
     known = {f"{SVG}{tag}" for tag in ("svg", "rect", "g", "circle", "path", "text", "tspan", "image")}
     assert {element.tag for element in drawing.iter()} <= known
     return " ".join(text for text in drawing.itertext() if text.strip())
+
+
+def make(home: Path) -> Path:
+    """The folder beside the home, where posters lie."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    return home.parent
+
+
+@contextmanager
+def slow_server(body: bytes) -> Iterator[tuple[str, threading.Event]]:
+    """An image server whose only answer waits until it may go."""
+    go = threading.Event()
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            go.wait(10)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/poster.png", go
+        go.set()
+        server.shutdown()
+        thread.join()
 
 
 def test_a_poster_comes_in_its_sizes(home: Path) -> None:
@@ -134,6 +169,23 @@ def test_a_picture_that_is_not_the_judged_one_says_so_and_is_not_kept(home: Path
         assert words(answer) == "changed since it was judged"
         assert answer.headers["cache-control"] == "private, no-cache"
         assert 'viewBox="0 0 300 500"' in answer.text
+
+
+def test_a_picture_that_hangs_holds_up_no_page_and_is_there_for_the_next_who_asks(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer comes soon and says so; the fetch goes on."""
+    poster = poster_file(make(home), "poster")
+    monkeypatch.setattr("redzone.web.picture_answers.PATIENCE_S", 0.05)
+    with slow_server(poster.read_bytes()) as (address, go):
+        folder = run_of(home, [judged(1, image=address)], settings={"allow_private_hosts": True})
+        with served(home) as dashboard:
+            answer = dashboard.get(at(folder))
+            assert "still being fetched" in words(answer)
+            assert answer.headers["cache-control"] == "no-store"
+            go.set()
+            monkeypatch.setattr("redzone.web.picture_answers.PATIENCE_S", 10.0)
+            assert opened(dashboard.get(at(folder))).size == (400, 600)
 
 
 def test_private_addresses_stay_closed_to_a_run_that_was_not_allowed_them(

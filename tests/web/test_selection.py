@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from redzone.browse import Facets, Filter, Sort
 from redzone.errors import ErrorCode, UsageError
 from redzone.models import ElementKind, Source, Status
-from redzone.web.facets import facets_of
+from redzone.web.facets import MOST_GROUPS, facets_of
 from redzone.web.selection import Look, Selection, Show
 
 NOTHING = Facets(0, {}, {}, {}, {}, {}, {})
@@ -114,6 +114,16 @@ def test_the_boxes_that_are_ticked_are_the_filter(wanted: Filter) -> None:
     boxes = Filter.from_query(ticked)
     assert (boxes.statuses, boxes.groups, boxes.kinds) == (wanted.statuses, wanted.groups, wanted.kinds)
     assert boxes.reviewed is wanted.reviewed
+
+
+def test_of_many_groups_the_largest_and_the_ticked_ones_are_offered() -> None:
+    """A list with a group for each poster does not fill the page."""
+    groups = {f"group {number}": 500 - number for number in range(300)}
+    counts = Facets(1, {}, groups, {}, {}, {}, {})
+    facets = {facet.name: facet for facet in facets_of(counts, Filter(groups=frozenset({"group 299"})))}
+    offered = [box.value for box in facets["group"].choices]
+    assert offered == [f"group {number}" for number in range(MOST_GROUPS)] + ["group 299"]
+    assert facets["group"].more == 300 - len(offered)
 
 
 def test_an_error_code_is_offered_where_there_are_several() -> None:

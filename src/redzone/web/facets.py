@@ -10,6 +10,7 @@ from redzone.browse import Facets, Filter
 from redzone.models import ElementKind, Status
 
 _S = TypeVar("_S", bound=str)
+MOST_GROUPS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,13 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """Boxes that belong together; of `single` ones exactly one is ticked."""
+    """Boxes that belong together; of `single` ones exactly one is ticked. `more` are those left out."""
 
     name: str
     legend: str
     choices: tuple[Choice, ...]
     single: bool = False
+    more: int = 0
 
 
 def facets_of(facets: Facets, wanted: Filter) -> list[Facet]:
@@ -38,7 +40,7 @@ def facets_of(facets: Facets, wanted: Filter) -> list[Facet]:
     found = [
         Facet("status", "Status", _choices("status", Status, facets.statuses, wanted.statuses)),
         Facet("reviewed", "Reviewed", _reviewed(facets, wanted), single=True),
-        Facet("group", "Group", _groups(facets, wanted)),
+        _groups(facets, wanted),
         Facet("kind", "Element", _choices("kind", ElementKind, facets.kinds, wanted.kinds)),
         Facet("source", "Source", _choices("source", (), facets.sources, wanted.sources)),
         Facet("code", "Error", _choices("code", (), facets.codes, wanted.codes)),
@@ -54,12 +56,15 @@ def _choices(
     return tuple(Choice(name, str(one), str(one), counts.get(one, 0), one in chosen) for one in values)
 
 
-def _groups(facets: Facets, wanted: Filter) -> tuple[Choice, ...]:
-    """The empty group has a name of its own in the form, as an empty value says nothing there."""
+def _groups(facets: Facets, wanted: Filter) -> Facet:
+    """The largest groups and the ticked ones. The empty group has a name of its own in the form, as an empty
+    value says nothing there."""
     boxes = _choices("group", (), facets.groups, wanted.groups)
-    return tuple(
-        box if box.value else Choice("ungrouped", "yes", "no group", box.count, box.chosen) for box in boxes
+    shown = [box for place, box in enumerate(boxes) if place < MOST_GROUPS or box.chosen]
+    named = (
+        box if box.value else Choice("ungrouped", "yes", "no group", box.count, box.chosen) for box in shown
     )
+    return Facet("group", "Group", tuple(named), more=len(boxes) - len(shown))
 
 
 def _reviewed(facets: Facets, wanted: Filter) -> tuple[Choice, ...]:

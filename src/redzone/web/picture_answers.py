@@ -15,6 +15,7 @@ from redzone.findings import Finding
 from redzone.runs import RunRecord
 from redzone.thumbnails import (
     Missing,
+    Picture,
     Recipe,
     Scaled,
     Seen,
@@ -33,6 +34,7 @@ from redzone.web.site import Site, site_of
 
 FOREVER = "private, max-age=31536000, immutable"
 ASK_AGAIN = "private, no-cache"
+PATIENCE_S = 4.0
 # px of a placeholder: the shape that pictures of the kind mostly have
 POSTER_SIZE = (200, 300)
 CLOSEUP_SIZE = (360, 72)
@@ -57,8 +59,18 @@ async def answer_picture(request: Request) -> Response:
     if isinstance(picture, Missing):
         got = picture
     else:
-        got = await site.thumbnails.get(picture, recipe, asked.terms)
+        got = await _get(site, picture, recipe, asked.terms)
     return _missing(got, recipe) if isinstance(got, Missing) else _answer(request, got, recipe)
+
+
+async def _get(site: Site, picture: Picture, recipe: Recipe, terms: Terms) -> Thumbnail | Missing:
+    """The picture if it comes soon. One that does not is still being fetched, for the next who asks; but a
+    browser has six connections for a host, and slow pictures would keep the next page waiting."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await site.thumbnails.get(picture, recipe, terms)
+    except TimeoutError:
+        return Missing(f"not here after {PATIENCE_S:g} s, still being fetched; look again in a moment")
 
 
 def _look_up(site: Site, run_id: str, row: int) -> _Asked:
