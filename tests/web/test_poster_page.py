@@ -101,7 +101,7 @@ def test_next_and_before_go_through_the_selected_list(home: Path, run: RunFolder
 def test_a_poster_outside_of_the_selection_is_shown_and_said_to_be(home: Path, run: RunFolder) -> None:
     """As one is after its review took it out."""
     with served(home) as dashboard:
-        assert "no longer in the filter" in dashboard.get(address(run, 1, "?status=fail")).text
+        assert "not in the filter" in dashboard.get(address(run, 1, "?status=fail")).text
 
 
 def test_a_row_without_an_outcome_is_not_there_yet(home: Path, run: RunFolder) -> None:
