@@ -116,5 +116,5 @@ def _fresh(run: RunFigures, listed: int) -> int:
 
 routes: list[BaseRoute] = [
     Route("/runs/{run_id:run}", show_results),
-    Route("/runs/{run_id:run}/stream/{done:int}", follow_results),
+    Route("/runs/{run_id:run}/stream/{done:count}", follow_results),
 ]

@@ -125,9 +125,9 @@ class _RunConvertor(Convertor[str]):
         return value
 
 
-class _RowConvertor(Convertor[int]):
-    # nine digits: what a path may hold is bounded before it is a number
-    regex: ClassVar[str] = "[1-9][0-9]{0,8}"
+class _CountConvertor(Convertor[int]):
+    # nine digits: what an address may hold is bounded before it is a number
+    regex: ClassVar[str] = "[0-9]{1,9}"
 
     def convert(self, value: str) -> int:
         return int(value)
@@ -136,6 +136,11 @@ class _RowConvertor(Convertor[int]):
         return str(value)
 
 
+class _RowConvertor(_CountConvertor):
+    regex: ClassVar[str] = "[1-9][0-9]{0,8}"
+
+
 # Nothing else of an address ever reaches a path of the file system: routes write {run_id:run} and {row:row}.
 register_url_convertor("run", _RunConvertor())
 register_url_convertor("row", _RowConvertor())
+register_url_convertor("count", _CountConvertor())
