@@ -137,6 +137,7 @@ def foresee(settings: Settings, home: Path, request: Request) -> tuple[Provider,
     Raises UsageError as `begin` does.
     """
     provider, zones = choose_provider(settings), zones_of(settings)
+    ensure_usable(settings, provider)
     with TemporaryDirectory() as scratch:
         # nothing is made: without a home yet, an empty cache stands in for its own
         place = home if (home / CACHE_NAME).is_file() else Path(scratch)
