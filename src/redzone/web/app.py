@@ -11,14 +11,34 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from redzone.errors import UsageError
-from redzone.web import assets, health, performance_page, pictures, poster_page, results_page, runs
+from redzone.web import (
+    assets,
+    health,
+    new_run_page,
+    performance_page,
+    pictures,
+    poster_page,
+    results_page,
+    run_controls,
+    runs,
+)
 from redzone.web.access import Access
 from redzone.web.pages import on_crash, on_http_error, on_usage_error, refusal_page
 from redzone.web.site import Site, WebOptions
 
 # a form; the page that takes whole lists allows itself more
 MAX_BODY_BYTES = 64 * 1024
-PAGES = (runs, results_page, poster_page, pictures, performance_page, health, assets)
+PAGES = (
+    runs,
+    new_run_page,
+    run_controls,
+    results_page,
+    poster_page,
+    pictures,
+    performance_page,
+    health,
+    assets,
+)
 
 
 class Dashboard(Starlette):

@@ -31,6 +31,7 @@ from redzone.text import clean
 from redzone.web.access import Refusal
 from redzone.web.assets import asset_path
 from redzone.web.paging import address
+from redzone.web.plan import again
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,11 @@ class NavItem:
     key: str
 
 
-NAV = (NavItem("Runs", "/", "1"), NavItem("Performance", "/performance", "2"))
+NAV = (
+    NavItem("Runs", "/", "1"),
+    NavItem("Performance", "/performance", "2"),
+    NavItem("New run", "/new", "4"),
+)
 SIGNS = {**{status.value: status.sign for status in Status}, "pending": "·"}
 THEMES = ("light", "dark")
 THEME_COOKIE = "redzone_theme"
@@ -169,6 +174,7 @@ def _environment() -> jinja2.Environment:
         "pct": format_pct,
         "when": _when,
         "settings": _settings,
+        "again": again,
         "sign": lambda status: SIGNS[status],
     }
     env.globals |= {

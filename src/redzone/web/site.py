@@ -17,6 +17,7 @@ from redzone.runs import RunFolder, RunStore
 from redzone.runs.record import RUN_ID
 from redzone.web.figures import Overview
 from redzone.web.histories import Histories
+from redzone.web.launching import Launcher
 
 if TYPE_CHECKING:
     from redzone.thumbnails import Thumbnails
@@ -37,7 +38,8 @@ class WebOptions:
 
 @dataclass(slots=True)
 class Site:
-    """What the pages share. `closing` is set when the server ends, so that open event streams do, too."""
+    """What the pages share. `closing` is set when the server ends, so that open event streams do, too;
+    `draining` are runs that were told to stop, each with the time at which its process took it in hand."""
 
     home: Path
     options: WebOptions
@@ -45,6 +47,8 @@ class Site:
     store: RunStore = field(init=False)
     overview: Overview = field(init=False)
     histories: Histories = field(default_factory=Histories)
+    launcher: Launcher = field(init=False)
+    draining: set[tuple[str, int]] = field(default_factory=set)
     _thumbnails: Thumbnails | None = None
     _browsers: dict[str, RunBrowser] = field(default_factory=dict)
     _readings: dict[str, asyncio.Task[object]] = field(default_factory=dict)
@@ -53,6 +57,7 @@ class Site:
     def __post_init__(self) -> None:
         self.store = RunStore(self.home)
         self.overview = Overview(self.store)
+        self.launcher = Launcher(self.home)
 
     @property
     def thumbnails(self) -> Thumbnails:
