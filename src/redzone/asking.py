@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from redzone.clock import Clock
 from redzone.desk import Desk
@@ -112,15 +113,12 @@ class Asking:
             for part in parts:
                 part.most_usd = estimate.cost_usd / len(parts)
             if own.model.paid:
-                await own.recorder.commit(b"".join(map(self._intent, parts)))
+                now = own.clock.now()  # the same for all: by it they are known as one request
+                await own.recorder.commit(b"".join(_intent(part, now) for part in parts))
         except BaseException:
             await own.budget.settle(estimate.cost_usd, 0.0)
             raise
         return _Turn(permit, estimate.cost_usd)
-
-    def _intent(self, part: _Part) -> bytes:
-        row = part.hand.ledger.row.row
-        return render_intent(row, part.question.model, self._parts.clock.now(), part.most_usd)
 
     async def _request(self, parts: Sequence[_Part], turn: _Turn) -> tuple[Reply, ...]:
         own = self._parts
@@ -177,6 +175,10 @@ class Asking:
             self._parts.breaker.succeeded()
         else:
             self._parts.breaker.failed(faults[0].message, rate_limited=faults[0].retry is Retry.RATE_LIMIT)
+
+
+def _intent(part: _Part, now: datetime) -> bytes:
+    return render_intent(part.hand.ledger.row.row, part.question.model, now, part.most_usd)
 
 
 def _may_be_charged(reply: Reply) -> bool:

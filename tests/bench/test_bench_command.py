@@ -62,6 +62,25 @@ def test_a_saved_bench_compared_with_itself_is_the_same(
     assert {line["verdict"] for part in told["stages"] for line in part["lines"]} <= {"same", ""}
 
 
+def test_packs_run_and_their_counts_add_up(tmp_path: Path, invoke: Invoke) -> None:
+    """Every poster has an outcome, and more of them went into one request."""
+    options = ("--profile", "unlimited", "--scale", "0.1", "--rpm", "6000", "--posters", "8", "--pack", "1,8")
+    done = redzone("bench", "pack", *options, "--json", "-o", "packs.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["kind"], [stage["name"] for stage in told["stages"]]) == ("pack", ["pack 1", "pack 8"])
+    for figures in told["stages"]:
+        assert figures["posters"] == 8
+        assert sum(figures[name] for name in ("passed", "failed", "unsure")) == 8
+        assert figures["requests"] >= 8 / figures["pack"]
+    single, packed = told["stages"]
+    assert packed["requests"] < single["requests"]
+    assert packed["tokens"] < single["tokens"]
+    assert [packed[name] for name in ("passed", "failed")] == [single[name] for name in ("passed", "failed")]
+    saved = tmp_path / "packs.json"
+    assert "pack 8" in invoke("bench", "compare", saved, saved).stdout
+
+
 def test_two_saved_benches_are_compared_by_stage(invoke: Invoke, tmp_path: Path) -> None:
     """What differs between them is said under the table."""
     (tmp_path / "a.json").write_text(bench(stage()).render())
@@ -82,6 +101,8 @@ def test_two_saved_benches_are_compared_by_stage(invoke: Invoke, tmp_path: Path)
         (("--html", "nowhere/bench.html"), "there is no folder"),
         (("--live", "list.csv", "--rpm", "5"), "--live asks the real API"),
         (("sweep", "--workers", "1,x"), "numbers of at least 1"),
+        (("pack", "--pack", "1,17"), "numbers from 1 to 16"),
+        (("pack", "--pack", ""), "numbers from 1 to 16"),
         (("compare", "a.json", "b.json"), "cannot be read"),
     ],
 )

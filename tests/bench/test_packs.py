@@ -11,7 +11,7 @@ import pytest
 
 from redzone.bench.artwork import poster_file
 from redzone.bench.model_requests import image_tokens
-from redzone.bench.model_side import pack_factor
+from redzone.bench.options import pack_factor
 from redzone.bench.simulator import Fault, Simulator, SimulatorOptions
 from tests.bench.questions import (
     chat_question,

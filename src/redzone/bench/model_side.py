@@ -24,7 +24,7 @@ from redzone.bench.model_requests import (
     count_tokens,
     read_request,
 )
-from redzone.bench.options import SimulatorOptions
+from redzone.bench.options import SimulatorOptions, pack_factor
 from redzone.bench.request_log import Plan
 from redzone.bench.wire import Ending, Reply, Request
 
@@ -160,12 +160,6 @@ class ModelSide:
         message = f"rate limit reached: {limit} {rejected.scope} per minute"
         error = ApiError(429, message, rejected.scope, "rate_limit_exceeded")
         return Reply(429, error.body, headers=retry_headers(rejected.retry_after_s))
-
-
-def pack_factor(pictures: int) -> float:
-    """How much longer an answer about that many pictures takes than one about one. Half of the time of a
-    single answer is taken to be its output, of which there is one for each picture."""
-    return (1 + max(1, pictures)) / 2
 
 
 def _read(api: Api, body: bytes) -> Asked | ApiError:

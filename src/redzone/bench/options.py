@@ -12,18 +12,23 @@ from redzone.bench.faults import Fault, check_shares
 TINY = "tiny"
 
 
+def pack_factor(pictures: int) -> float:
+    """How much longer an answer about that many pictures takes than one about one. Half of the time of a
+    single answer is taken to be its output, of which there is one for each picture."""
+    return (1 + max(1, pictures)) / 2
+
+
 @dataclass(frozen=True, slots=True)
 class SimulatorOptions:
     """Limits, latency and faults of a simulator. Raises SettingsInvalid for impossible fault shares.
 
-    `latency_s` is the model's median for one picture, N in a request take (1 + N) / 2 times as long;
-    `latency_spread` the sigma of its logarithm, so that 0.5 puts one answer in twenty beyond 2.3 times the
-    median. `rpm` and `tpm` are per minute, None is no limit;
-    without `announce` no x-ratelimit header is sent (a 429 keeps its retry-after). `faults` maps kinds to
-    shares of the requests. Without `responses_api` /v1/responses is not there. `poster_size` is
-    (width, height), px, and `poster_grain` the share of noise in them: 0.1 makes a JPEG of 1000x1500 some
-    200 KB, as a photograph's. With `api_key` every other key is refused. After `quota_requests` answers the
-    account is empty.
+    `latency_s` is the model's median for one picture, times `pack_factor` for more; `latency_spread` the
+    sigma of its logarithm, so that 0.5 puts one answer in twenty beyond 2.3 times the median. `rpm` and `tpm`
+    are per minute, None is no limit; without `announce` no x-ratelimit header is sent (a 429 keeps its
+    retry-after). `faults` maps kinds to shares of the requests. Without `responses_api` /v1/responses is not
+    there. `poster_size` is (width, height), px, and `poster_grain` the share of noise in them: 0.1 makes a
+    JPEG of 1000x1500 some 200 KB, as a photograph's. With `api_key` every other key is refused. After
+    `quota_requests` answers the account is empty.
     """
 
     latency_s: float = 0.0

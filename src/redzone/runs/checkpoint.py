@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 class Intent(Frozen):
     """Written before a paid request, which costs at most `most_usd`. Without a later outcome of the row, that
-    request is in doubt."""
+    request is in doubt. A request about several rows has an intent for each, all with one `started_at`."""
 
     row: int = Field(ge=1)
     model: str

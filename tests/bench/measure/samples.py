@@ -65,6 +65,25 @@ def bench(*stages: StageFigures, **changes: Any) -> Bench:
     return Bench(**{**values, **changes})
 
 
+def packed(*points: tuple[int, float], rpm: int | None = None, seconds: float = 20.0) -> Bench:
+    """A bench of packs that saw these (posters a request, requests per minute), all packs full."""
+    stages = (
+        stage(
+            f"pack {pack}",
+            pack=pack,
+            posters=pack * 40,
+            requests=40,
+            seconds=seconds,
+            auto_workers=True,
+            rpm=rpm,
+            requests_per_min=rate,
+            request_use=rate / rpm if rpm else None,
+        )
+        for pack, rate in points
+    )
+    return bench(*stages, kind="pack", profile=Profile(name="made", latency_s=2.0, rpm=rpm))
+
+
 def swept(*points: tuple[int, float], rpm: int | None = None) -> Bench:
     """A sweep that saw these (workers, posters per minute), a minute for each."""
     stages = (

@@ -7,7 +7,7 @@ import re
 from redzone.bench.measure.charts import SweepChart, sweep
 from redzone.bench.measure.page import render_page
 from redzone.bench.measure.profiles import Profile
-from tests.bench.measure.samples import bench, stage, swept
+from tests.bench.measure.samples import bench, packed, stage, swept
 from tests.charts.drawn import elements, inside, parsed
 
 
@@ -23,7 +23,13 @@ def test_a_sweep_marks_the_knee_the_ceiling_and_the_law() -> None:
 
 def test_the_page_needs_nothing_but_itself() -> None:
     """No script, no file, no address; what came from outside is escaped; a chart for each stage, 3 sizes."""
-    for found, count in ((bench(), 7), (swept((1, 30), (10, 300), rpm=500), 1)):
+    kinds = (
+        (bench(), 7),
+        (swept((1, 30), (10, 300), rpm=500), 1),
+        (packed((1, 119), (16, 118), rpm=120), 1),
+        (packed((2, 119)), 1),
+    )
+    for found, count in kinds:
         page = render_page(found)
         assert not re.search(r"<script|<link|<img|src=|href=|url\(|@import|https?:", page)
         assert page.count("<svg") == count

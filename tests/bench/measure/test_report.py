@@ -13,7 +13,7 @@ from redzone.bench.measure.profiles import Profile
 from redzone.bench.measure.report import print_bench, print_comparison
 from redzone.bench.measure.rows import as_json, format_bytes, format_cpu, format_use, notes, rows_of
 from redzone.bench.measure.saved import Bench
-from tests.bench.measure.samples import bench, stage, swept
+from tests.bench.measure.samples import bench, packed, stage, swept
 
 
 def printed(found: Bench, width: int) -> list[str]:
@@ -33,7 +33,15 @@ FULL = bench(
 
 
 @pytest.mark.parametrize("width", [80, 120, 160])
-@pytest.mark.parametrize("found", [FULL, swept((1, 30), (10, 300), (20, 480), (50, 495), rpm=500)])
+@pytest.mark.parametrize(
+    "found",
+    [
+        FULL,
+        swept((1, 30), (10, 300), (20, 480), (50, 495), rpm=500),
+        packed((1, 119), (4, 118), (16, 90), rpm=120),
+        bench(stage("pack 16", pack=16, posters=2000, requests=1999, seconds=1234.5, tokens=9_999_999)),
+    ],
+)
 def test_a_report_fits_the_terminal(found: Bench, width: int) -> None:
     """No line is wider, and no figure is cut."""
     lines = printed(found, width)
@@ -77,6 +85,15 @@ def test_the_json_of_a_sweep_has_its_knee_and_no_curves() -> None:
     assert (plain["knee"]["linear_to"], plain["knee"]["knee"]) == (10, 20)
     assert [stage["of_linear"] for stage in plain["stages"]] == [1.0, 1.0, 0.8]
     assert all("pace" not in stage for stage in plain["stages"])
+
+
+def test_the_json_of_packs_has_their_rates_and_no_curves() -> None:
+    """Posters a minute while requests started, and how often that of the smallest pack."""
+    told = json.loads(json.dumps(as_json(packed((1, 120), (4, 60), rpm=120))))
+    figures = [[stage[name] for name in ("pack", "asked_per_min", "times")] for stage in told["stages"]]
+    assert figures == [[1, 120.0, 1.0], [4, 240.0, 2.0]]
+    assert all("pace" not in stage for stage in told["stages"])
+    assert any("labels" in line for line in told["advice"])
 
 
 def test_a_scaled_bench_says_so() -> None:

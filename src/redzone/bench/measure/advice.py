@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from redzone.advice import Topic, brakes
 from redzone.advice.brakes import BURST, Limit, Load, second_looks
 from redzone.bench.measure.saved import Bench, StageFigures
@@ -21,18 +23,21 @@ def advise(bench: Bench) -> tuple[str, ...]:
             said.append(
                 f"The server let a burst of {unit} pass, {use:.0%} of its limit: a longer run gets 100%."
             )
+    said += troubles(bench, stage)
+    again = second_looks(stage.requests, stage.posters)
+    return (*said, str(again)) if again else tuple(said)
+
+
+def troubles(bench: Bench, stage: StageFigures) -> Iterator[str]:
+    """A sentence about the stage's errors and one about all answers 429, where there are any."""
     if stage.errors:
-        said.append(
+        yield (
             f"{stage.errors:,} of {stage.posters:,} posters ended in error; "
             "`resume --retry-errors` asks again."
         )
     wasted = sum(each.rejected for each in bench.stages)
     if wasted:
-        said.append(
-            f"{wasted:,} requests were answered 429, and every one of them counted against the limit."
-        )
-    again = second_looks(stage.requests, stage.posters)
-    return (*said, str(again)) if again else tuple(said)
+        yield f"{wasted:,} requests were answered 429, and every one of them counted against the limit."
 
 
 def _load(stage: StageFigures) -> Load:

@@ -6,9 +6,19 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from redzone import charts
+from redzone.bench.measure import packs
 from redzone.bench.measure.advice import advise
 from redzone.bench.measure.charts import SweepChart, sweep
-from redzone.bench.measure.rows import SWEEP_HEAD, Row, about, notes, rows_of, sweep_cells
+from redzone.bench.measure.rows import (
+    PACK_HEAD,
+    SWEEP_HEAD,
+    Row,
+    about,
+    notes,
+    pack_cells,
+    rows_of,
+    sweep_cells,
+)
 from redzone.bench.measure.saved import Bench, StageFigures
 from redzone.bench.measure.sweep import explain, find_knee
 from redzone.display.figures import format_count, format_rate
@@ -68,7 +78,7 @@ def render_page(bench: Bench) -> str:
             f"<style>{charts.STYLE}{_STYLE}</style></head>",
             "<body><main>",
             f"<h1>{_title(bench)}</h1><p class=soft>{escape(about(bench))}</p>",
-            *(_sweep(bench) if bench.kind == "sweep" else _bench(bench)),
+            *{"bench": _bench, "sweep": _sweep, "pack": _pack}[bench.kind](bench),
             _notes(bench),
             "</main></body></html>\n",
         )
@@ -76,7 +86,7 @@ def render_page(bench: Bench) -> str:
 
 
 def _title(bench: Bench) -> str:
-    return "redzone bench sweep" if bench.kind == "sweep" else "redzone bench"
+    return "redzone bench" if bench.kind == "bench" else f"redzone bench {bench.kind}"
 
 
 def _bench(bench: Bench) -> Iterator[str]:
@@ -86,18 +96,16 @@ def _bench(bench: Bench) -> Iterator[str]:
         (
             (format_rate(fastest.posters_per_min), f"posters a minute ({fastest.name})"),
             (f"{bench.speed_up(fastest):.1f}x", f"over {bench.baseline.name}"),
-            (
-                f"{use:.0%}" if use is not None else "none",
-                "of the limit used" if use is not None else "limit in force",
-            ),
+            (f"{use:.0%}" if use is not None else "none", _of_the_limit(use)),
             (format_count(sum(stage.rejected for stage in bench.stages)), "requests answered 429"),
         )
     )
     yield _advice(advise(bench))
-    yield _card("Posters a minute", _stage_bars(bench))
+    yield _card("Posters a minute", _bars([(s.name, s.posters_per_min, s.rpm) for s in bench.stages]))
     drawn = "".join(_card(_heading(stage), _pace(stage)) for stage in bench.stages)
     yield f"<h2 class=over>Rates a minute, over the seconds of each stage</h2><div class=pair>{drawn}</div>"
-    yield _card("Figures", _table(bench))
+    figures = _table(("", *(stage.name for stage in bench.stages)), rows_of(bench))
+    yield _card("Figures", figures)
 
 
 def _sweep(bench: Bench) -> Iterator[str]:
@@ -122,7 +130,24 @@ def _sweep(bench: Bench) -> Iterator[str]:
         ("b", "dash", "Little's law"),
     )
     yield _card(title, drawn + _legend(key))
-    yield _card("Figures", _sweep_table(bench))
+    yield _card("Figures", _listing(SWEEP_HEAD, [sweep_cells(bench, stage) for stage in bench.stages]))
+
+
+def _pack(bench: Bench) -> Iterator[str]:
+    best = max(bench.stages, key=packs.asked_per_min)
+    use, base = best.limit_use, packs.baseline(bench)
+    yield _tiles(
+        (
+            (format_rate(packs.asked_per_min(best)), f"posters a minute ({best.name})"),
+            (f"{packs.times(bench, best):.1f}x", f"over {base.name}"),
+            (f"{use:.0%}" if use is not None else "none", _of_the_limit(use)),
+            (format_count(sum(stage.rejected for stage in bench.stages)), "requests answered 429"),
+        )
+    )
+    yield _advice(packs.explain(bench))
+    rows = [(stage.name, packs.asked_per_min(stage), packs.ceiling(stage)) for stage in bench.stages]
+    yield _card("Posters a minute", _bars(rows))
+    yield _card("Figures", _listing(PACK_HEAD, [pack_cells(bench, stage) for stage in bench.stages]))
 
 
 def _tiles(tiles: Sequence[tuple[str, str]]) -> str:
@@ -141,11 +166,13 @@ def _card(title: str, inside: str) -> str:
     return f"<section class=card><h2>{escape(title)}</h2>{inside}</section>"
 
 
-def _stage_bars(bench: Bench) -> str:
-    rows = [
-        charts.Bar(stage.name, stage.posters_per_min, format_rate(stage.posters_per_min), stage.rpm)
-        for stage in bench.stages
-    ]
+def _of_the_limit(use: float | None) -> str:
+    return "of the limit used" if use is not None else "limit in force"
+
+
+def _bars(stages: Sequence[tuple[str, float, int | None]]) -> str:
+    """Name, rate and limit of each."""
+    rows = [charts.Bar(name, rate, format_rate(rate), limit) for name, rate, limit in stages]
     drawn = charts.bars(rows, "Posters a minute", width=1140)
     return drawn + (_legend([_LIMIT]) if 'class="limit"' in drawn else "")
 
@@ -180,16 +207,12 @@ def _legend(parts: Sequence[tuple[str, str, str]]) -> str:
     return f"<div class=key>{''.join(items)}</div>"
 
 
-def _table(bench: Bench) -> str:
-    return _html_table(("", *(stage.name for stage in bench.stages)), rows_of(bench))
+def _listing(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A line for each stage."""
+    return _table(head, [Row(line[0], tuple(line[1:])) for line in lines])
 
 
-def _sweep_table(bench: Bench) -> str:
-    cells = (sweep_cells(bench, stage) for stage in bench.stages)
-    return _html_table(SWEEP_HEAD, [Row(line[0], line[1:]) for line in cells])
-
-
-def _html_table(head: Sequence[str], rows: Sequence[Row]) -> str:
+def _table(head: Sequence[str], rows: Sequence[Row]) -> str:
     top = "".join(f"<th scope=col>{escape(name)}</th>" for name in head)
     body = "".join(
         f"<tr{' class=strong' if row.strong else ''}><th scope=row>{escape(row.label)}</th>"
@@ -204,6 +227,6 @@ def _notes(bench: Bench) -> str:
     smooth = "Rates over time are smoothed by a triangle; its half width: " + ", ".join(
         f"{stage.name} {stage.pace.window_s:.1f} s" for stage in bench.stages
     )
-    said = [*notes(bench), *([] if bench.kind == "sweep" else [smooth + "."])]
+    said = [*notes(bench), *([smooth + "."] if bench.kind == "bench" else [])]
     items = "".join(f"<li>{escape(note)}</li>" for note in said)
     return f"<section class='card notes'><h2>How it was measured</h2><ul>{items}</ul></section>"

@@ -10,9 +10,18 @@ from rich.table import Table
 from rich.text import Text
 
 from redzone.advice import Topic
+from redzone.bench.measure import packs
 from redzone.bench.measure.advice import advise, brake_of
 from redzone.bench.measure.compare import Comparison
-from redzone.bench.measure.rows import SWEEP_HEAD, about, notes, rows_of, sweep_cells
+from redzone.bench.measure.rows import (
+    PACK_HEAD,
+    SWEEP_HEAD,
+    about,
+    notes,
+    pack_cells,
+    rows_of,
+    sweep_cells,
+)
 from redzone.bench.measure.saved import Bench, StageFigures
 from redzone.bench.measure.sweep import explain, find_knee
 from redzone.charts import IN_SIGHT
@@ -25,9 +34,9 @@ BELOW = "cyan"
 
 
 def print_bench(console: Console, bench: Bench) -> None:
-    """The whole report of a bench or sweep."""
-    parts = _sweep(bench) if bench.kind == "sweep" else _bench(bench)
-    console.print(Legible(Group(*parts)))
+    """The whole report of a bench, of whichever kind."""
+    tell = {"bench": _bench, "sweep": _sweep, "pack": _pack}[bench.kind]
+    console.print(Legible(Group(*tell(bench))))
 
 
 def print_comparison(console: Console, found: Comparison) -> None:
@@ -46,25 +55,25 @@ def _bench(bench: Bench) -> Iterator[RenderableType]:
         table.add_row(Text(row.label, style=LABEL), *row.cells, style="bold" if row.strong else "")
     yield table
     yield Text()
-    yield _bars([(stage, stage.posters_per_min) for stage in bench.stages])
+    yield _bars([(stage, stage.posters_per_min, stage.rpm) for stage in bench.stages])
     yield Text()
     yield from _sentences(advise(bench))
     yield Text()
     yield from _small_print(bench)
 
 
-def _bars(stages: Sequence[tuple[StageFigures, float]]) -> Table:
+def _bars(stages: Sequence[tuple[StageFigures, float, int | None]]) -> Table:
     """Posters per minute of each stage, against the highest rate or limit of all."""
-    most = max(rate for _, rate in stages)
+    most = max(rate for _, rate, _ in stages)
     # a limit far out of reach would leave nothing of the bars
-    most = max([most, *(stage.rpm for stage, _ in stages if stage.rpm and stage.rpm <= IN_SIGHT * most)])
+    most = max([most, *(limit for _, _, limit in stages if limit and limit <= IN_SIGHT * most)])
     table = Table.grid(padding=(0, 2, 0, 0), expand=False)
-    for stage, rate in stages:
+    for stage, rate, limit in stages:
         limited = brake_of(stage) in (Topic.REQUESTS, Topic.TOKENS)
         bar = Bar(rate / most if most > 0 else 0.0, BAR_CELLS, AT_THE_LIMIT if limited else BELOW)
         told = Text.assemble((f"{format_rate(rate):>7}", "bold"), ("/min", LABEL))
-        limit = Text(f"limit {stage.rpm:,}" if stage.rpm else "", style=DIM)
-        table.add_row(Text(stage.name, style=LABEL), bar, told, limit)
+        most_told = Text(f"limit {limit:,}" if limit else "", style=DIM)
+        table.add_row(Text(stage.name, style=LABEL), bar, told, most_told)
     return table
 
 
@@ -72,20 +81,40 @@ def _sweep(bench: Bench) -> Iterator[RenderableType]:
     knee = find_knee(bench)
     yield Text(about(bench), style="bold")
     yield Text()
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in SWEEP_HEAD:
-        table.add_column(name, justify="right", no_wrap=True)
+    table = _listing(SWEEP_HEAD)
     table.add_column("", style="bold green")
     for stage in bench.stages:
         mark = "knee" if stage.workers == knee.knee else ""
         table.add_row(*sweep_cells(bench, stage), mark)
     yield table
     yield Text()
-    yield _bars([(stage, stage.steady_per_min) for stage in bench.stages])
+    yield _bars([(stage, stage.steady_per_min, stage.rpm) for stage in bench.stages])
     yield Text()
     yield from _sentences(explain(knee))
     yield Text()
     yield from _small_print(bench)
+
+
+def _pack(bench: Bench) -> Iterator[RenderableType]:
+    yield Text(about(bench), style="bold")
+    yield Text()
+    table = _listing(PACK_HEAD)
+    for stage in bench.stages:
+        table.add_row(*pack_cells(bench, stage))
+    yield table
+    yield Text()
+    yield _bars([(stage, packs.asked_per_min(stage), packs.ceiling(stage)) for stage in bench.stages])
+    yield Text()
+    yield from _sentences(packs.explain(bench))
+    yield Text()
+    yield from _small_print(bench)
+
+
+def _listing(head: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in head:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
 
 
 def _sentences(sentences: Sequence[str]) -> Iterator[RenderableType]:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from redzone.bench.faults import IMAGE_SIDE, MODEL_SIDE
+from redzone.bench.measure import packs
 from redzone.bench.measure.advice import advise, brake_of
 from redzone.bench.measure.saved import Bench, StageFigures
 from redzone.bench.measure.sweep import efficiency, explain, find_knee
-from redzone.display.figures import format_count, format_duration, format_rate
+from redzone.display.figures import format_count, format_duration, format_rate, format_short
 
 UNKNOWN = "-"
 
@@ -109,15 +110,16 @@ def notes(bench: Bench) -> tuple[str, ...]:
     said = [f"Latencies are times {bench.scale:g} (--scale); limits are not: a minute is a minute."]
     if bench.scale == 1:
         said.clear()
+    cpu = (
+        f"CPU ms/poster: processor time beyond that of a run of one poster; {start.runs} such runs were "
+        f"{start.spread_s:.2f} s apart, hence the ±. What a run does once a second is in it, too."
+    )
     said += [
         (
             "Seconds run from the first poster in hand to the last outcome on disk; starting the program "
             f"({start.cpu_s:.1f} s of processor time) is not in them."
         ),
-        (
-            f"CPU ms/poster: processor time beyond that of a run of one poster; {start.runs} such runs were "
-            f"{start.spread_s:.2f} s apart, hence the ±. What a run does once a second is in it, too."
-        ),
+        *([] if bench.kind == "pack" else [cpu]),
         "Use of the limit: requests between the first start and the last, over those allowed in that time.",
         (
             f"{bench.made_at:%Y-%m-%d %H:%M} UTC, redzone {bench.redzone}, Python {machine.python}, "
@@ -128,6 +130,8 @@ def notes(bench: Bench) -> tuple[str, ...]:
     ]
     if bench.kind == "sweep":
         said.append("Posters/min: from the first tenth of the outcomes to the last, when all are busy.")
+    if bench.kind == "pack":
+        said += packs.NOTES
     return tuple(said)
 
 
@@ -148,6 +152,36 @@ def sweep_cells(bench: Bench, stage: StageFigures) -> tuple[str, ...]:
     )
 
 
+PACK_HEAD = (
+    "pack",
+    "posters",
+    "seconds",
+    "posters/min",
+    "times",
+    "requests",
+    "limit",
+    "429",
+    "tokens",
+    "errors",
+)
+
+
+def pack_cells(bench: Bench, stage: StageFigures) -> tuple[str, ...]:
+    """A line of a table of packs: `times` is over the posters/min of the smallest pack."""
+    return (
+        str(stage.pack),
+        format_count(stage.posters),
+        f"{stage.seconds:.1f}",
+        format_rate(packs.asked_per_min(stage)),
+        f"{packs.times(bench, stage):.1f}x",
+        format_count(stage.requests),
+        format_use(stage).partition(" of ")[0],
+        format_count(stage.rejected),
+        format_short(stage.tokens),
+        format_count(stage.errors),
+    )
+
+
 def as_json(bench: Bench) -> dict[str, object]:
     """The saved form without its curves, with the figures that follow from it, the advice and the notes."""
     told: dict[str, object] = bench.model_dump(mode="json", by_alias=True, exclude={"stages"})
@@ -155,7 +189,8 @@ def as_json(bench: Bench) -> dict[str, object]:
     if bench.kind == "sweep":
         knee = find_knee(bench)
         return {**told, "knee": asdict(knee), "advice": explain(knee), "notes": notes(bench)}
-    return {**told, "advice": advise(bench), "notes": notes(bench)}
+    advice = packs.explain(bench) if bench.kind == "pack" else advise(bench)
+    return {**told, "advice": advice, "notes": notes(bench)}
 
 
 def _stage_json(bench: Bench, stage: StageFigures) -> dict[str, object]:
@@ -167,4 +202,7 @@ def _stage_json(bench: Bench, stage: StageFigures) -> dict[str, object]:
     }
     if bench.kind == "sweep":
         more["of_linear"] = round(efficiency(bench, stage), 4)
+    if bench.kind == "pack":
+        more["asked_per_min"] = round(packs.asked_per_min(stage), 3)
+        more["times"] = round(packs.times(bench, stage), 3)
     return {**stage.model_dump(mode="json", exclude={"pace"}), **more}

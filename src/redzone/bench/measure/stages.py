@@ -26,6 +26,7 @@ from redzone.bench.measure.children import (
 from redzone.bench.measure.profiles import Profile, serve_options
 from redzone.bench.measure.saved import Bench, Machine, StageFigures, Start
 from redzone.bench.measure.witness import RunSeen, read_run
+from redzone.bench.options import pack_factor
 from redzone.errors import UsageError
 from redzone.models import Status
 
@@ -36,17 +37,19 @@ DEFAULT_SIZE = "300x450"
 STARTS = 2
 
 Tell = Callable[[str], None]
-Kind = Literal["bench", "sweep"]
+Kind = Literal["bench", "sweep", "pack"]
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage to carry out. `workers` None is auto; with `baseline` a profile's own limit for it holds."""
+    """One stage to carry out. `workers` None is auto; with `baseline` a profile's own limit for it holds;
+    `pack` posters go into one request."""
 
     name: str
     posters: int
     workers: int | None
     baseline: bool = False
+    pack: int = 1
 
     @property
     def told(self) -> str:
@@ -135,12 +138,6 @@ def run_bench(
     Raises UsageError and RedzoneError as `analyze` does.
     """
     profile = world.profile
-    if profile is not None and profile.timeout_s is not None:
-        told = {
-            "REDZONE_MODEL_TIMEOUT_S": f"{profile.timeout_s}",
-            "REDZONE_FETCH_TIMEOUT_S": f"{profile.timeout_s}",
-        }
-        around = replace(around, environment={**around.environment, **told})
     tell("starting")
     start = _start(world, around)
     figures = []
@@ -171,19 +168,20 @@ def _start(world: World, around: Surroundings) -> Start:
     quick = world.profile and Profile(name="start", latency_s=0, image_latency_s=0)
     one = Stage("start", 1, 1)
     with _ready(replace(world, profile=quick), one, around) as ready:
-        costs = [_analyze(ready, one, around).cpu_s for _ in range(world.starts)]
+        costs = [_analyze(ready, one, around, world.profile).cpu_s for _ in range(world.starts)]
     return Start(runs=len(costs), cpu_s=min(costs), spread_s=max(costs) - min(costs))
 
 
 def _run_stage(world: World, stage: Stage, around: Surroundings, start: Start) -> StageFigures:
     with _ready(world, stage, around) as ready:
-        done = _analyze(ready, stage, around)
+        done = _analyze(ready, stage, around, world.profile)
         image_bytes = ready.finish()
     seen = read_run(Path(done.told["folder"]))
     rpm, tpm = _limits(world.profile, stage, seen)
     more = seen.posters - 1
     return StageFigures(
         name=stage.name,
+        pack=stage.pack,
         posters=seen.posters,
         auto_workers=stage.workers is None,
         workers=seen.workers,
@@ -197,6 +195,7 @@ def _run_stage(world: World, stage: Stage, around: Surroundings, start: Start) -
         requests=int(done.told["requests"]),
         rejected=seen.rejected,
         tokens=seen.tokens,
+        requests_per_min=seen.requests_per_min,
         request_use=seen.request_use(rpm),
         token_use=seen.token_use(tpm),
         cpu_s=round(done.cpu_s, 3),
@@ -234,8 +233,22 @@ def _ready(world: World, stage: Stage, around: Surroundings) -> Iterator[Ready]:
         yield _Simulated(served)
 
 
-def _analyze(ready: Ready, stage: Stage, around: Surroundings) -> Finished:
+def _analyze(ready: Ready, stage: Stage, around: Surroundings, profile: Profile | None) -> Finished:
     workers = "auto" if stage.workers is None else str(stage.workers)
     arguments = [*ready.arguments(), "--limit", str(stage.posters), "--workers", workers, "--no-cache"]
     arguments += ["--json", "--progress", "none", "--home", str(around.folder / "home")]
-    return analyze(around, arguments)
+    if stage.pack > 1:
+        arguments += ["--pack", str(stage.pack)]
+    return analyze(
+        replace(around, environment={**around.environment, **_timeouts(profile, stage)}), arguments
+    )
+
+
+def _timeouts(profile: Profile | None, stage: Stage) -> dict[str, str]:
+    """A profile's own, longer for a model that has longer to say."""
+    if profile is None or profile.timeout_s is None:
+        return {}
+    return {
+        "REDZONE_MODEL_TIMEOUT_S": f"{profile.timeout_s * pack_factor(stage.pack):g}",
+        "REDZONE_FETCH_TIMEOUT_S": f"{profile.timeout_s:g}",
+    }

@@ -1,13 +1,13 @@
 """A finished run's own files, read as the figures of a stage.
 
-The checkpoint has a line with its time for every request and every outcome, for a simulated model and for a
-real one; the metrics file has the workers and the answers 429.
+The checkpoint has a line with its time for every poster of a request and for every outcome, for a simulated
+model and for a real one; the metrics file has the workers and the answers 429.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -77,6 +77,11 @@ class RunSeen:
         """Its rates over time."""
         return pace_of(self.started_s, self.finished_s, self.rejected_at_s, self.seconds)
 
+    @property
+    def requests_per_min(self) -> float | None:
+        """Request starts per minute between the first and the last; None with fewer than two."""
+        return (len(self.started_s) - 1) / self._span_s * 60 if self._span_s > 0 else None
+
     def request_use(self, per_min: float | None) -> float | None:
         """Share of a limit used between the first request start and the last; above 1 is a burst that the
         server allowed. None without a limit or with fewer than two requests."""
@@ -96,14 +101,15 @@ class RunSeen:
 def read_run(folder: Path) -> RunSeen:
     """Read a finished run's checkpoint and metrics."""
     lines = list(_lines(folder / "checkpoint.jsonl"))
-    intents = [line.started_at for line in lines if isinstance(line, Intent)]
+    # the posters of one request have one instant
+    requests = {line.started_at for line in lines if isinstance(line, Intent)}
     outcomes = [line for line in lines if isinstance(line, Outcome)]
     seen = RunSeen()
     if not outcomes:
         return seen
     begun = min(outcome.finished_at - timedelta(seconds=outcome.timing.total_s) for outcome in outcomes)
     seen.counts.update(outcome.status for outcome in outcomes)
-    seen.started_s = _since(begun, intents)
+    seen.started_s = _since(begun, requests)
     seen.finished_s = _since(begun, [outcome.finished_at for outcome in outcomes])
     seen.tokens = sum(outcome.tokens.input + outcome.tokens.output for outcome in outcomes)
     seen.cost_usd = sum(outcome.cost_usd for outcome in outcomes)
@@ -118,7 +124,7 @@ def _lines(checkpoint: Path) -> Iterator[Intent | Outcome]:
             yield parse_line(line.raw)
 
 
-def _since(begun: datetime, instants: Sequence[datetime]) -> list[float]:
+def _since(begun: datetime, instants: Iterable[datetime]) -> list[float]:
     return sorted((instant - begun).total_seconds() for instant in instants)
 
 

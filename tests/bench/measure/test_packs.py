@@ -1,0 +1,68 @@
+"""What packs bring is read from the pace of the requests, and what is missing is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from redzone.bench.measure.packs import asked_per_min, ceiling, explain, pack_stages, times
+from tests.bench.measure.samples import bench, packed, stage
+
+
+def test_a_pack_passes_the_limit_of_requests_by_its_size() -> None:
+    """120 requests a minute are 1,920 posters, 16 in each; the smallest pack is what the others are
+    compared with."""
+    found = packed((16, 120), (1, 120), rpm=120)
+    large, single = found.stages
+    assert (asked_per_min(large), asked_per_min(single)) == (1920, 120)
+    assert (times(found, large), times(found, single)) == (16, 1)
+    assert (ceiling(large), ceiling(packed((4, 120)).stages[0])) == (1920, None)
+    said = explain(found)
+    assert (
+        said[0] == "16 posters a request: 1,920 posters a minute, 16.0 times the 120 of 1 poster a request."
+    )
+    assert [("labels" in line) for line in said] == [False, True]
+
+
+def test_what_keeps_a_pack_from_its_limit_is_said() -> None:
+    """Requests beyond those of full packs, a limit that was not used up, errors, answers 429."""
+    short = stage(
+        "pack 4",
+        pack=4,
+        posters=160,
+        requests=50,
+        rpm=120,
+        requests_per_min=90.0,
+        request_use=0.75,
+        rejected=1,
+        errors=2,
+    )
+    said = explain(bench(short, kind="pack"))
+    assert said[:2] == (
+        "4 posters a request: 288 posters a minute, and no larger pack was faster.",
+        (
+            "4 posters a request: 60% of 4 x 120 a minute. 75% of the limit was used (held back by workers); "
+            "10 of 50 requests were second looks, retries, or needed because packs were not full."
+        ),
+    )
+    assert [word in line for word, line in zip(("2 of 160", "1 requests"), said[2:], strict=False)] == [
+        True
+    ] * 2
+
+
+def test_a_stage_of_one_request_has_the_rate_of_its_outcomes() -> None:
+    """There is no time between its first start and its last."""
+    one = stage("pack 16", pack=16, posters=16, requests=1, seconds=8.0, requests_per_min=None)
+    assert asked_per_min(one) == pytest.approx(120)
+    assert len(explain(bench(one, kind="pack"))) == 2
+
+
+def test_every_pack_gets_what_passes_the_limit_in_20_s() -> None:
+    """At 120 a minute 40 requests, and as many without a limit; the most posters of a stage are kept."""
+    seeds, free = pack_stages((1, 4, 16), 120, 2000), pack_stages((1, 16), None, 2000)
+    assert [(s.name, s.posters, s.pack, s.workers) for s in seeds] == [
+        ("pack 1", 40, 1, None),
+        ("pack 4", 160, 4, None),
+        ("pack 16", 640, 16, None),
+    ]
+    assert [s.posters for s in free] == [40, 640]
+    assert [s.posters for s in pack_stages((1, 16), 30_000, 2000)] == [2000, 2000]
