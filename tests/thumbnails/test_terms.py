@@ -58,6 +58,13 @@ def test_a_run_of_another_user_decides_nothing(tmp_path: Path, monkeypatch: pyte
     assert terms_of(folder, asked) == Terms()
 
 
+def test_a_run_that_was_removed_meanwhile_decides_nothing(tmp_path: Path) -> None:
+    """Its folder is gone between the page and its pictures."""
+    folder, asked = run(tmp_path, **ASKED)
+    RunStore(tmp_path).remove(folder.id)
+    assert terms_of(folder, asked) == Terms()
+
+
 def test_a_link_decides_nothing(tmp_path: Path) -> None:
     """It may lead to a run.json of anybody."""
     folder, asked = run(tmp_path, **ASKED)
