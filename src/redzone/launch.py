@@ -24,7 +24,7 @@ from redzone.forecast import Basis, Forecast, forecast
 from redzone.metrics import Metrics, Snapshot
 from redzone.models import Row, Status, Zone
 from redzone.pipeline import Pipeline
-from redzone.results import inputs_of
+from redzone.rereading import inputs_of
 from redzone.runs import RunFolder, RunStore
 from redzone.runs.index import CheckpointIndex
 from redzone.runs.journal import Journal

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Self, TextIO
 
 from redzone.browse import ALL, Filter, RunBrowser
-from redzone.errors import UsageError
 from redzone.findings import Finding
 from redzone.reports import (
     Format,
@@ -22,9 +21,10 @@ from redzone.reports import (
     no_pictures,
     write_results,
 )
+from redzone.rereading import unchanged_inputs
 from redzone.runs import RunFolder
 from redzone.runs.record import RunRecord
-from redzone.sources import Inputs, InputSpec, SpooledStdin, open_inputs
+from redzone.sources import Inputs
 
 _END = (math.inf, None)
 
@@ -74,24 +74,6 @@ def open_results(folder: RunFolder) -> Results:
     """The results of a run, whether it is finished or not."""
     record = folder.read()
     return Results(record, RunBrowser(folder), unchanged_inputs(folder, record))
-
-
-def inputs_of(folder: RunFolder, record: RunRecord, paths: tuple[str, ...] | None = None) -> Inputs:
-    """The run's input, opened anew, or the same rows of another place. Raises InputUnusable."""
-    asked = record.inputs
-    stdin = SpooledStdin(str(folder.path / "stdin"), asked.base_dir)
-    return open_inputs(
-        InputSpec(paths or asked.paths, asked.mapping, asked.limit, asked.sample, asked.seed or 0, stdin)
-    )
-
-
-def unchanged_inputs(folder: RunFolder, record: RunRecord) -> Inputs | None:
-    """The run's input, or None where it is gone or differs from what the run began with."""
-    try:
-        inputs = inputs_of(folder, record)
-        return inputs if inputs.digest() == record.input_sha256 else None
-    except (UsageError, OSError):
-        return None
 
 
 def report_of(

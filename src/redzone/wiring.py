@@ -268,6 +268,7 @@ async def _model_and_cache(
     """Both read files when they are made, so a thread makes them."""
     model = await asyncio.to_thread(vision_model, job.settings, job.provider, connections, notice)
     try:
+        model.warm_up()
         cache = await asyncio.to_thread(open_cache, job.settings, job.home, job.folder.path)
         try:
             yield model, cache

@@ -172,7 +172,7 @@ def check(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False
     """Verify a run's checkpoint: every checksum, every row."""
     from dataclasses import asdict
 
-    from redzone.results import unchanged_inputs
+    from redzone.rereading import unchanged_inputs
     from redzone.runs import RunStore
     from redzone.runs.index import check_checkpoint
 

@@ -37,6 +37,9 @@ class VisionModel(Protocol):
     prompt_version: str
     """Changes whenever the same picture may be answered differently; part of the cache key."""
 
+    def warm_up(self) -> None:
+        """Begin to load what asking needs, in a thread, while the first pictures are on their way."""
+
     def estimate(self, *questions: Question) -> Estimate:
         """What asking them in one request would take at most."""
 

@@ -50,6 +50,10 @@ class LocalModel:
                 self._judge = _load()
             return self._judge
 
+    def warm_up(self) -> None:
+        """Begin to load the networks."""
+        self._threads.submit(self.load)
+
     def estimate(self, *questions: Question) -> Estimate:  # noqa: ARG002  # no question takes anything
         """Nothing: no tokens, no money."""
         return Estimate()

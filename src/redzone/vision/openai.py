@@ -7,6 +7,7 @@ One attempt is exactly one HTTP request. Errors are mapped to ours here and nowh
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import math
@@ -65,19 +66,15 @@ class OpenAIVision:
     prompt_version = prompts.VERSION
 
     def __init__(self, options: OpenAIOptions, notice: Callable[[str], None]) -> None:
-        import openai
-
         self._options = options
         self._notice = notice
         self._chat = False
-        self._client = openai.AsyncOpenAI(
-            api_key=options.api_key, base_url=options.base_url, timeout=options.timeout_s, max_retries=0
-        )
-        given = {**self._client.default_headers, **self._client.auth_headers}
-        self._headers = [(name, value) for name, value in given.items() if isinstance(value, str)]
-        self._urls = {api: str(self._client.base_url).rstrip("/") + api for api in Api}
-        self._extensions = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), options.timeout_s)}
-        self._pool = _pool(options, self._urls[Api.RESPONSES])
+        self._opening: asyncio.Future[_Line] | None = None
+
+    def warm_up(self) -> None:
+        """Begin to import the SDK, in a thread: that takes longer than the first picture."""
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().run_in_executor(None, _open, self._options)
 
     def estimate(self, *questions: Question) -> Estimate:
         """An upper bound: pictures by the published rule, the text by its length, the whole reserve."""
@@ -102,17 +99,18 @@ class OpenAIVision:
 
     async def ask_together(self, questions: Sequence[Question]) -> tuple[Reply, ...]:
         """One request. Raises CredentialsRejected, QuotaExhausted or ModelUnknown."""
+        line = await self._line()
         import httpcore2
         import openai
 
         chat = self._chat  # another request may find out meanwhile
         model, allowance = questions[0].model, None
         try:
-            return await self._post(Api.CHAT if chat else Api.RESPONSES, questions)
+            return await self._post(line, Api.CHAT if chat else Api.RESPONSES, questions)
         except openai.APIStatusError as error:
             allowance = read_allowance(error.response.headers)
             if not chat and _is_route_missing(error):
-                fault = self._change_to_chat()
+                fault = self._change_to_chat(line)
             else:
                 text = self._without_key(f"HTTP {error.status_code}: {error.message}")[:MESSAGE_CHARS]
                 fault = _status_fault(error, text, model)
@@ -125,14 +123,19 @@ class OpenAIVision:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._pool.aclose()
-        await self._client.close()
+        if self._opening is not None:
+            await (await self._opening).pool.aclose()
 
-    def _change_to_chat(self) -> ModelFault:
+    async def _line(self) -> _Line:
+        self.warm_up()
+        assert self._opening is not None  # noqa: S101  just begun
+        return await asyncio.shield(self._opening)
+
+    def _change_to_chat(self, line: _Line) -> ModelFault:
         """Use Chat Completions from here on; the question is put again over it."""
         if not self._chat:
             self._chat = True
-            self._notice(f"{self._client.base_url} has no Responses API; using Chat Completions from here on")
+            self._notice(f"{line.base_url} has no Responses API; using Chat Completions from here on")
         return ModelFault(ErrorCode.MODEL_UNAVAILABLE, "no Responses API", Retry.TRANSIENT)
 
     def _without_key(self, text: str) -> str:
@@ -142,20 +145,46 @@ class OpenAIVision:
             return text
         return text.replace(key, "***").replace(repr(key)[1:-1], "***")
 
-    async def _post(self, api: Api, questions: Sequence[Question]) -> tuple[Reply, ...]:
+    async def _post(self, line: _Line, api: Api, questions: Sequence[Question]) -> tuple[Reply, ...]:
         import httpx2
 
-        response = await self._pool.request(
+        response = await line.pool.request(
             "POST",
-            self._urls[api],
-            headers=self._headers,
+            line.base_url + api,
+            headers=line.headers,
             content=request_bytes(api, questions, self._options.max_output_tokens),
-            extensions=self._extensions,
+            extensions=line.extensions,
         )
         headers = httpx2.Headers(response.headers)
         if response.status != 200:
             raise _status_error(response.status, headers, response.content)
         return read_replies(api, response.content, questions, read_allowance(headers))
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What every request is sent with. `base_url` has no slash at its end."""
+
+    base_url: str
+    headers: Sequence[tuple[str, str]] = field(repr=False)
+    extensions: dict[str, object]
+    pool: httpcore2.AsyncConnectionPool
+
+
+def _open(options: OpenAIOptions) -> _Line:
+    """The SDK's base URL and headers, and a pool of connections. Imports the SDK, a second of work."""
+    import openai
+
+    client = openai.AsyncOpenAI(api_key=options.api_key, base_url=options.base_url, max_retries=0)
+    base_url = str(client.base_url).rstrip("/")
+    given = {**client.default_headers, **client.auth_headers}
+    phases = ("connect", "read", "write", "pool")
+    return _Line(
+        base_url,
+        [(name, value) for name, value in given.items() if isinstance(value, str)],
+        {"timeout": dict.fromkeys(phases, options.timeout_s)},
+        _pool(options, base_url),
+    )
 
 
 def _pool(options: OpenAIOptions, url: str) -> httpcore2.AsyncConnectionPool:
