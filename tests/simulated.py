@@ -18,7 +18,7 @@ from redzone import launch
 from redzone.bench.request_log import RequestRecord
 from redzone.bench.simulator import Simulator, SimulatorOptions
 from redzone.configuration import load
-from redzone.display import Progress
+from redzone.display.show import Progress
 from redzone.models import Outcome
 from redzone.runs import RunFolder
 from redzone.runs.checkpoint import read_outcomes

@@ -332,7 +332,7 @@ def _mapping(text: str | None) -> dict[str, str]:
 
 
 def _manner(progress: str, *, retry_errors: bool = False) -> Manner:
-    from redzone.display import Progress
+    from redzone.display.show import Progress
     from redzone.launch import Manner
 
     _choice("--progress", progress, tuple(Progress))

@@ -18,7 +18,8 @@ from rich.console import Console
 
 from redzone import __version__
 from redzone.clock import LoopClock
-from redzone.display import Heading, Progress, show
+from redzone.display.sections import Heading
+from redzone.display.show import Progress, show
 from redzone.errors import ExitCode, InputChanged, Interrupted, RunStopped
 from redzone.forecast import Basis, Forecast, forecast
 from redzone.metrics import Metrics, Snapshot

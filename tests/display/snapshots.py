@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
-from redzone.display import Heading
+from redzone.display.sections import Heading
 from redzone.metrics import Facts, GroupCounts, Lane, RateFigures, Recent, Snapshot, Stage, Timings
 from redzone.models import Status
 

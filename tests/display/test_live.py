@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from redzone.display import Heading, render
-from redzone.display.live import screen_lines
+from redzone.display.live import render, screen_lines
+from redzone.display.sections import Heading
 from redzone.metrics import RateFigures, Snapshot, Stage
 from tests.display.snapshots import HEADING, lanes, printed, recent, snapshot, snapshots
 

@@ -4,7 +4,7 @@ import re
 
 from hypothesis import given, settings
 
-from redzone.display import plain_line
+from redzone.display.plain import plain_line
 from redzone.metrics import RateFigures, Snapshot
 from tests.display.snapshots import snapshot, snapshots
 

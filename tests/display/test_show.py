@@ -11,7 +11,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 from rich.console import Console
 
-from redzone.display import Progress, resolve, show
+from redzone.display.show import Progress, resolve, show
 from redzone.metrics import Snapshot
 from tests.display.snapshots import AT, HEADING, snapshot
 

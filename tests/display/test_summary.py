@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from redzone.advice import HINTS
-from redzone.display import Ending, SummaryFacts, print_summary, summary
+from redzone.display.summary import Ending, SummaryFacts, print_summary, summary
 from redzone.errors import ErrorCode
 from redzone.metrics import Facts, GroupCounts, RateFigures, Snapshot, Stage
 from tests.display.snapshots import printed, snapshot, snapshots

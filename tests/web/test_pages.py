@@ -13,11 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from redzone.errors import RunNotFound
 from redzone.runs import RunInputs, RunState
 from redzone.web.app import create_app
 from redzone.web.pages import render_part
 from redzone.web.paging import Pager
 from redzone.web.site import site_of
+from redzone.web.streams import stream_parts
 from tests.web.homes import now, one_of_each, write_run
 from tests.web.serving import Served, served
 
@@ -184,3 +186,20 @@ def test_a_template_that_is_not_told_everything_is_an_error() -> None:
     """Nothing is left blank by mistake."""
     with pytest.raises(Exception, match="'reason' is undefined"):
         render_part("error.html", request=None, theme="", status=404, title="Not Found")
+
+
+def test_a_stream_ends_for_good_where_there_is_nothing_to_follow(home: Path) -> None:
+    """A browser that only lost the connection would come back for ever."""
+    write_run(home, 1, one_of_each())
+
+    def gone() -> dict[str, str]:
+        raise RunNotFound("removed meanwhile")
+
+    async def follow(request: Request) -> Response:
+        return stream_parts(request, gone)
+
+    with (
+        served(home, more=[Route("/gone", follow)]) as dashboard,
+        httpx2.stream("GET", dashboard.url("/gone"), trust_env=False) as answer,
+    ):
+        assert answer.read().split() == [b"event:", b"end", b"data:"]

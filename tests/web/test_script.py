@@ -114,6 +114,19 @@ async def test_a_form_that_writes_follows_to_where_its_answer_leads(
     assert page.url == dashboard.url("/poster?row=2")
 
 
+async def test_a_key_of_another_alphabet_is_the_letter_in_its_place(
+    page: Page, home: Path, serve: Serve
+) -> None:
+    """Where P is the Cyrillic Ze."""
+    body = '<a data-key="p" href="/keys?pressed">pass</a>'
+    dashboard = serve(home, more=[page_at("/keys", lambda _: body)])
+    await page.goto(dashboard.url("/keys"))
+    press = """() => document.body.dispatchEvent(
+        new KeyboardEvent("keydown", {key: "\\u0437", code: "KeyP", bubbles: true}))"""
+    await page.evaluate(press)
+    await page.wait_for_url(dashboard.url("/keys?pressed"))
+
+
 async def test_no_key_works_while_somebody_types_or_holds_control(
     page: Page, home: Path, serve: Serve
 ) -> None:

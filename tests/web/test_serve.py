@@ -22,7 +22,7 @@ from tests.web.homes import begin_work, one_of_each, say, write_run
 from tests.web.homes import now as said_now
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  behind a token
-HEAVY = {"openai", "onnxruntime", "numpy", "PIL", "httpx2", "duckdb", "typst", "prometheus_client"}
+HEAVY = {"openai", "onnxruntime", "numpy", "PIL", "httpx2", "duckdb", "typst", "prometheus_client", "rich"}
 
 
 @contextmanager

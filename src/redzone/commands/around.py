@@ -62,7 +62,7 @@ def forecast_of(settings: Settings, home: Path, request: Request) -> tuple[str, 
 
 def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bool) -> None:
     """Write the results, say how it went and what to do next."""
-    from redzone.display import Ending, SummaryFacts, print_summary
+    from redzone.display.summary import Ending, SummaryFacts, print_summary
     from redzone.errors import Interrupted
 
     for repair in end.repairs:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from redzone.web.site import WebOptions
@@ -109,7 +109,7 @@ class Access:
         answer: Response = RedirectResponse(place, HTTPStatus.SEE_OTHER)
         if headers.get("sec-fetch-site") not in (None, "none", "same-origin"):
             # a redirect that another site began does not carry the new cookie, a page's own step does
-            answer = Response(headers={"Refresh": f"0; url={place}"})
+            answer = PlainTextResponse("The dashboard opens now.\n", headers={"Refresh": f"0; url={place}"})
         answer.set_cookie(self._options.cookie, token, httponly=True, samesite="strict")
         return answer
 

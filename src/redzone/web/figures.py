@@ -101,9 +101,10 @@ class Overview:
         self._snapshots = _Kept(newest)
         self._totals = _Kept(_totals)
         self._turn = Lock()
+        self._told: set[str] = set()
 
     def newest_first(self) -> list[RunFigures]:
-        """Every run; one whose run.json cannot be read is left out with a warning."""
+        """Every run; one whose files cannot be read is left out, with a warning the first time."""
         with self._turn:
             folders = self._store.folders()
             for kept in (self._records, self._snapshots, self._totals):
@@ -111,7 +112,7 @@ class Overview:
             return list(self._readable(folders))
 
     def figures(self, folder: RunFolder) -> RunFigures:
-        """One run. Raises RunNotFound, and CheckpointUnusable for another schema."""
+        """One run. Raises RunNotFound, and another UsageError where a file cannot be read."""
         with self._turn:
             return self._figures(folder)
 
@@ -120,7 +121,10 @@ class Overview:
             try:
                 yield self._figures(folder)
             except UsageError as error:
-                _log.warning("left out: %s", error)
+                # it is asked for every second
+                if str(error) not in self._told:
+                    self._told.add(str(error))
+                    _log.warning("left out: %s", error)
 
     def _figures(self, folder: RunFolder) -> RunFigures:
         # the lock first: a run that ends in between is live once more, never interrupted
@@ -190,7 +194,7 @@ class _Kept(Generic[_T]):
         self._found: dict[Path, tuple[tuple[int, int, int], _T]] = {}
 
     def get(self, path: Path) -> _T | None:
-        """What the file says; None where there is no file."""
+        """What the file says; None where there is no file. Raises UsageError where it cannot be read."""
         try:
             state = path.stat()
             mark = state.st_mtime_ns, state.st_size, state.st_ino
@@ -199,6 +203,8 @@ class _Kept(Generic[_T]):
                 kept = self._found[path] = mark, self._read(path)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}") from error
         return kept[1]
 
     def forget_others(self, folders: set[Path]) -> None:

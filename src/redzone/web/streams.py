@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 
-from redzone.errors import RunNotFound
+from redzone.errors import UsageError
 from redzone.web.site import site_of
 
 Parts = Mapping[str, str]
@@ -33,7 +33,7 @@ def stream_parts(
 
     `render` is called in a thread. Each part is one element with its id, which app.js puts in the place of
     the one in the page. The stream ends when the reader goes or the server ends, and for good with the Last
-    parts or when the run is gone.
+    parts or when `render` raises UsageError, as it does for a run that is gone.
     """
     return EventSourceResponse(_events(request, render, every_s))
 
@@ -46,7 +46,7 @@ async def _events(
     while not closing.is_set():
         try:
             said = await asyncio.to_thread(render)
-        except RunNotFound:
+        except UsageError:
             yield ServerSentEvent(event="end", data="")
             return
         parts = said.parts if isinstance(said, Last) else said

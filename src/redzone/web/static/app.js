@@ -237,6 +237,12 @@ const keysOf = (element) => element.dataset.key.split(/\s+/);
 const KEY_NAMES = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc" };
 const usable = (element) => !element.disabled && element.checkVisibility();
 
+/** The key as pages name it; on a keyboard of another alphabet, the letter in its place. */
+function keyOf({ key, code }) {
+  if (key.length > 1) return key;
+  return key > "\x7f" && code.startsWith("Key") ? code.slice(3).toLowerCase() : key.toLowerCase();
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.target.form?.querySelector("[data-enter]")?.click();
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
@@ -245,7 +251,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   const place = document.querySelector("dialog[open]") ?? document;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const key = keyOf(event);
   const wanted = [...place.querySelectorAll("[data-key]")].find((element) => keysOf(element).includes(key) && usable(element));
   if (!wanted) return;
   event.preventDefault();
