@@ -204,6 +204,16 @@ def test_run_again_fills_the_form_in_as_for_the_run(tmp_path: Path) -> None:
     ]
 
 
+def test_an_uploaded_list_is_run_again_as_that(tmp_path: Path) -> None:
+    """By its reference, not by a path that means nothing to who uploaded it."""
+    uploads = Uploads(tmp_path)
+    uploaded = uploads.keep("spring.csv", BytesIO(b"url\n"))
+    run = record_at(1, inputs=RunInputs(paths=(str(uploads.path(uploaded)),)))
+    filled = Form.of(parse_qsl(again(run).partition("?")[2]))
+    assert (filled.get("uploaded"), filled.get("list")) == (uploaded, "")
+    assert plan_of(filled, uploads, OWN).source == uploads.path(uploaded)
+
+
 @pytest.mark.parametrize("paths", [("-",), ("/a.csv", "/b.csv")])
 def test_a_run_of_standard_input_or_of_several_lists_has_no_form(paths: tuple[str, ...]) -> None:
     """The form takes one list; the empty one is offered."""

@@ -16,7 +16,7 @@ from redzone.errors import UsageError
 from redzone.runs import RunRecord
 from redzone.sources import STDIN
 from redzone.text import clean
-from redzone.web.uploads import Uploads
+from redzone.web.uploads import Uploads, reference_of
 from redzone.zones import PRESETS as PRESET_ZONES
 from redzone.zones import parse_zone
 
@@ -88,8 +88,10 @@ def again(record: RunRecord) -> str:
         return "/new"
     preset = [zone.name for zone in record.zones if PRESET_ZONES.get(zone.name) == zone]
     others = [zone for zone in record.zones if zone.name not in preset]
+    uploaded = reference_of(paths[0])
     values = {
-        "list": paths[0],
+        "list": "" if uploaded else paths[0],
+        "uploaded": uploaded,
         "other_zones": " ".join(
             f"{zone.name}={zone.x:g},{zone.y:g},{zone.w:g},{zone.h:g}" for zone in others
         ),

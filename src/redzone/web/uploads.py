@@ -86,6 +86,12 @@ class Uploads:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def reference_of(path: str) -> str:
+    """The reference of an upload from its path; empty for any other path."""
+    folders, _, reference = path.rpartition("/uploads/")
+    return reference if folders and _REFERENCE.fullmatch(reference) else ""
+
+
 def too_large() -> str:
     """What is said of a list beyond MAX_BYTES."""
     return f"the list is larger than {MAX_BYTES // 2**20} MB; name its path on this machine instead"
