@@ -43,7 +43,8 @@ def test_the_verdicts_are_those_of_whole_files_for_half_of_the_bytes(tmp_path: P
         with simulated(large()) as simulator:
             run = Run(tmp_path / str(partial), simulator, partial_download=partial, min_confidence_pct=0)
             run.home.mkdir(parents=True)
-            run.begin(poster_list(tmp_path / "list.csv", simulator, 6))
+            end = run.begin(poster_list(tmp_path / "list.csv", simulator, 6))
+            assert end.snapshot.image_bytes == sent_bytes(simulator)
             zones.append({row: outcome.zones for row, outcome in run.by_row.items()})
             seen.append({record.image_sha256 for record in model_requests(simulator)})
             if partial:
@@ -58,10 +59,12 @@ def test_a_rung_that_shows_the_whole_poster_fetches_the_rest(tmp_path: Path) -> 
     """After a refusal of the crop: the rest once, not the start again; the ladder is as with whole files."""
     with simulated(large({Fault.REFUSAL: 1.0})) as simulator:
         run = Run(tmp_path, simulator, partial_download=True, breaker_failures=1000)
-        run.begin(poster_list(tmp_path / "list.csv", simulator, 3))
+        end = run.begin(poster_list(tmp_path / "list.csv", simulator, 3))
         assert downloads(simulator) == {206: 6}
-        assert sent_bytes(simulator) == sum(
-            len(poster_file(number, LARGE, ".jpg", GRAIN)) for number in (1, 2, 3)
+        assert (
+            end.snapshot.image_bytes
+            == sent_bytes(simulator)
+            == sum(len(poster_file(number, LARGE, ".jpg", GRAIN)) for number in (1, 2, 3))
         )
         assert len(model_requests(simulator)) == 6
     assert {outcome.attempts for outcome in run.outcomes} == {2}

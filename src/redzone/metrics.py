@@ -135,8 +135,8 @@ class Snapshot(Frozen):
     """The state of a run at one instant. `done` counts rows whose outcome is on disk.
 
     `stage_s` are the seconds that all workers together have spent in each stage, what is in hand included,
-    and `cpu_s` the processor seconds, both since this process began. What has a default may be missing in a
-    line that an older version wrote.
+    `cpu_s` the processor seconds and `image_bytes` the bytes of images that arrived, all since this process
+    began. What has a default may be missing in a line that an older version wrote.
     """
 
     at: datetime
@@ -166,6 +166,7 @@ class Snapshot(Frozen):
     note: str
     stage_s: dict[Stage, float] = Field(default_factory=dict)
     cpu_s: float = 0.0
+    image_bytes: int = 0
     facts: Facts = Facts()
 
     @property
@@ -220,6 +221,7 @@ class Metrics:
     workers: int = 0
     rate: RateFigures = field(default_factory=RateFigures)
     requests: int = 0
+    image_bytes: int = 0
     note: str = ""
     _started_s: float | None = None
     _cpu_at_start_s: float = 0.0
@@ -346,6 +348,7 @@ class Metrics:
             note=self.note,
             stage_s=self._stage_seconds(now_s),
             cpu_s=0.0 if self._started_s is None else round(self.cpu_clock() - self._cpu_at_start_s, 2),
+            image_bytes=self.image_bytes,
             facts=self.facts,
         )
 

@@ -263,6 +263,7 @@ class Pipeline:
                 yield
         finally:
             hand.ledger.fetch_s += self._parts.clock.monotonic() - started_s
+            self._parts.metrics.image_bytes = self._parts.fetcher.received_bytes
 
     async def _remembered(self, key: str) -> Judgement | None:
         """What was paid for before: by this run a duplicate, by another one the cache."""

@@ -12,6 +12,7 @@ from redzone.bench.measure.saved import load_bench
 from tests.bench.measure.samples import bench, stage
 from tests.command import redzone
 from tests.conftest import Invoke
+from tests.simulated import poster_list, simulated
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +130,24 @@ def test_a_live_bench_shows_its_price_and_asks_nobody_without_a_terminal(tmp_pat
     assert "at most $" in done.stderr
     assert "pass --yes" in done.stderr
     assert not (tmp_path / ".redzone").exists()
+
+
+def test_a_live_bench_asks_the_configured_api_and_counts_what_it_fetched(tmp_path: Path) -> None:
+    """With the user's own settings; the API knows nothing of a bench."""
+    with simulated() as simulator:
+        poster_list(tmp_path / "list.csv", simulator, 2)
+        done = redzone(
+            *("bench", "--live", "list.csv", "--yes", "--posters", "2", "--json"),
+            cwd=tmp_path,
+            OPENAI_API_KEY="sk-simulated-0123456789",
+            OPENAI_BASE_URL=simulator.base_url,
+            REDZONE_ALLOW_PRIVATE_HOSTS="true",
+        )
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert [stage["name"] for stage in told["stages"]] == ["sequential", "parallel"]
+        sizes = {record.poster: record.sent_bytes for record in simulator.log if record.poster}
+    assert told["profile"] is None
+    for figures in told["stages"]:
+        assert figures["image_bytes"] == sum(sizes.values()) > 0
+        assert figures["rpm"] is None

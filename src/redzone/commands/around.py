@@ -89,6 +89,7 @@ def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bo
                 "rows": job.rows,
                 "counts": counts,
                 "requests": end.snapshot.requests,
+                "image_bytes": end.snapshot.image_bytes,
                 "cost_usd": round(end.snapshot.cost_usd, 6),
                 "seconds": round(end.snapshot.elapsed_s, 3),
                 "folder": facts.folder,

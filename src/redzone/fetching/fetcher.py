@@ -72,7 +72,8 @@ class Fetcher:
     """Fetches posters over one pool of connections; use it as an async context manager.
 
     Without a `network` of its own it takes the guarded one, which connects to public addresses
-    only, or to all with `allow_private_hosts`.
+    only, or to all with `allow_private_hosts`. `received_bytes` counts all that has come of images, of
+    those that failed in the end, too.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Fetcher:
         self._random = random
         allows = any_address if options.allow_private_hosts else is_public
         self._network = network or GuardedBackend(allows=allows)
+        self.received_bytes = 0
         self._pool: httpcore2.AsyncConnectionPool | None = None
         # one at a time: a bucket of several would let all of them go at once at the start
         self._turns = AsyncLimiter(1, 1 / options.max_per_s) if options.max_per_s else None
@@ -283,6 +285,7 @@ class Fetcher:
         async with contextlib.aclosing(pieces):
             async for piece in pieces:
                 size += len(piece)
+                self.received_bytes += len(piece)
                 if size > self._options.max_bytes:
                     raise self._too_large(where)
                 digest.update(piece)

@@ -12,12 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from redzone import __version__
 from redzone.bench.measure.children import (
     Finished,
-    Served,
     Surroundings,
     analyze,
     clean_environment,
@@ -69,38 +68,6 @@ class World:
     live: str = ""
     inputs: tuple[str, ...] = ()
     starts: int = STARTS
-
-
-class Ready(Protocol):
-    """What a stage runs against."""
-
-    def arguments(self) -> list[str]:
-        """Of `redzone analyze`: the input and whom to ask."""
-
-    def finish(self) -> int | None:
-        """Bytes of images that went out; None if nobody can tell."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Simulated:
-    served: Served
-
-    def arguments(self) -> list[str]:
-        return [str(self.served.posters), "--base-url", self.served.base_url, "--allow-private-hosts"]
-
-    def finish(self) -> int | None:
-        return int(self.served.stats()["poster_bytes"])
-
-
-@dataclass(frozen=True, slots=True)
-class _Real:
-    inputs: tuple[str, ...]
-
-    def arguments(self) -> list[str]:
-        return list(self.inputs)
-
-    def finish(self) -> int | None:
-        return None
 
 
 def bench_stages(posters: int, workers: int, stress_workers: int | None, *, live: bool) -> tuple[Stage, ...]:
@@ -167,15 +134,14 @@ def _start(world: World, around: Surroundings) -> Start:
     """What it costs to start and judge one poster: the least, for the first run may find cold caches."""
     quick = world.profile and Profile(name="start", latency_s=0, image_latency_s=0)
     one = Stage("start", 1, 1)
-    with _ready(replace(world, profile=quick), one, around) as ready:
-        costs = [_analyze(ready, one, around, world.profile).cpu_s for _ in range(world.starts)]
+    with _asked(replace(world, profile=quick), one, around) as whom:
+        costs = [_analyze(whom, one, around, world.profile).cpu_s for _ in range(world.starts)]
     return Start(runs=len(costs), cpu_s=min(costs), spread_s=max(costs) - min(costs))
 
 
 def _run_stage(world: World, stage: Stage, around: Surroundings, start: Start) -> StageFigures:
-    with _ready(world, stage, around) as ready:
-        done = _analyze(ready, stage, around, world.profile)
-        image_bytes = ready.finish()
+    with _asked(world, stage, around) as whom:
+        done = _analyze(whom, stage, around, world.profile)
     seen = read_run(Path(done.told["folder"]))
     rpm, tpm = _limits(world.profile, stage, seen)
     more = seen.posters - 1
@@ -202,7 +168,7 @@ def _run_stage(world: World, stage: Stage, around: Surroundings, start: Start) -
         cpu_ms_per_poster=max(0.0, done.cpu_s - start.cpu_s) / more * 1000 if more else None,
         cpu_ms_error=start.spread_s / more * 1000 if more else None,
         peak_bytes=done.peak_bytes,
-        image_bytes=image_bytes,
+        image_bytes=int(done.told["image_bytes"]),
         cost_usd=seen.cost_usd,
         shares=seen.shares,
         pace=seen.pace,
@@ -224,18 +190,19 @@ def stage_rpm(profile: Profile, stage: Stage) -> int | None:
 
 
 @contextmanager
-def _ready(world: World, stage: Stage, around: Surroundings) -> Iterator[Ready]:
+def _asked(world: World, stage: Stage, around: Surroundings) -> Iterator[list[str]]:
+    """The arguments of `analyze` that name the input and whom to ask, for as long as that one answers."""
     if world.profile is None:
-        yield _Real(world.inputs)
+        yield list(world.inputs)
         return
     options = (*serve_options(world.profile, stage_rpm(world.profile, stage)), "--size", world.poster_size)
     with simulator(around, stage.posters, options) as served:
-        yield _Simulated(served)
+        yield [str(served.posters), "--base-url", served.base_url, "--allow-private-hosts"]
 
 
-def _analyze(ready: Ready, stage: Stage, around: Surroundings, profile: Profile | None) -> Finished:
+def _analyze(whom: Sequence[str], stage: Stage, around: Surroundings, profile: Profile | None) -> Finished:
     workers = "auto" if stage.workers is None else str(stage.workers)
-    arguments = [*ready.arguments(), "--limit", str(stage.posters), "--workers", workers, "--no-cache"]
+    arguments = [*whom, "--limit", str(stage.posters), "--workers", workers, "--no-cache"]
     arguments += ["--json", "--progress", "none", "--home", str(around.folder / "home")]
     if stage.pack > 1:
         arguments += ["--pack", str(stage.pack)]
