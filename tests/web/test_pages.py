@@ -171,8 +171,9 @@ def test_a_pager_offers_the_ends_and_the_neighbours(
     number: int, pages: int, offered: list[int | None]
 ) -> None:
     """A single page that would be left out is offered instead of the gap."""
-    pager = Pager(number, 10, pages * 10 - 3, "/")
+    pager = Pager(number, 10, pages * 10 - 3, "/list", (("text", "a&b"),))
     assert pager.numbers == offered
+    assert (pager.href(1), pager.href(3)) == ("/list?text=a%26b", "/list?text=a%26b&page=3")
     assert (pager.start, pager.stop) == ((pager.number - 1) * 10, min(pager.number * 10, pages * 10 - 3))
 
 

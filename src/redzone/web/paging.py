@@ -68,16 +68,6 @@ def page_number(request: Request) -> int:
     return min(max(1, int(text)), _LARGEST) if text.isascii() and text.isdecimal() and len(text) < 10 else 1
 
 
-def pager(request: Request, per_page: int, total: int) -> Pager:
-    """The page of a list of `total` items that a page's own address asks for."""
-    return Pager(page_number(request), per_page, total, request.url.path, query_without(request, "page"))
-
-
-def query_without(request: Request, *names: str) -> tuple[tuple[str, str], ...]:
-    """What the address asks for, apart from these."""
-    return tuple(pair for pair in request.query_params.multi_items() if pair[0] not in names)
-
-
 def with_query(path: str, query: Sequence[tuple[str, str]]) -> str:
     """The address of a page with a query."""
     return f"{path}?{urlencode(query)}" if query else path
@@ -85,5 +75,6 @@ def with_query(path: str, query: Sequence[tuple[str, str]]) -> str:
 
 def address(request: Request, **changes: object) -> str:
     """The page's own address with other values in its query, for templates; None takes one away."""
+    kept = [pair for pair in request.query_params.multi_items() if pair[0] not in changes]
     added = [(name, str(value)) for name, value in changes.items() if value is not None]
-    return with_query(request.url.path, [*query_without(request, *changes), *added])
+    return with_query(request.url.path, [*kept, *added])
