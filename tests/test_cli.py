@@ -199,6 +199,8 @@ def test_export_filters_and_keeps_the_order(invoke: Invoke, key: str, tmp_path: 
     chosen = invoke("export", run, "--min-confidence", "50", "--unreviewed", "--kind", "text", "--text", "T")
     assert chosen.returncode == 0
     assert invoke("export", run, "--reviewed").stdout.count("\n") == 1
+    assert invoke("export", run, "--disagreed").stdout.count("\n") == 1
+    assert list(csv.DictReader(invoke("export", run, "--agreed").stdout.splitlines())) == everything
     refused = invoke("export", run, "--kind", "hand")
     assert (refused.returncode, refused.stderr) == (
         2,

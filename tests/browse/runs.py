@@ -63,6 +63,7 @@ def wants(wanted: Filter, finding: Finding) -> bool:
             or (sure is not None and (low or 0) <= sure <= (100 if high is None else high)),
             not wanted.kinds or any(element.kind in wanted.kinds for element in elements),
             wanted.reviewed is None or finding.reviewed is wanted.reviewed,
+            wanted.disagreed is None or finding.disagreed is wanted.disagreed,
             not wanted.sources or outcome.source in wanted.sources,
             not wanted.codes or (outcome.error is not None and outcome.error.code in wanted.codes),
             any(wanted.text.casefold() in text.casefold() for text in texts),

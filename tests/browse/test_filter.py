@@ -19,6 +19,7 @@ POSTER = Poster(1, "0001", "https://posters.example/1.jpg", "The Long Way Up", "
         ("source", "x", "source: 'x' is none of model, local, cache, duplicate"),
         ("code", "404", "code: '404' is none of input, fetch-timeout, "),
         ("reviewed", "maybe", "reviewed: 'maybe' is not yes or no"),
+        ("disagreed", "maybe", "disagreed: 'maybe' is not yes or no"),
         ("min_confidence", "high", "min_confidence: 'high' is not a number"),
         ("max_confidence", "101", "max_confidence: 101 is not between 0 and 100"),
         ("min_confidence", "nan", "min_confidence: nan is not between 0 and 100"),
@@ -37,6 +38,7 @@ def test_a_query_is_short_and_always_in_the_same_order() -> None:
         groups=frozenset({"", "kids"}),
         confidence_min=60.0,
         reviewed=False,
+        disagreed=True,
         text="50% _",
     )
     assert wanted.to_query() == [
@@ -46,6 +48,7 @@ def test_a_query_is_short_and_always_in_the_same_order() -> None:
         ("ungrouped", "yes"),
         ("min_confidence", "60"),
         ("reviewed", "no"),
+        ("disagreed", "yes"),
         ("text", "50% _"),
     ]
     assert Filter().to_query() == []
@@ -56,6 +59,7 @@ def test_a_query_is_short_and_always_in_the_same_order() -> None:
     [
         Filter(),
         Filter(reviewed=False),
+        Filter(disagreed=False),
         Filter(groups=frozenset({"award", "kids"})),
         Filter(text="long WAY"),
         Filter(text="AWARD"),
@@ -75,6 +79,7 @@ def test_a_pending_row_passes_what_it_can_answer(wanted: Filter) -> None:
         ("ungrouped", "yes"),
         ("kind", "face"),
         ("reviewed", "yes"),
+        ("disagreed", "yes"),
         ("source", "model"),
         ("code", "input"),
         ("min_confidence", "0"),

@@ -38,6 +38,7 @@ FILTERS = st.builds(
     confidence_max=st.none() | PER_CENT,
     kinds=st.frozensets(st.sampled_from(ElementKind), max_size=2),
     reviewed=st.none() | st.booleans(),
+    disagreed=st.none() | st.booleans(),
     sources=st.frozensets(st.sampled_from(Source), max_size=2),
     codes=st.frozensets(st.sampled_from([ErrorCode.FETCH_HTTP_404, ErrorCode.INPUT]), max_size=1),
     text=WORDS,
@@ -50,6 +51,7 @@ ANY_FILTER = st.builds(
     confidence_max=st.none() | st.floats(0, 100),
     kinds=st.frozensets(st.sampled_from(ElementKind)),
     reviewed=st.none() | st.booleans(),
+    disagreed=st.none() | st.booleans(),
     sources=st.frozensets(st.sampled_from(Source)),
     codes=st.frozensets(st.sampled_from(ErrorCode)),
     text=st.text(st.characters()),
@@ -158,6 +160,7 @@ def test_a_facet_counts_what_choosing_it_would_show(
         assert found.sources == _some({one: total(sources=frozenset({one})) for one in Source})
         assert found.codes == _some({one: total(codes=frozenset({one})) for one in ErrorCode})
         assert found.reviewed == _some({one: total(reviewed=one) for one in (True, False)})
+        assert found.disagreed == _some({one: total(disagreed=one) for one in (True, False)})
         names = {one.row.group for one in findings}
         assert found.groups == _some({name: total(groups=frozenset({name})) for name in names})
 

@@ -73,6 +73,21 @@ def test_the_address_says_which_posters_are_listed_in_which_order(
         assert listed(dashboard, run, f"{query}{'&' if query else '?'}look={look}") == rows
 
 
+def test_where_reviewers_differ_can_be_listed_and_is_offered_only_where_they_do(
+    home: Path, run: RunFolder
+) -> None:
+    """Also once it is chosen and nothing is left."""
+    with served(home) as dashboard:
+        assert "<legend>Reviewers</legend>" not in dashboard.get(f"/runs/{run.id}").text
+        assert listed(dashboard, run, "?disagreed=yes") == []
+        finding = Finding(Poster(2, "0002", "/nowhere/2.jpg"), judged(2))
+        append_reviews(run.reviews_path, [finding.judge("ben", NOON, Status.FAIL)])
+        assert "<legend>Reviewers</legend>" in dashboard.get(f"/runs/{run.id}").text
+        assert listed(dashboard, run, "?disagreed=yes") == [2]
+        assert listed(dashboard, run, "?disagreed=no&kind=text") == [4]
+        assert "<legend>Reviewers</legend>" in dashboard.get(f"/runs/{run.id}?disagreed=no").text
+
+
 def test_an_address_that_makes_no_sense_is_answered_with_what_would(home: Path, run: RunFolder) -> None:
     """Not with another list."""
     with served(home) as dashboard:

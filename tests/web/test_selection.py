@@ -12,7 +12,7 @@ from redzone.models import ElementKind, Source, Status
 from redzone.web.facets import MOST_GROUPS, facets_of
 from redzone.web.selection import Look, Selection, Show
 
-NOTHING = Facets(0, {}, {}, {}, {}, {}, {})
+NOTHING = Facets(0, {}, {}, {}, {}, {}, {}, {})
 
 filters = st.builds(
     Filter,
@@ -21,6 +21,7 @@ filters = st.builds(
     confidence_min=st.none() | st.floats(0, 100),
     kinds=st.frozensets(st.sampled_from(ElementKind)),
     reviewed=st.none() | st.booleans(),
+    disagreed=st.none() | st.booleans(),
     text=st.text(max_size=10),
 )
 selections = st.builds(
@@ -80,6 +81,7 @@ def test_every_status_is_offered_and_only_what_there_is_of_the_rest() -> None:
         {"award": 3, "": 2},
         {ElementKind.FACE: 4},
         {False: 5},
+        {False: 5},
         {Source.MODEL: 4, Source.CACHE: 1},
         {},
     )
@@ -113,13 +115,13 @@ def test_the_boxes_that_are_ticked_are_the_filter(wanted: Filter) -> None:
     ]
     boxes = Filter.from_query(ticked)
     assert (boxes.statuses, boxes.groups, boxes.kinds) == (wanted.statuses, wanted.groups, wanted.kinds)
-    assert boxes.reviewed is wanted.reviewed
+    assert (boxes.reviewed, boxes.disagreed) == (wanted.reviewed, wanted.disagreed)
 
 
 def test_of_many_groups_the_largest_and_the_ticked_ones_are_offered() -> None:
     """A list with a group for each poster does not fill the page."""
     groups = {f"group {number}": 500 - number for number in range(300)}
-    counts = Facets(1, {}, groups, {}, {}, {}, {})
+    counts = Facets(1, {}, groups, {}, {}, {}, {}, {})
     facets = {facet.name: facet for facet in facets_of(counts, Filter(groups=frozenset({"group 299"})))}
     offered = [box.value for box in facets["group"].choices]
     assert offered == [f"group {number}" for number in range(MOST_GROUPS)] + ["group 299"]
@@ -128,7 +130,7 @@ def test_of_many_groups_the_largest_and_the_ticked_ones_are_offered() -> None:
 
 def test_an_error_code_is_offered_where_there_are_several() -> None:
     """With one there is nothing to choose."""
-    one = Facets(2, {}, {}, {}, {}, {}, {ErrorCode.INPUT: 2})
-    two = Facets(3, {}, {}, {}, {}, {}, {ErrorCode.INPUT: 2, ErrorCode.DEADLINE: 1})
+    one = Facets(2, {}, {}, {}, {}, {}, {}, {ErrorCode.INPUT: 2})
+    two = Facets(3, {}, {}, {}, {}, {}, {}, {ErrorCode.INPUT: 2, ErrorCode.DEADLINE: 1})
     assert "code" not in [facet.name for facet in facets_of(one, Filter())]
     assert "code" in [facet.name for facet in facets_of(two, Filter())]

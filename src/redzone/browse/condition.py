@@ -60,6 +60,8 @@ def _parts(wanted: Filter) -> Iterator[Condition]:
         yield Condition("kinds & ?", (kind_bits(wanted.kinds),))
     if wanted.reviewed is not None:
         yield Condition("reviewed = ?", (wanted.reviewed,))
+    if wanted.disagreed is not None:
+        yield Condition("disagreed = ?", (wanted.disagreed,))
     if (wanted.confidence_min, wanted.confidence_max) != (None, None):
         highest = 100.0 if wanted.confidence_max is None else wanted.confidence_max
         yield Condition("confidence BETWEEN ? AND ?", (wanted.confidence_min or 0.0, highest))

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 from redzone.browse.condition import COUNTED, condition
 from redzone.browse.filter import Filter
-from redzone.browse.schema import KINDS, STATUSES
+from redzone.browse.schema import FACETS, KINDS, STATUSES
 from redzone.browse.values import Agreement, Bin, Facets, GroupFigures
 from redzone.errors import ErrorCode
 from redzone.models import ElementKind, Source, Status
@@ -20,12 +20,12 @@ _DAY_S = 86_400
 
 def facets_of(db: sqlite3.Connection, wanted: Filter) -> Facets:
     """The counts of `Facets`, from one table of counts by everything that has a facet."""
-    reviewed = frozenset() if wanted.reviewed is None else frozenset({_word(wanted.reviewed)})
     chosen: tuple[frozenset[str], ...] = (
         wanted.statuses,
         wanted.groups,
         wanted.kinds,
-        reviewed,
+        _words(wanted.reviewed),
+        _words(wanted.disagreed),
         wanted.sources,
         wanted.codes,
     )
@@ -44,9 +44,10 @@ def facets_of(db: sqlite3.Connection, wanted: Filter) -> Facets:
         statuses={status: counts[0][status] for status in Status if counts[0][status]},
         groups=dict(sorted(counts[1].items(), key=lambda item: (-item[1], item[0]))),
         kinds={kind: counts[2][kind] for kind in ElementKind if counts[2][kind]},
-        reviewed={value: counts[3][_word(value)] for value in (True, False) if counts[3][_word(value)]},
-        sources={source: counts[4][source] for source in Source if counts[4][source]},
-        codes={code: counts[5][code] for code in ErrorCode if counts[5][code]},
+        reviewed=_by_truth(counts[3]),
+        disagreed=_by_truth(counts[4]),
+        sources={source: counts[5][source] for source in Source if counts[5][source]},
+        codes={code: counts[6][code] for code in ErrorCode if counts[6][code]},
     )
 
 
@@ -56,19 +57,27 @@ def _cells(db: sqlite3.Connection, wanted: Filter) -> Iterator[tuple[tuple[tuple
         Filter(confidence_min=wanted.confidence_min, confidence_max=wanted.confidence_max, text=wanted.text)
     )
     cells = db.execute(
-        "SELECT status, grp, kinds, reviewed, source, code, count(*) "  # noqa: S608  ours
-        f"FROM {COUNTED} WHERE {where.sql} GROUP BY status, source, code, kinds, reviewed, grp",
+        f"SELECT {FACETS}, count(*) FROM {COUNTED} WHERE {where.sql} GROUP BY {FACETS}",  # noqa: S608  ours
         where.values,
     )
-    for status, group, bits, reviewed, source, code, count in cells:
+    for status, source, code, bits, reviewed, disagreed, group, count in cells:
         kinds = tuple(kind for number, kind in enumerate(KINDS) if bits >> number & 1)
         said = (source,) if source is not None else ()
         failed = (code,) if code is not None else ()
-        yield ((STATUSES[status],), (group,), kinds, (_word(reviewed),), said, failed), count
+        truths = (_word(reviewed),), (_word(disagreed),)
+        yield ((STATUSES[status],), (group,), kinds, *truths, said, failed), count
 
 
-def _word(reviewed: bool | int) -> str:
-    return "reviewed" if reviewed else "unreviewed"
+def _word(truth: bool | int) -> str:
+    return "yes" if truth else "no"
+
+
+def _words(wanted: bool | None) -> frozenset[str]:
+    return frozenset() if wanted is None else frozenset({_word(wanted)})
+
+
+def _by_truth(counts: Counter[str]) -> dict[bool, int]:
+    return {truth: counts[_word(truth)] for truth in (True, False) if counts[_word(truth)]}
 
 
 def groups_of(db: sqlite3.Connection, wanted: Filter) -> tuple[GroupFigures, ...]:

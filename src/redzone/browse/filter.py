@@ -32,8 +32,9 @@ class Filter:
 
     Status and text are those that count after review. `confidence_min` and `confidence_max`, both inclusive,
     are per cent of the zone that the model is least sure of; with either, a finding without a verdict is not
-    wanted. `text` is a piece of the id, title, group, justification, note or an element's label, in any case.
-    The empty group stands for findings without one. Raises UsageError for per cent outside of 0-100.
+    wanted. `disagreed` is whether reviewers differ, so False is also what nobody has reviewed. `text` is a
+    piece of the id, title, group, justification, note or an element's label, in any case. The empty group
+    stands for findings without one. Raises UsageError for per cent outside of 0-100.
     """
 
     statuses: frozenset[Status] = frozenset()
@@ -42,6 +43,7 @@ class Filter:
     confidence_max: float | None = None
     kinds: frozenset[ElementKind] = frozenset()
     reviewed: bool | None = None
+    disagreed: bool | None = None
     sources: frozenset[Source] = frozenset()
     codes: frozenset[ErrorCode] = frozenset()
     text: str = ""
@@ -67,6 +69,7 @@ class Filter:
             confidence_max=_one(given, "max_confidence", _number),
             kinds=_members(given, "kind", ElementKind),
             reviewed=_one(given, "reviewed", _yes_no),
+            disagreed=_one(given, "disagreed", _yes_no),
             sources=_members(given, "source", Source),
             codes=_members(given, "code", ErrorCode),
             text=given.get("text", [""])[-1],
@@ -86,19 +89,25 @@ class Filter:
         if self.confidence_max is not None:
             yield "max_confidence", _written(self.confidence_max)
         yield from (("kind", kind) for kind in sorted(self.kinds))
-        if self.reviewed is not None:
-            yield "reviewed", "yes" if self.reviewed else "no"
+        for name, value in (("reviewed", self.reviewed), ("disagreed", self.disagreed)):
+            if value is not None:
+                yield name, "yes" if value else "no"
         yield from (("source", source) for source in sorted(self.sources))
         yield from (("code", code) for code in sorted(self.codes))
         if self.text:
             yield "text", self.text
 
+    @property
+    def needs_outcome(self) -> bool:
+        """Whether every row without an outcome is left out."""
+        by_value = (
+            self.statuses or self.kinds or self.sources or self.codes or self.reviewed or self.disagreed
+        )
+        return bool(by_value) or (self.confidence_min, self.confidence_max) != (None, None)
+
     def admits_pending(self, row: Row) -> bool:
         """Whether a row without an outcome passes: it has no status, no verdict and no review."""
-        needs_outcome = self.statuses or self.kinds or self.sources or self.codes or self.reviewed
-        if needs_outcome or (self.confidence_min, self.confidence_max) != (None, None):
-            return False
-        if self.groups and row.group not in self.groups:
+        if self.needs_outcome or (self.groups and row.group not in self.groups):
             return False
         wanted = folded(self.text)
         return any(wanted in folded(text) for text in (row.id, row.title, row.group))

@@ -48,6 +48,7 @@ class Facets:
     groups: Mapping[str, int]
     kinds: Mapping[ElementKind, int]
     reviewed: Mapping[bool, int]
+    disagreed: Mapping[bool, int]
     sources: Mapping[Source, int]
     codes: Mapping[ErrorCode, int]
 

@@ -27,6 +27,9 @@ KindOption = Annotated[
 ReviewedOption = Annotated[
     bool | None, typer.Option("--reviewed/--unreviewed", help="Only what a person has reviewed, or not.")
 ]
+DisagreedOption = Annotated[
+    bool | None, typer.Option("--disagreed/--agreed", help="Only where reviewers differ, or do not.")
+]
 SourceOption = Annotated[
     list[str] | None, typer.Option(help="Only from: model, local, cache, duplicate. Again for more.")
 ]

@@ -10,6 +10,7 @@ import typer
 
 from redzone.commands.filtering import (
     CodeOption,
+    DisagreedOption,
     GroupOption,
     KindOption,
     MaxConfidenceOption,
@@ -38,6 +39,7 @@ def report(  # noqa: PLR0913  Typer reads an option from each argument
     max_confidence: MaxConfidenceOption = None,
     kind: KindOption = None,
     reviewed: ReviewedOption = None,
+    disagreed: DisagreedOption = None,
     source: SourceOption = None,
     code: CodeOption = None,
     text: TextOption = "",
@@ -62,6 +64,7 @@ def report(  # noqa: PLR0913  Typer reads an option from each argument
         min_confidence=min_confidence,
         max_confidence=max_confidence,
         reviewed=reviewed,
+        disagreed=disagreed,
         text=text,
     )
     folder = RunStore(home_for(home)).get(run)

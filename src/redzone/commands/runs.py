@@ -10,6 +10,7 @@ import typer
 
 from redzone.commands.filtering import (
     CodeOption,
+    DisagreedOption,
     GroupOption,
     KindOption,
     MaxConfidenceOption,
@@ -136,6 +137,7 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
     max_confidence: MaxConfidenceOption = None,
     kind: KindOption = None,
     reviewed: ReviewedOption = None,
+    disagreed: DisagreedOption = None,
     source: SourceOption = None,
     code: CodeOption = None,
     text: TextOption = "",
@@ -158,6 +160,7 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
         min_confidence=min_confidence,
         max_confidence=max_confidence,
         reviewed=reviewed,
+        disagreed=disagreed,
         text=text,
     )
     folder = RunStore(home_for(home)).get(run)

@@ -40,6 +40,7 @@ def facets_of(facets: Facets, wanted: Filter) -> list[Facet]:
     found = [
         Facet("status", "Status", _choices("status", Status, facets.statuses, wanted.statuses)),
         Facet("reviewed", "Reviewed", _reviewed(facets, wanted), single=True),
+        Facet("disagreed", "Reviewers", _disagreed(facets, wanted), single=True),
         _groups(facets, wanted),
         Facet("kind", "Element", _choices("kind", ElementKind, facets.kinds, wanted.kinds)),
         Facet("source", "Source", _choices("source", (), facets.sources, wanted.sources)),
@@ -73,4 +74,16 @@ def _reviewed(facets: Facets, wanted: Filter) -> tuple[Choice, ...]:
         Choice("reviewed", "", "all", yes + no, wanted.reviewed is None),
         Choice("reviewed", "no", "not yet", no, wanted.reviewed is False),
         Choice("reviewed", "yes", "reviewed", yes, wanted.reviewed is True),
+    )
+
+
+def _disagreed(facets: Facets, wanted: Filter) -> tuple[Choice, ...]:
+    """Nothing to choose where no reviewers differ, as in most runs."""
+    yes, no = facets.disagreed.get(True, 0), facets.disagreed.get(False, 0)
+    if not yes and wanted.disagreed is None:
+        return ()
+    return (
+        Choice("disagreed", "", "all", yes + no, wanted.disagreed is None),
+        Choice("disagreed", "yes", "disagree", yes, wanted.disagreed is True),
+        Choice("disagreed", "no", "do not", no, wanted.disagreed is False),
     )
