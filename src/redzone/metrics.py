@@ -121,12 +121,13 @@ class Timings(Frozen):
 
 class Facts(Frozen):
     """What does not change while a process works on a run. `cpus` are the machine's processors, `local`
-    says that the model runs on them, `delay_ms` is the least distance between two request starts and
-    `budget_usd` the most that the run may cost."""
+    says that the model runs on them, `pack` are the posters that a request may be about, `delay_ms` is the
+    least distance between two request starts and `budget_usd` the most that the run may cost."""
 
     cpus: int = 1
     local: bool = False
     cache_on: bool = True
+    pack: int = 1
     delay_ms: float = 0.0
     budget_usd: float | None = None
 

@@ -256,6 +256,7 @@ def _facts(settings: Settings, provider: Provider) -> Facts:
         cpus=os.cpu_count() or 1,
         local=provider.name == "local",
         cache_on=settings.enable_cache,
+        pack=pack_of(settings, provider),
         delay_ms=settings.request_delay_ms,
         budget_usd=settings.max_cost_usd,
     )

@@ -193,6 +193,7 @@ snapshots = st.builds(
         cpus=_counts,
         local=st.booleans(),
         cache_on=st.booleans(),
+        pack=_counts,
         delay_ms=_floats,
         budget_usd=st.none() | _floats,
     ),

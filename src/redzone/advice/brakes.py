@@ -16,6 +16,7 @@ ROUNDS = 2  # with fewer posters for each worker, the slowest answer decides
 SLOW_MODEL_S = 10.0
 WORTH_SAYING = 0.05
 MOST_WORKERS = 2000
+MOST_PACKED = 16
 FEW = 5  # cases that make no pattern yet
 FAULTY = 1.15  # requests for each poster that was asked about
 
@@ -69,7 +70,8 @@ class Limit:
 @dataclass(frozen=True, slots=True)
 class Load:
     """Mean seconds of one poster in hand and where they went, the limits, the answers 429 among the requests,
-    and how busy the processors are: `cpu_share` of the `cpus` that can be used, 1.0 being all of them."""
+    how busy the processors are (`cpu_share` of the `cpus` that can be used, 1.0 being all of them), whether
+    the model is on them, and how many posters a request may be about."""
 
     workers: int
     posters: int
@@ -85,6 +87,8 @@ class Load:
     cpu_share: float = 0.0
     cpu_ms: float = 0.0
     cpus: int = 1
+    local: bool = False
+    pack: int = 1
 
     @property
     def working_s(self) -> float:
@@ -104,12 +108,13 @@ class Load:
 
 
 def brake_of(load: Load) -> Topic:
-    """The first of these that holds: a limit that is used up, processors busy to 80 %, more waiting than work
-    (after answers 429, or because it was over before its careful start), fewer than two posters for each
-    worker, more time downloading than asking, 10 s at the model; else the workers, all busy."""
+    """The first of these that holds: a limit that is used up; processors busy to 80 %, or with a local model,
+    whoever else keeps them busy; more waiting than work (after answers 429, or because it was over before
+    its careful start); fewer than two posters for each worker; more time downloading than asking; 10 s at the
+    model. Else the workers, all busy."""
     if (limit := load.binding) is not None:
         return limit.topic
-    if load.cpu_share >= BUSY:
+    if load.cpu_share >= BUSY or (load.local and load.model_s > load.fetch_s):
         return Topic.CPU
     waiting = load.wait_s > load.working_s
     if waiting and load.rejected:
@@ -171,23 +176,25 @@ def _limited(load: Load) -> tuple[str, str]:
         figure = f"Workers waited for the limit {waited} of the time, with {used} of {most} used"
     in_hand = max(1, whole(load.posters_per_min / 60 * load.working_s))
     enough = "1 poster in hand is enough" if in_hand == 1 else f"{in_hand:,} posters in hand are enough"
-    return figure, f"more workers will not help ({enough}); {_raise(limit)}"
+    return figure, f"more workers will not help ({enough}); {_raise(limit, load.pack)}"
 
 
-def _raise(limit: Limit) -> str:
-    more = "use --pack" if limit.topic is Topic.REQUESTS else "lower REDZONE_MAX_OUTPUT_TOKENS"
-    if limit.setting == DELAY_SETTING:
-        return f"lower {limit.setting} or {more}"
+def _raise(limit: Limit, pack: int) -> str:
+    more = "lower REDZONE_MAX_OUTPUT_TOKENS"
+    if limit.topic is Topic.REQUESTS:
+        more = "use --pack" if pack == 1 else f"use a --pack above {pack}" if pack < MOST_PACKED else ""
+    ways = "ask the provider for a higher limit"
     if limit.setting:
-        return f"raise {limit.setting} or {more}"
-    return f"{more}, or ask the provider for a higher limit"
+        ways = f"{'lower' if limit.setting == DELAY_SETTING else 'raise'} {limit.setting}"
+    return f"{ways} or {more}" if more else ways
 
 
 def _cpu(load: Load) -> tuple[str, str]:
     busy, each = pct(min(1.0, load.cpu_share), 1.0), f"{load.cpu_ms:,.1f} ms for a poster"
-    if load.cpus > 1:
+    if load.local:
+        number = "The processor is" if load.cpus == 1 else f"The {load.cpus} processors are"
         return (
-            f"All {load.cpus} processors are {busy} busy, {each}",
+            f"{number} {busy} busy with the local model, {each}",
             "more workers will not help; a machine with more processors does, or --provider openai",
         )
     return (
@@ -199,7 +206,7 @@ def _cpu(load: Load) -> tuple[str, str]:
 def _images(load: Load) -> tuple[str, str]:
     return (
         f"A poster takes {load.fetch_s:.2f} s to download and {load.model_s:.2f} s to judge",
-        f"the image servers are slow; more workers wait at once, try --workers {_more(load):,}",
+        f"the image servers are slow; try --partial-download, or --workers {_more(load):,} to wait at once",
     )
 
 
@@ -224,7 +231,7 @@ def _more(load: Load) -> int:
     more = 2 * load.workers
     for limit in load.limits:
         if limit.topic is Topic.REQUESTS:
-            more = whole(limit.per_min / 60 * load.working_s * HEADROOM)
+            more = whole(limit.per_min / 60 * load.pack * load.working_s * HEADROOM)
     return min(MOST_WORKERS, max(more, load.workers + 1))
 
 

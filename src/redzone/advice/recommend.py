@@ -74,6 +74,8 @@ def _load(snapshot: Snapshot, window: Window) -> Load:
         cpu_share=window.cpu_s / (seconds * cpus),
         cpu_ms=1000 * window.cpu_s / posters,
         cpus=cpus,
+        local=snapshot.facts.local,
+        pack=snapshot.facts.pack,
     )
 
 
@@ -193,7 +195,7 @@ def _cache(snapshot: Snapshot) -> Advice | None:
         return None
     return Advice(
         Topic.CACHE,
-        f"{asked:,} verdicts for ${snapshot.cost_usd:,.4f} are not remembered, because the cache is off",
+        f"{asked:,} posters were asked about for ${snapshot.cost_usd:,.4f}, and the cache is off",
         "the next run pays for them again; set ENABLE_ANALYSIS_CACHE",
     )
 

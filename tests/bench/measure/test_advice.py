@@ -38,7 +38,7 @@ def test_advice_for_a_limit_says_how_many_workers_are_enough() -> None:
     (said,) = advise(bench(stage(rpm=310, request_use=0.97)))
     assert said == (
         "97 % of the limit of 310 requests a minute is used: more workers will not help "
-        "(10 posters in hand are enough); use --pack, or ask the provider for a higher limit."
+        "(10 posters in hand are enough); ask the provider for a higher limit or use --pack."
     )
 
 
