@@ -111,7 +111,7 @@ def test_two_real_runs_of_a_list(tmp_path: Path) -> None:
         trend = next(one for one in trends(other.groups(), one.groups()) if one.now.name == passing.row.group)
         assert trend.change_points is not None
         assert trend.change_points < 0
-    earlier = run_before(store, second.folder.read())
+    earlier = run_before(store.newest_first(), second.folder.read())
     assert earlier is not None
     assert earlier.id == first.folder.id
 
@@ -149,7 +149,7 @@ def test_the_run_before_is_the_newest_older_one_of_the_same_list_that_found_some
     ]
     for run in runs:
         store.create(run)
-    before = {run.id[6:8]: run_before(store, run) for run in runs}
+    before = {run.id[6:8]: run_before(store.newest_first(), run) for run in runs}
     assert {day: found.id[6:8] if found else None for day, found in before.items()} == {
         "01": None,
         "02": "01",

@@ -11,7 +11,7 @@ from redzone.browse.browser import RunBrowser
 from redzone.browse.schema import STATUSES
 from redzone.browse.values import Change, Comparison, GroupFigures, Trend
 from redzone.models import Status
-from redzone.runs import RunRecord, RunState, RunStore
+from redzone.runs import RunRecord, RunState
 from redzone.sources import STDIN
 
 
@@ -92,13 +92,13 @@ def trends(now: Sequence[GroupFigures], before: Sequence[GroupFigures]) -> tuple
     return tuple(Trend(group, known.get(group.name)) for group in now)
 
 
-def run_before(store: RunStore, record: RunRecord) -> RunRecord | None:
-    """The newest older run of the same list that found something; None where there is none.
+def run_before(runs: Iterable[RunRecord], record: RunRecord) -> RunRecord | None:
+    """Of `runs`, newest first, the newest older one of the same list that found something; None without one.
 
     A list is the same by its paths, whatever is in it now and whichever rows were asked for; standard input,
     which has none, by its content.
     """
-    for other in store.newest_first():
+    for other in runs:
         is_older = (other.created_at, other.id) < (record.created_at, record.id)
         found = other.state is RunState.FINISHED or any(other.counts.values())
         if is_older and found and _list_of(other) == _list_of(record):

@@ -13,6 +13,7 @@ from redzone.charts.svg import Axes, count_ticks, svg, tag, text, width_px
 from redzone.models import Status
 
 _TOP, _FOOT, _LEFT, _EDGE = 12.0, 26.0, 48.0, 22.0
+_LEAST_DAYS = 7  # a single day is a column, too, and no wall
 _MOST_COLUMNS = 92  # a quarter in days; from there on by week, then by month
 
 
@@ -62,9 +63,9 @@ def day_columns(
 ) -> str:
     """A column for each day from the first to the last, empty ones too; long times by week or month."""
     columns = _calendar(days)
-    axes, parts = _frame(columns, width, height)
+    axes, parts = _frame(columns, width, height, _LEAST_DAYS)
     room = width_px(max((column.name for column in columns), key=len, default="")) + 14
-    pitch = (axes.right - axes.left) / max(1, len(columns))
+    pitch = (axes.right - axes.left) / max(_LEAST_DAYS, len(columns))
     every = max(1, -(-int(room) // max(1, int(pitch))))
     for number in range(0, len(columns), every):
         x = axes.x(number + 0.5)
@@ -82,9 +83,9 @@ def _threshold(pct: float, axes: Axes, columns: int) -> Iterator[str]:
         yield text(x + 6, axes.top + 6, words, "tick halo")
 
 
-def _frame(columns: Sequence[_Column], width: float, height: float) -> tuple[Axes, list[str]]:
+def _frame(columns: Sequence[_Column], width: float, height: float, least: int = 1) -> tuple[Axes, list[str]]:
     ticks = count_ticks(max((column.total for column in columns), default=0))
-    high = (float(max(1, len(columns))), ticks[-1])
+    high = (float(max(least, len(columns))), ticks[-1])
     there = [status for status in Status if any(column.counts.get(status) for column in columns)]
     parts, above = key([Entry(status.value, status.value, status.sign) for status in there], 0, width)
     axes = Axes(_LEFT, width - _EDGE, _TOP + above, height - _FOOT, (0.0, 0.0), high)

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from redzone.errors import UsageError
 from redzone.web import (
+    analytics_page,
     assets,
     health,
     new_run_page,
@@ -36,6 +37,7 @@ PAGES = (
     poster_page,
     pictures,
     performance_page,
+    analytics_page,
     health,
     assets,
 )

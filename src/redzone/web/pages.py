@@ -46,6 +46,7 @@ class NavItem:
 NAV = (
     NavItem("Runs", "/", "1"),
     NavItem("Performance", "/performance", "2"),
+    NavItem("Analytics", "/analytics", "3"),
     NavItem("New run", "/new", "4"),
 )
 SIGNS = {**{status.value: status.sign for status in Status}, "pending": "·"}

@@ -18,6 +18,7 @@ from redzone.runs.record import RUN_ID
 from redzone.web.figures import Overview
 from redzone.web.histories import Histories
 from redzone.web.launching import Launcher
+from redzone.web.tallies import Tallies
 
 if TYPE_CHECKING:
     from redzone.thumbnails import Thumbnails
@@ -49,6 +50,7 @@ class Site:
     histories: Histories = field(default_factory=Histories)
     launcher: Launcher = field(init=False)
     draining: set[tuple[str, int]] = field(default_factory=set)
+    tallies: Tallies = field(default_factory=Tallies)
     _thumbnails: Thumbnails | None = None
     _browsers: dict[str, RunBrowser] = field(default_factory=dict)
     _readings: dict[str, asyncio.Task[object]] = field(default_factory=dict)

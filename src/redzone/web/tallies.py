@@ -1,0 +1,181 @@
+"""What runs found, in sums: counted once for each run, and again only when its files have changed."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import Self, TypeVar
+
+from redzone.browse import Agreement, Bin, Comparison, GroupFigures, RunBrowser, compare, pass_rate_pct
+from redzone.errors import UsageError
+from redzone.models import Status
+from redzone.runs import RunFolder
+
+BINS = 20
+KEPT_RUNS = 500
+KEPT_COMPARISONS = 8
+_Stamp = tuple[tuple[int, int], ...]
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Findings counted by what counts after review: by group (the largest first), confidence and day of UTC;
+    and the run against its reviewers."""
+
+    groups: tuple[GroupFigures, ...]
+    bins: tuple[Bin, ...]
+    days: Mapping[date, Mapping[Status, int]]
+    agreement: Agreement
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> Self:
+        """Of one run. Raises CheckpointUnusable for another schema."""
+        with RunBrowser(folder) as browser:
+            return cls(browser.groups(), browser.confidence(bins=BINS), browser.days(), browser.agreement())
+
+    @classmethod
+    def summed(cls, tallies: Iterable[Tally]) -> Self:
+        """Of several runs together."""
+        groups: dict[str, Counter[Status]] = {}
+        bins = [Counter[Status]() for _ in range(BINS)]
+        days: dict[date, Counter[Status]] = {}
+        pairs: Counter[tuple[Status, Status]] = Counter()
+        disagreed = 0
+        for tally in tallies:
+            for group in tally.groups:
+                groups.setdefault(group.name, Counter()).update(group.counts)
+            for number, one in enumerate(tally.bins):
+                bins[number].update(one.counts)
+            for day, counts in tally.days.items():
+                days.setdefault(day, Counter()).update(counts)
+            pairs.update(tally.agreement.pairs)
+            disagreed += tally.agreement.disagreed
+        figures = (GroupFigures(name, counts) for name, counts in groups.items())
+        width = 100 / BINS
+        return cls(
+            tuple(sorted(figures, key=lambda group: (-group.total, group.name))),
+            tuple(Bin(n * width, (n + 1) * width, counts) for n, counts in enumerate(bins)),
+            dict(sorted(days.items())),
+            Agreement(dict(pairs), disagreed),
+        )
+
+    @property
+    def counts(self) -> Mapping[Status, int]:
+        """All findings by status."""
+        total: Counter[Status] = Counter(dict.fromkeys(Status, 0))
+        for group in self.groups:
+            total.update(group.counts)
+        return total
+
+    @property
+    def pass_rate_pct(self) -> float | None:
+        """Of those that pass or fail, how many pass; None where there is none."""
+        return pass_rate_pct(self.counts)
+
+
+class Tallies:
+    """The tallies and comparisons of a home's runs. Blocking: ask in a thread.
+
+    A run that nobody has looked at yet takes 40 us for each outcome, once. A thread of their own reads one
+    after the other, so that no page waits for them, and the end of the dashboard does not either.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Path, tuple[_Stamp, Tally | None]] = OrderedDict()
+        self._compared: OrderedDict[tuple[Path, Path], tuple[_Stamp, Comparison]] = OrderedDict()
+        self._reading: dict[Path, Future[None]] = {}
+        self._waiting: SimpleQueue[tuple[RunFolder, Future[None]]] = SimpleQueue()
+        self._thread: Thread | None = None
+        self._turn = Lock()
+
+    def of(self, folders: Iterable[RunFolder], within_s: float) -> tuple[dict[str, Tally], set[str]]:
+        """The tallies by run id, and the ids of runs that are still being read after `within_s` seconds.
+        A run whose checkpoint cannot be read is in neither."""
+        asked = list(folders)
+        wait([self._read(folder) for folder in asked if not self._is_known(folder)], within_s)
+        tallies: dict[str, Tally] = {}
+        unread = set()
+        for folder in asked:
+            kept = self._kept.get(folder.path)
+            if kept is None:
+                unread.add(folder.id)
+            elif kept[1] is not None:
+                tallies[folder.id] = kept[1]
+        return tallies, unread
+
+    def compared(self, before: RunFolder, after: RunFolder) -> Comparison:
+        """What changed between two runs. Raises CheckpointUnusable for another schema."""
+        stamp, place = _stamp(before) + _stamp(after), (before.path, after.path)
+        with self._turn:
+            kept = self._compared.get(place)
+        if kept is None or kept[0] != stamp:
+            with RunBrowser(before) as old, RunBrowser(after) as new:
+                kept = stamp, compare(old, new)
+            with self._turn:
+                _keep(self._compared, place, kept, KEPT_COMPARISONS)
+        return kept[1]
+
+    def _is_known(self, folder: RunFolder) -> bool:
+        kept = self._kept.get(folder.path)
+        return kept is not None and kept[0] == _stamp(folder)
+
+    def _read(self, folder: RunFolder) -> Future[None]:
+        """Done when the run's tally is kept."""
+        with self._turn:
+            if self._thread is None:
+                self._thread = Thread(target=self._work, name="tallies", daemon=True)
+                self._thread.start()
+            reading = self._reading.get(folder.path)
+            if reading is None:
+                reading = self._reading[folder.path] = Future()
+                self._waiting.put((folder, reading))
+            return reading
+
+    def _work(self) -> None:
+        while True:
+            folder, reading = self._waiting.get()
+            # looked at first: what is added while we read is read the next time
+            stamp = _stamp(folder)
+            tally = _read(folder)
+            with self._turn:
+                _keep(self._kept, folder.path, (stamp, tally), KEPT_RUNS)
+                del self._reading[folder.path]
+            reading.set_result(None)
+
+
+def _read(folder: RunFolder) -> Tally | None:
+    try:
+        return Tally.read(folder)
+    except (UsageError, OSError, sqlite3.Error) as error:
+        _log.warning("run %s is left out: %s", folder.id, error)
+        return None
+
+
+def _keep(kept: OrderedDict[_K, _V], key: _K, value: _V, most: int) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > most:
+        kept.popitem(last=False)
+
+
+def _stamp(folder: RunFolder) -> _Stamp:
+    return tuple(map(_state, (folder.checkpoint_path, folder.reviews_path)))
+
+
+def _state(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
