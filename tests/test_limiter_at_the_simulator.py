@@ -40,6 +40,7 @@ async def crowd(style: Enforcement, limits: Limits, answers: int) -> Seen:
     options = SimulatorOptions(rpm=RPM, enforcement=style, latency_s=1.0, latency_spread=0.3)
     async with Simulator(options) as simulator:
         model = OpenAIVision(OpenAIOptions("sk-simulated", simulator.base_url), print)
+        await model.ready()
         limiter = Limiter(limits, LoopClock())
 
         async def worker() -> None:
@@ -64,15 +65,13 @@ async def crowd(style: Enforcement, limits: Limits, answers: int) -> Seen:
 @pytest.mark.parametrize("style", Enforcement)
 @pytest.mark.parametrize("given", [RPM, None, 2 * RPM])
 def test_the_simulators_log_holds_the_law(style: Enforcement, given: int | None) -> None:
-    """Given, unknown or set twice too high: no minute over the limit, next to nothing refused, and at least
-    95 % of the allowance used once the first answers are in."""
+    """Given, unknown or set twice too high: no minute over the limit, nothing refused, and at least 97 % of
+    the allowance used once the first answers are in."""
     seen = run_virtual(crowd(style, Limits(given), 200), settle_s=0.0005)
     starts = [record.at_s for record in seen.log]
     refused = [record for record in seen.log if record.status == 429]
     assert seen.answers == 200
     assert busiest_window(starts) <= RPM
-    assert len(refused) / len(seen.log) < 0.02
-    if given != 2 * RPM:
-        assert refused == []
+    assert refused == []
     steady = [at_s for at_s in starts if at_s - starts[0] >= 3]
-    assert (len(steady) - 1) / (steady[-1] - steady[0]) >= 0.95 * RPM / 60
+    assert (len(steady) - 1) / (steady[-1] - steady[0]) >= 0.97 * RPM / 60

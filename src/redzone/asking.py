@@ -106,6 +106,7 @@ class Asking:
     async def _turn(self, parts: Sequence[_Part]) -> _Turn:
         """Money, a permit, and the intents on disk; nothing is kept where one of them cannot be had."""
         own = self._parts
+        await own.model.ready()
         estimate = own.model.estimate(*(part.question for part in parts))
         await own.budget.reserve(estimate.cost_usd)
         try:

@@ -40,6 +40,10 @@ class VisionModel(Protocol):
     def warm_up(self) -> None:
         """Begin to load what asking needs, in a thread, while the first pictures are on their way."""
 
+    async def ready(self) -> None:
+        """Wait for that. Before a turn at the limiter, not after it: else requests would leave all at once,
+        long after the moments that they were given."""
+
     def estimate(self, *questions: Question) -> Estimate:
         """What asking them in one request would take at most."""
 

@@ -54,6 +54,9 @@ class LocalModel:
         """Begin to load the networks."""
         self._threads.submit(self.load)
 
+    async def ready(self) -> None:
+        """At once: here no request has to leave at its time."""
+
     def estimate(self, *questions: Question) -> Estimate:  # noqa: ARG002  # no question takes anything
         """Nothing: no tokens, no money."""
         return Estimate()

@@ -76,6 +76,10 @@ class OpenAIVision:
         if self._opening is None:
             self._opening = asyncio.get_running_loop().run_in_executor(None, _open, self._options)
 
+    async def ready(self) -> None:
+        """Wait until the SDK is there."""
+        await self._line()
+
     def estimate(self, *questions: Question) -> Estimate:
         """An upper bound: pictures by the published rule, the text by its length, the whole reserve."""
         first, count = questions[0], len(questions)
