@@ -260,7 +260,7 @@ def test_an_older_answer_changes_nothing() -> None:
 
 
 def test_until_the_first_answer_less_than_half_of_a_given_limit_is_paced() -> None:
-    """A setting that is twice too high meets no 429 before the server has said so; then the whole pace is open."""
+    """A setting that is twice too high meets no 429 before the server has said so; then all of it is open."""
 
     async def scene() -> tuple[list[float], list[float]]:
         limiter = Limiter(Limits(600), LoopClock())

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from redzone.bench.enforcement import Enforcement
 from redzone.bench.faults import Fault
 from redzone.bench.simulator import SimulatorOptions
 from redzone.errors import BudgetSpent
@@ -118,13 +117,16 @@ def test_a_verdict_out_of_a_pack_is_not_taken_for_one_alone(tmp_path: Path) -> N
 
 
 def test_a_pack_takes_one_turn_and_all_its_tokens(tmp_path: Path) -> None:
-    """Under 60 requests a minute, counted by the second, packs of eight never meet a 429."""
-    limits = options(rpm=240, enforcement=Enforcement.QUANTISED)
-    with simulated(limits) as simulator:
-        run = Run(tmp_path, simulator, workers=48, pack=8, requests_per_min=240, **SURE)
+    """Where twelve packs use up a minute's tokens, the server refuses none of them."""
+    with simulated(options(rpm=600, tpm=120_000)) as simulator:
+        run = Run(tmp_path, simulator, workers=48, pack=8, **SURE)
         end = run.begin(poster_list(tmp_path / "list.csv", simulator, 96))
-        assert all(record.status == 200 for record in model_requests(simulator))
+        requests = model_requests(simulator)
+    assert all(record.status == 200 for record in requests)
     assert end.snapshot.rate.rejected == 0
+    assert end.snapshot.rate.tokens_last_min == sum(
+        (record.input_tokens or 0) + (record.output_tokens or 0) for record in requests
+    )
     assert len(run.outcomes) == 96
 
 
