@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -76,8 +77,12 @@ def now(**changes: Any) -> Snapshot:
 
 
 def begin_work(folder: RunFolder, pid: int | None = None) -> RunFolder:
-    """Put a process id into the lock, as a process at work does: this one's, or another's."""
+    """Take the lock of a run for the rest of the tests, as a process at work does; or only leave another's
+    process id in it, as one does that was killed."""
     folder.lock_path.write_text(str(os.getpid() if pid is None else pid))
+    if pid is None:
+        descriptor = os.open(folder.lock_path, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
     record = folder.read()
     folder.write(record.model_copy(update={"state": RunState.RUNNING}))
     return folder

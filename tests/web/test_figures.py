@@ -59,7 +59,7 @@ def test_a_run_taken_up_again_has_not_worked_yet(home: Path) -> None:
 
 
 def test_a_live_run_that_says_nothing_is_silent(home: Path) -> None:
-    """A stopped process, or another one with the same number."""
+    """Somebody has stopped its process, or its disk hangs."""
     folder = begin_work(write_run(home, 1, rows=1000))
     long_ago_s = time.time() - 2 * QUIET_AFTER_S
     os.utime(folder.lock_path, (long_ago_s, long_ago_s))
@@ -81,6 +81,12 @@ def test_a_run_whose_process_was_killed_is_interrupted_and_counted_from_its_chec
     assert found.standing is Standing.INTERRUPTED
     assert found.counts == {Status.PASS: 2, Status.FAIL: 1, Status.UNSURE: 1, Status.ERROR: 0}
     assert found.cost_usd == pytest.approx(0.005)
+
+
+def test_a_number_that_another_process_has_by_now_is_no_sign_of_life(home: Path) -> None:
+    """The system gives the number of a killed process out again; the lock ended with it."""
+    folder = begin_work(write_run(home, 1, one_of_each()), os.getppid())
+    assert figures(folder).standing is Standing.INTERRUPTED
 
 
 def test_a_real_process_is_live_and_once_killed_interrupted(tmp_path: Path, home: Path) -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from redzone.bench.simulator import SimulatorOptions
+from tests.command import start
+from tests.simulated import poster_list, simulated
 from tests.web.browsing import Witness, no_sideways_scroll
 from tests.web.conftest import Serve
 from tests.web.homes import begin_work, now, one_of_each, say, write_run
@@ -31,6 +34,29 @@ async def test_a_live_run_moves_and_a_new_one_appears(page: Page, home: Path, se
     newer = write_run(home, 2, one_of_each())
     await expect(page.locator("tbody tr").first).to_have_id(f"run-{newer.id}")
     await expect(page.locator("#tiles")).to_contain_text("2")
+
+
+async def test_a_run_of_another_process_is_followed_to_its_end(
+    page: Page, home: Path, tmp_path: Path, serve: Serve
+) -> None:
+    """From the empty list on, against a real model server."""
+    dashboard = serve(home)
+    await page.goto(dashboard.url("/"))
+    await expect(page.get_by_text("No runs yet")).to_be_visible()
+    options = ("--allow-private-hosts", "--workers", "4", "--no-cache", "--name", "followed")
+    with simulated(SimulatorOptions(poster_size=(60, 90), latency_s=0.2)) as simulator:
+        posters = poster_list(tmp_path / "list.csv", simulator, 40)
+        base = ("--home", home, "--base-url", simulator.base_url)
+        process = start("analyze", posters, *base, *options, cwd=tmp_path, OPENAI_API_KEY="sk-simulated")
+        try:
+            row = page.get_by_role("row").filter(has_text="followed")
+            await expect(row).to_contain_text("live", timeout=20_000)
+            await expect(row).to_contain_text("to do")
+            await expect(row).to_contain_text("finished", timeout=20_000)
+            await expect(row).not_to_contain_text("to do")
+        finally:
+            process.kill()
+            process.communicate()
 
 
 async def test_pages_of_the_list_are_swapped_in_and_the_way_back_works(

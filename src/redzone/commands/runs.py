@@ -70,6 +70,7 @@ def list_runs(home: HomeOption = None, as_json: JsonOption = False) -> None:
 def show(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Show what a run was asked and what it found so far."""
     from redzone.runs import RunStore
+    from redzone.runs.holder import holder_pid
     from redzone.runs.index import CheckpointIndex
     from redzone.text import clean
 
@@ -84,7 +85,7 @@ def show(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False)
         "in_doubt": list(index.in_doubt),
         "cost_usd": round(index.cost_usd, 6),
         "tokens": {"input": index.tokens.input, "output": index.tokens.output},
-        "worked_on_by_pid": folder.worker_pid(),
+        "worked_on_by_pid": holder_pid(folder),
     }
     if as_json:
         print_json({**record.model_dump(mode="json", by_alias=True), "found": found})

@@ -20,6 +20,7 @@ from redzone.history import newest
 from redzone.metrics import Snapshot
 from redzone.models import Status
 from redzone.runs import RunFolder, RunRecord, RunState, RunStore
+from redzone.runs.holder import holder_pid
 from redzone.runs.index import CheckpointIndex
 
 _T = TypeVar("_T")
@@ -128,7 +129,7 @@ class Overview:
 
     def _figures(self, folder: RunFolder) -> RunFigures:
         # the lock first: a run that ends in between is live once more, never interrupted
-        working = folder.worker_pid() is not None
+        working = holder_pid(folder) is not None
         record = self._records.get(folder.record_path)
         if record is None:
             raise RunNotFound(f"{folder.record_path} is gone")
