@@ -9,6 +9,7 @@ from playwright.async_api import Browser, Page, expect
 
 from redzone.models import Status
 from redzone.runs import RunFolder
+from redzone.web.tallies import Tally
 from tests.web.browsing import no_sideways_scroll
 from tests.web.homes import write_run
 from tests.web.posters import RED, judged, poster_file
@@ -34,6 +35,8 @@ def _two_runs(home: Path) -> tuple[RunFolder, RunFolder]:
         )
         for day, said in enumerate(statuses)
     )
+    for folder in (one, other):
+        Tally.read(folder)  # the page waits a second for a run that nobody has looked at
     return one, other
 
 
