@@ -147,7 +147,7 @@ def pack(  # noqa: PLR0913
         str, typer.Option("--pack", metavar="N,N,...", help="The numbers of posters a request to try.")
     ] = "1,4,8,16",
     profile: ProfileOption = None,
-    posters: Annotated[int, typer.Option(metavar="N", min=1, help="Most posters for one of them.")] = 2000,
+    posters: Annotated[int, typer.Option(metavar="N", min=1, help="Most posters for one of them.")] = 4000,
     latency: LatencyOption = None,
     rpm: RpmOption = None,
     tpm: TpmOption = None,
@@ -173,7 +173,7 @@ def pack(  # noqa: PLR0913
 
     chosen = choose(profile or DEFAULT, Changes(latency, rpm, tpm, tuple(fault or ())), scale)
     parse_size(size)
-    stages = pack_stages(_counts("--pack", packs, most=MOST_PACK), chosen.rpm, posters)
+    stages = pack_stages(_counts("--pack", packs, most=MOST_PACK), chosen, posters)
     check_outputs(output, html)
     with workplace() as folder:
         found = measure(World(chosen, scale, size), stages, folder, "pack", pin=pin)

@@ -76,7 +76,7 @@ def packed(*points: tuple[int, float], rpm: int | None = None, seconds: float = 
             seconds=seconds,
             auto_workers=True,
             rpm=rpm,
-            requests_per_min=rate,
+            steady_requests_per_min=rate,
             request_use=rate / rpm if rpm else None,
         )
         for pack, rate in points

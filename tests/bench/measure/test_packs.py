@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from redzone.bench.measure.packs import asked_per_min, ceiling, explain, pack_stages, times
+from redzone.bench.measure.packs import asked_per_min, ceiling, explain, pack_stages, times, use
+from redzone.bench.measure.profiles import choose
 from tests.bench.measure.samples import bench, packed, stage
 
 
@@ -15,6 +16,7 @@ def test_a_pack_passes_the_limit_of_requests_by_its_size() -> None:
     large, single = found.stages
     assert (asked_per_min(large), asked_per_min(single)) == (1920, 120)
     assert (times(found, large), times(found, single)) == (16, 1)
+    assert use(large) == 1.0
     assert (ceiling(large), ceiling(packed((4, 120)).stages[0])) == (1920, None)
     said = explain(found)
     assert (
@@ -31,7 +33,7 @@ def test_what_keeps_a_pack_from_its_limit_is_said() -> None:
         posters=160,
         requests=50,
         rpm=120,
-        requests_per_min=90.0,
+        steady_requests_per_min=90.0,
         request_use=0.75,
         rejected=1,
         errors=2,
@@ -51,18 +53,20 @@ def test_what_keeps_a_pack_from_its_limit_is_said() -> None:
 
 def test_a_stage_of_one_request_has_the_rate_of_its_outcomes() -> None:
     """There is no time between its first start and its last."""
-    one = stage("pack 16", pack=16, posters=16, requests=1, seconds=8.0, requests_per_min=None)
+    one = stage("pack 16", pack=16, posters=16, requests=1, seconds=8.0, steady_requests_per_min=None)
     assert asked_per_min(one) == pytest.approx(120)
     assert len(explain(bench(one, kind="pack"))) == 2
 
 
-def test_every_pack_gets_what_passes_the_limit_in_20_s() -> None:
-    """At 120 a minute 40 requests, and as many without a limit; the most posters of a stage are kept."""
-    seeds, free = pack_stages((1, 4, 16), 120, 2000), pack_stages((1, 16), None, 2000)
-    assert [(s.name, s.posters, s.pack, s.workers) for s in seeds] == [
+def test_every_pack_gets_what_passes_the_limit_in_20_s_or_four_answers() -> None:
+    """At 120 a minute 40 requests, of sixteen posters 204, as an answer takes 25.5 s; 40 without a limit; the
+    most posters of a stage are kept."""
+    seed, quick = (pack_stages((1, 4, 16), choose("seed", scale=scale), 4000) for scale in (1.0, 0.1))
+    assert [(s.name, s.posters, s.pack, s.workers) for s in seed] == [
         ("pack 1", 40, 1, None),
-        ("pack 4", 160, 4, None),
-        ("pack 16", 640, 16, None),
+        ("pack 4", 240, 4, None),
+        ("pack 16", 3264, 16, None),
     ]
-    assert [s.posters for s in free] == [40, 640]
-    assert [s.posters for s in pack_stages((1, 16), 30_000, 2000)] == [2000, 2000]
+    assert [s.posters for s in quick] == [40, 160, 640]
+    assert [s.posters for s in pack_stages((1, 16), choose("unlimited"), 4000)] == [40, 640]
+    assert [s.posters for s in pack_stages((1, 16), choose("tier5"), 4000)] == [4000, 4000]

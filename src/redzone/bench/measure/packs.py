@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from redzone.advice import Topic
+from redzone.advice.brakes import AT_THE_LIMIT
 from redzone.bench.measure.advice import brake_of, troubles
+from redzone.bench.measure.profiles import Profile
 from redzone.bench.measure.saved import Bench, StageFigures
 from redzone.bench.measure.stages import Stage
+from redzone.bench.options import pack_factor
 
 LIMITED_S = 20.0  # how long requests start at the limit: longer would only show the limit again
+ANSWERS = 4  # unless an answer takes so long that nothing is known of the limit for most of that time
 UNLIMITED_REQUESTS = 40
 REACHED = 0.97
 
@@ -20,8 +23,8 @@ CAVEAT = (
 )
 NOTES = (
     (
-        "Posters/min: posters a request times requests a minute, from the first start to the last. Outcomes "
-        "come by the pack, and late: over a few seconds they would tell of the first answer and the last."
+        "Posters/min: posters a request times requests a minute, from the first tenth of their starts to the "
+        "last. Outcomes come by the pack, and late: they would tell of the first answer and the last."
     ),
     (
         "The simulator takes (1 + N) / 2 times as long for N posters as for one: half of a single answer's "
@@ -30,19 +33,35 @@ NOTES = (
 )
 
 
-def pack_stages(packs: Sequence[int], limit_per_min: float | None, most: int) -> tuple[Stage, ...]:
-    """A stage for each number of posters a request: what passes the limit in 20 s, or 40 requests without
-    one, but never more than `most` posters."""
-    requests = UNLIMITED_REQUESTS if limit_per_min is None else math.ceil(limit_per_min / 60 * LIMITED_S)
-    return tuple(Stage(f"pack {pack}", min(most, pack * requests), None, pack=pack) for pack in packs)
+def pack_stages(packs: Sequence[int], profile: Profile, most: int) -> tuple[Stage, ...]:
+    """A stage for each number of posters a request, never more than `most`: as many as pass the limit in
+    20 s, or in the time of 4 answers where that is longer; without a limit 40 requests."""
+    return tuple(
+        Stage(f"pack {pack}", min(most, pack * _requests(profile, pack)), None, pack=pack) for pack in packs
+    )
+
+
+def _requests(profile: Profile, pack: int) -> int:
+    if profile.rpm is None:
+        return UNLIMITED_REQUESTS
+    seconds = max(LIMITED_S, ANSWERS * profile.latency_s * pack_factor(pack))
+    return math.ceil(profile.rpm / 60 * seconds)
 
 
 def asked_per_min(stage: StageFigures) -> float:
-    """Posters asked about per minute: those of a request times the requests between the first start and the
-    last."""
-    if stage.requests_per_min is None or not stage.requests:
+    """Posters asked about per minute, in the long run: those of a request, second looks and retries included,
+    times the steady pace of requests."""
+    if stage.steady_requests_per_min is None or not stage.requests:
         return stage.posters_per_min
-    return stage.requests_per_min * stage.posters / stage.requests
+    return stage.steady_requests_per_min * stage.posters / stage.requests
+
+
+def use(stage: StageFigures) -> float | None:
+    """Share of the nearer limit that is used at the steady pace; None without a limit or a pace."""
+    steady = stage.steady_requests_per_min
+    requests = steady / stage.rpm if steady is not None and stage.rpm else None
+    uses = [use for use in (requests, stage.token_use) if use is not None]
+    return max(uses, default=None)
 
 
 def baseline(bench: Bench) -> StageFigures:
@@ -79,16 +98,15 @@ def _gain(bench: Bench, best: StageFigures) -> Iterator[str]:
 
 def _shortfalls(bench: Bench) -> Iterator[str]:
     for stage in bench.stages:
-        most = ceiling(stage)
-        if most is None or stage.request_use is None or (got := asked_per_min(stage) / most) >= REACHED:
+        most, used = ceiling(stage), use(stage)
+        if most is None or used is None or (got := asked_per_min(stage) / most) >= REACHED:
             continue
-        brake = brake_of(stage)
-        held = "" if brake is Topic.REQUESTS else f" (held back by {brake})"
+        held = "" if used >= AT_THE_LIMIT else f" (held back by {brake_of(stage)})"
         more = max(0, stage.requests - math.ceil(stage.posters / stage.pack))
         yield (
             f"{_asked(stage.pack)}: {got:.0%} of {stage.pack} x {stage.rpm:,} a minute. "
-            f"{stage.request_use:.0%} of the limit was used{held}; {more:,} of {stage.requests:,} requests "
-            "were second looks, retries, or needed because packs were not full."
+            f"{used:.0%} of the limit was used{held}; {more:,} of {stage.requests:,} requests were second "
+            "looks, retries, or needed because packs were not full."
         )
 
 

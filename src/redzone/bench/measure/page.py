@@ -135,7 +135,7 @@ def _sweep(bench: Bench) -> Iterator[str]:
 
 def _pack(bench: Bench) -> Iterator[str]:
     best = max(bench.stages, key=packs.asked_per_min)
-    use, base = best.limit_use, packs.baseline(bench)
+    use, base = packs.use(best), packs.baseline(bench)
     yield _tiles(
         (
             (format_rate(packs.asked_per_min(best)), f"posters a minute ({best.name})"),

@@ -114,13 +114,13 @@ def notes(bench: Bench) -> tuple[str, ...]:
         f"CPU ms/poster: processor time beyond that of a run of one poster; {start.runs} such runs were "
         f"{start.spread_s:.2f} s apart, hence the ±. What a run does once a second is in it, too."
     )
+    use = "Use of the limit: requests between the first start and the last, over those allowed in that time."
     said += [
         (
             "Seconds run from the first poster in hand to the last outcome on disk; starting the program "
             f"({start.cpu_s:.1f} s of processor time) is not in them."
         ),
-        *([] if bench.kind == "pack" else [cpu]),
-        "Use of the limit: requests between the first start and the last, over those allowed in that time.",
+        *(packs.NOTES if bench.kind == "pack" else (cpu, use)),
         (
             f"{bench.made_at:%Y-%m-%d %H:%M} UTC, redzone {bench.redzone}, Python {machine.python}, "
             f"{machine.system}, {machine.processors} processors"
@@ -130,8 +130,6 @@ def notes(bench: Bench) -> tuple[str, ...]:
     ]
     if bench.kind == "sweep":
         said.append("Posters/min: from the first tenth of the outcomes to the last, when all are busy.")
-    if bench.kind == "pack":
-        said += packs.NOTES
     return tuple(said)
 
 
@@ -168,6 +166,7 @@ PACK_HEAD = (
 
 def pack_cells(bench: Bench, stage: StageFigures) -> tuple[str, ...]:
     """A line of a table of packs: `times` is over the posters/min of the smallest pack."""
+    used = packs.use(stage)
     return (
         str(stage.pack),
         format_count(stage.posters),
@@ -175,7 +174,7 @@ def pack_cells(bench: Bench, stage: StageFigures) -> tuple[str, ...]:
         format_rate(packs.asked_per_min(stage)),
         f"{packs.times(bench, stage):.1f}x",
         format_count(stage.requests),
-        format_use(stage).partition(" of ")[0],
+        UNKNOWN if used is None else f"{used:.0%}",
         format_count(stage.rejected),
         format_short(stage.tokens),
         format_count(stage.errors),

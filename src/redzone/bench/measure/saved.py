@@ -43,11 +43,11 @@ class StageFigures(Frozen):
     """One stage. None is "not known here".
 
     `pack` is the number of posters a request. `seconds` run from the first poster taken in hand to the last
-    outcome on disk. `workers` is the most at once. `requests_per_min` and the uses, shares (1.0 is all) of
-    the limits, are those between the first and the last request start.
-    `steady_per_min` are the posters per minute between the first tenth of the outcomes and the last: without
-    the time in which not all workers were busy. `cpu_s` is the whole process's; `cpu_ms_per_poster` is
-    without what a run of one poster takes, give or take `cpu_ms_error`.
+    outcome on disk. `workers` is the most at once. The uses are shares (1.0 is all) of the limit, between the
+    first and the last request start. `steady_per_min` are the posters per minute between the first tenth of
+    the outcomes and the last: without the time in which not all workers were busy; `steady_requests_per_min`
+    likewise the request starts. `cpu_s` is the whole process's; `cpu_ms_per_poster` is without what a run of
+    one poster takes, give or take `cpu_ms_error`.
     """
 
     name: str
@@ -65,7 +65,7 @@ class StageFigures(Frozen):
     requests: int
     rejected: int
     tokens: int
-    requests_per_min: float | None = None
+    steady_requests_per_min: float | None = None
     request_use: float | None
     token_use: float | None
     cpu_s: float

@@ -161,7 +161,7 @@ def _run_stage(world: World, stage: Stage, around: Surroundings, start: Start) -
         requests=int(done.told["requests"]),
         rejected=seen.rejected,
         tokens=seen.tokens,
-        requests_per_min=seen.requests_per_min,
+        steady_requests_per_min=seen.steady_requests_per_min,
         request_use=seen.request_use(rpm),
         token_use=seen.token_use(tpm),
         cpu_s=round(done.cpu_s, 3),

@@ -61,11 +61,10 @@ class RunSeen:
     def steady_per_min(self) -> float:
         """Outcomes per minute between the first tenth of them and the last; of all where they are few."""
         count = len(self.finished_s)
-        first, last = count // 10, count - 1 - count // 10
-        span_s = self.finished_s[last] - self.finished_s[first] if count >= LEAST_STEADY else 0.0
-        if span_s <= 0:
-            return count / self.seconds * 60 if self.seconds > 0 else 0.0
-        return (last - first) / span_s * 60
+        steady = _pace(_without_ends(self.finished_s)) if count >= LEAST_STEADY else None
+        if steady is not None:
+            return steady
+        return count / self.seconds * 60 if self.seconds > 0 else 0.0
 
     @property
     def posters(self) -> int:
@@ -78,9 +77,11 @@ class RunSeen:
         return pace_of(self.started_s, self.finished_s, self.rejected_at_s, self.seconds)
 
     @property
-    def requests_per_min(self) -> float | None:
-        """Request starts per minute between the first and the last; None with fewer than two."""
-        return (len(self.started_s) - 1) / self._span_s * 60 if self._span_s > 0 else None
+    def steady_requests_per_min(self) -> float | None:
+        """Request starts per minute between the first tenth of them and the last, between the first and the
+        last where they are few; None with fewer than two."""
+        few = len(self.started_s) < LEAST_STEADY
+        return _pace(self.started_s) if few else _pace(_without_ends(self.started_s))
 
     def request_use(self, per_min: float | None) -> float | None:
         """Share of a limit used between the first request start and the last; above 1 is a burst that the
@@ -150,6 +151,17 @@ def _read_metrics(path: Path, seen: RunSeen) -> None:
             seen.workers = max(seen.workers, tick.workers)
             seen.announced_rpm = rate.requests_limit_per_min or seen.announced_rpm
             seen.announced_tpm = rate.tokens_limit_per_min or seen.announced_tpm
+
+
+def _without_ends(instants_s: Sequence[float]) -> Sequence[float]:
+    tenth = len(instants_s) // 10
+    return instants_s[tenth : len(instants_s) - tenth]
+
+
+def _pace(instants_s: Sequence[float]) -> float | None:
+    """Per minute, from the first to the last; None without time between them."""
+    span_s = instants_s[-1] - instants_s[0] if instants_s else 0.0
+    return (len(instants_s) - 1) / span_s * 60 if span_s > 0 else None
 
 
 def _use(count: float, per_min: float | None, span_s: float) -> float | None:
