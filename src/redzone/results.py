@@ -26,6 +26,11 @@ from redzone.runs import RunFolder
 from redzone.runs.record import RunRecord
 from redzone.sources import Inputs
 
+INPUT_CHANGED = (
+    "the input has changed since: rows come from the checkpoint, without the input's other columns"
+)
+"""What a command says where `Results.inputs` is None."""
+
 _END = (math.inf, None)
 
 

@@ -42,6 +42,15 @@ def dashboard(home: Path, serve: Serve) -> Served:
     return serve(home)
 
 
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the server puts what is temporary."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Debian's browser. Where it is missing, its tests are skipped here and fail in the pipeline."""

@@ -14,7 +14,7 @@ from redzone.web.app import PAGES
 TEXT = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text(encoding="utf-8")
 OPTION = re.compile(r"--[a-z][a-z-]+")
 PARTS = ("/stream", "/static/", "/favicon.ico", "/new/started/")
-WRITTEN = {"{run_id:run}": "ID", "{row:row}": "ROW"}
+WRITTEN = {"{run_id:run}": "ID", "{row:row}": "ROW", "{form}": "FORMAT"}
 
 
 def test_every_page_is_on_the_documentations_page() -> None:

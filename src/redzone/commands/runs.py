@@ -34,9 +34,6 @@ from redzone.errors import ExitCode
 app = typer.Typer(help="List, show and remove runs.", no_args_is_help=True)
 
 _STATUSES = ("pass", "fail", "unsure", "error")
-_INPUT_CHANGED = (
-    "the input has changed since: rows come from the checkpoint, without the input's other columns"
-)
 _LISTED = ("run", "state", "rows", *_STATUSES, "label", "model", "input")
 
 
@@ -153,7 +150,7 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
       redzone export 20261123 --status fail --status unsure --unreviewed -o review.csv
     """
     from redzone.commands.pictures import pictures_of
-    from redzone.results import open_results, write_outputs
+    from redzone.results import INPUT_CHANGED, open_results, write_outputs
     from redzone.runs import RunStore
 
     wanted = filter_of(
@@ -167,7 +164,7 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
     folder = RunStore(home_for(home)).get(run)
     with open_results(folder) as results:
         if results.inputs is None:
-            say(_INPUT_CHANGED)
+            say(INPUT_CHANGED)
         for line in write_outputs(results, output or ["-"], wanted, sys.stdout, pictures_of(folder)):
             say(line)
 

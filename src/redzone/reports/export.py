@@ -65,10 +65,16 @@ def format_for(path: Path) -> Format:
         raise UsageError(
             f"{path}: results cannot be written as {path.suffix or 'a file without extension'}; use {known}"
         )
-    package, extra = _EXTRAS.get(found, ("", ""))
-    if package and importlib.util.find_spec(package) is None:
-        raise UsageError(f"{path} needs {package}, which is not installed: pip install 'redzone[{extra}]'")
+    if missing := missing_for(found):
+        raise UsageError(f"{path} needs {_EXTRAS[found][0]}, which is not installed: {missing}")
     return found
+
+
+def missing_for(form: Format) -> str:
+    """The command that installs what a format still needs; empty where it needs nothing."""
+    package, extra = _EXTRAS.get(form, ("", ""))
+    needs = package and importlib.util.find_spec(package) is None
+    return f"pip install 'redzone[{extra}]'" if needs else ""
 
 
 def write_results(

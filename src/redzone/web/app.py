@@ -22,6 +22,7 @@ from redzone.web import (
     results_page,
     run_controls,
     runs,
+    take_away,
 )
 from redzone.web.access import Access
 from redzone.web.pages import on_crash, on_http_error, on_usage_error, refusal_page
@@ -36,6 +37,7 @@ PAGES = (
     results_page,
     poster_page,
     pictures,
+    take_away,
     performance_page,
     analytics_page,
     health,

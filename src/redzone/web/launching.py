@@ -10,7 +10,6 @@ import asyncio
 import os
 import re
 import subprocess
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -26,15 +25,15 @@ from redzone.models import Frozen
 from redzone.runs import RunFolder, make_home
 from redzone.runs.durable import open_private
 from redzone.runs.record import RUN_ID
+from redzone.web.processes import REDZONE, complaint, run_to_end
 
 Pairs = Sequence[tuple[str, str]]
-REDZONE = (sys.executable, "-m", "redzone")
 CONSOLE_LOG = "console.log"
 _BEGUN = re.compile(rf"^run ({RUN_ID.pattern}): ", re.MULTILINE)
-_COMPLAINT = re.compile(r"^(?:redzone|Error): (.+)", re.MULTILINE | re.DOTALL)
 _POLL_S = 0.05
 _REMEMBERED = 100
 _FORECAST_S = 300.0
+_LATE = "counting took longer than 5 minutes; try `redzone analyze --dry-run` in a terminal"
 _FORECASTS_AT_ONCE = 2
 _TAIL_BYTES = 16_384
 
@@ -119,29 +118,10 @@ class Launcher:
     async def foresee(self, arguments: Sequence[str]) -> Foreseen:
         """What a command would take, sending nothing. A process of its own counts: a long list holds up
         nobody. Raises UsageError with its complaint."""
-        command = [*REDZONE, arguments[0], "--dry-run", "--json", f"--home={self._home}", *arguments[1:]]
+        command = [arguments[0], "--dry-run", "--json", f"--home={self._home}", *arguments[1:]]
         async with self._forecasts:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
-            try:
-                async with asyncio.timeout(_FORECAST_S):
-                    out, err = await process.communicate()
-            except TimeoutError:
-                raise UsageError(
-                    f"counting took longer than {_FORECAST_S / 60:.0f} minutes; "
-                    "try `redzone analyze --dry-run` in a terminal"
-                ) from None
-            finally:
-                if process.returncode is None:
-                    process.kill()
-                    await process.communicate()
-        if process.returncode:
-            raise UsageError(complaint(err.decode("utf-8", "replace")))
-        return Foreseen.model_validate_json(out)
+            ended = await run_to_end(command, within_s=_FORECAST_S, late=_LATE)
+        return Foreseen.model_validate_json(ended.out)
 
     def begun(self, ticket: str) -> Started | None:
         """What was started for a ticket."""
@@ -185,15 +165,6 @@ class Launcher:
         # else it would stay as a zombie after its end, and count as alive
         threading.Thread(target=process.wait, name=f"run {process.pid}", daemon=True).start()
         return Started(process, log, self._home / "runs")
-
-
-def complaint(text: str) -> str:
-    """The one thing that a command said when it gave up, without the usage around it."""
-    match = _COMPLAINT.search(text)
-    lines = (match[1] if match else text).strip().splitlines()
-    if match is None:
-        lines = lines[-1:]  # a traceback's last line says what it was
-    return " ".join(line.strip() for line in lines) or "the command ended without a word"
 
 
 def _text(path: Path) -> str:

@@ -20,6 +20,7 @@ from redzone.web.paging import Pager, page_number
 from redzone.web.selection import Look, Selection, Show
 from redzone.web.site import Site, site_of
 from redzone.web.streams import Parts, stream_parts
+from redzone.web.take_away import ways_for
 
 PER_PAGE = 60
 PATIENCE_S = 1.5  # until a page says that it is reading
@@ -78,6 +79,7 @@ def _context(site: Site, folder: RunFolder, selection: Selection, number: int) -
         "pager": pager,
         "facets": facets_of(browser.facets(selection.filter), selection.filter),
         "selection": selection,
+        "ways": ways_for(folder.id, selection, pager.total),
         "review": _first_to_review(site, folder, selection),
         "sorts": SORTS,
         "shows": SHOWS,

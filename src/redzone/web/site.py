@@ -15,6 +15,7 @@ from redzone.browse import RunBrowser
 from redzone.errors import RunNotFound
 from redzone.runs import RunFolder, RunStore
 from redzone.runs.record import RUN_ID
+from redzone.web.exports import Exports
 from redzone.web.figures import Overview
 from redzone.web.histories import Histories
 from redzone.web.launching import Launcher
@@ -49,6 +50,7 @@ class Site:
     overview: Overview = field(init=False)
     histories: Histories = field(default_factory=Histories)
     launcher: Launcher = field(init=False)
+    exports: Exports = field(init=False)
     draining: set[tuple[str, int]] = field(default_factory=set)
     tallies: Tallies = field(default_factory=Tallies)
     _thumbnails: Thumbnails | None = None
@@ -60,6 +62,7 @@ class Site:
         self.store = RunStore(self.home)
         self.overview = Overview(self.store)
         self.launcher = Launcher(self.home)
+        self.exports = Exports(self.home)
 
     @property
     def thumbnails(self) -> Thumbnails:

@@ -10,6 +10,8 @@
                         data-key-label="..." says what it does in the help that `?` opens.
    data-enter           the button that Ctrl+Enter presses from any field of its form.
    data-confirm="..."   ask before a link or form does its work.    data-copy="..."  copy this text.
+   data-menu            on details: closed by a click elsewhere or on one of its links, and by Escape.
+   data-say="..."       what is shown for a moment when this link is followed.
    data-toast           an element whose text is shown for a moment once it arrives. */
 
 const TYPING = "input:not([type=checkbox],[type=radio],[type=range],[type=button],[type=submit]),textarea,select,[contenteditable]";
@@ -250,6 +252,7 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") event.target.blur();
     return;
   }
+  if (event.key === "Escape") closeMenus(true);
   const place = document.querySelector("dialog[open]") ?? document;
   const key = keyOf(event);
   const wanted = [...place.querySelectorAll("[data-key]")].find((element) => keysOf(element).includes(key) && usable(element));
@@ -257,6 +260,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   if (wanted.matches(TYPING)) wanted.focus();
   else if (!event.repeat || wanted.matches("a")) wanted.click();
+  if (wanted.matches("summary")) wanted.focus(); // what it opens comes next
 });
 
 function help() {
@@ -272,6 +276,22 @@ function help() {
   byId("help-keys").replaceChildren(...lines);
   dialog.showModal();
 }
+
+/* ---- menus ---- */
+
+function closeMenus(byKey, target) {
+  for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+    if (target && menu.contains(target) && !target.closest("a")) continue;
+    menu.open = false;
+    if (byKey) menu.querySelector("summary").focus();
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const said = event.target.closest("[data-say]")?.dataset.say;
+  if (said) toast(said);
+  closeMenus(false, event.target);
+});
 
 /* ---- buttons ---- */
 
