@@ -43,7 +43,7 @@ from redzone.models import (
     ViewKind,
     ZoneVerdict,
 )
-from redzone.results import inputs_of
+from redzone.rereading import inputs_of
 from redzone.runs import RunFolder, RunInputs, RunRecord, RunState, RunStore
 from redzone.runs.checkpoint import render_outcome
 from redzone.runs.reviews import append_reviews
