@@ -46,7 +46,7 @@ def test_what_keeps_a_pack_from_its_limit_is_said() -> None:
             "10 of 50 requests were second looks, retries, or needed because packs were not full."
         ),
     )
-    assert [word in line for word, line in zip(("2 of 160", "1 requests"), said[2:], strict=False)] == [
+    assert [word in line for word, line in zip(("2 of 160", "1 request was"), said[2:], strict=False)] == [
         True
     ] * 2
 

@@ -37,7 +37,8 @@ def troubles(bench: Bench, stage: StageFigures) -> Iterator[str]:
         )
     wasted = sum(each.rejected for each in bench.stages)
     if wasted:
-        yield f"{wasted:,} requests were answered 429, and every one of them counted against the limit."
+        were = "request was" if wasted == 1 else "requests were"
+        yield f"{wasted:,} {were} answered 429; each counted against the limit."
 
 
 def _load(stage: StageFigures) -> Load:
