@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -57,17 +58,16 @@ class Asked:
 
     def key(self, image_sha256: str) -> str:
         """The cache key of a picture under this question: sha256, hex."""
-        zones = [zone.model_dump() for zone in self.zones]
-        parts = [
-            image_sha256,
-            zones,
-            self.view,
-            self.framing_version,
-            self.prompt_version,
-            self.provider,
-            self.model,
-        ]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        before, after = _round_the_picture(self)
+        return hashlib.sha256((before + json.dumps(image_sha256) + after).encode()).hexdigest()
+
+
+@lru_cache(maxsize=8)
+def _round_the_picture(asked: Asked) -> tuple[str, str]:
+    """The JSON that is hashed, without the picture: it is the same for a whole run."""
+    zones = [zone.model_dump() for zone in asked.zones]
+    rest = [zones, asked.view, asked.framing_version, asked.prompt_version, asked.provider, asked.model]
+    return "[", f", {json.dumps(rest)[1:]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,18 +120,26 @@ class QuickStream(httpcore2.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         """At least a byte, nothing at the end. Raises ReadTimeout, ReadError."""
-        with _explained(httpcore2.ReadTimeout, httpcore2.ReadError):
+        try:
             if not self._wire.held:  # else nobody has to wait, nor to mind the time
                 async with asyncio.timeout(timeout):
                     await self._wire.wait()
             return self._wire.take(max_bytes)
+        except TimeoutError as error:
+            raise httpcore2.ReadTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore2.ReadError(str(error)) from error
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """All of it. Raises WriteTimeout, WriteError."""
-        with _explained(httpcore2.WriteTimeout, httpcore2.WriteError):
+        try:
             if buffer and not self._wire.send(buffer):
                 async with asyncio.timeout(timeout):
                     await self._wire.drain()
+        except TimeoutError as error:
+            raise httpcore2.WriteTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore2.WriteError(str(error)) from error
 
     async def aclose(self) -> None:
         """Close at once; what is on its way is lost."""
@@ -147,7 +155,7 @@ class QuickStream(httpcore2.AsyncNetworkStream):
         loop = asyncio.get_running_loop()
         wire = _Wire()
         try:
-            with _explained(httpcore2.ConnectTimeout, httpcore2.ConnectError):
+            with _connecting():
                 async with asyncio.timeout(timeout):
                     transport = await loop.start_tls(
                         self._transport, wire, ssl_context, server_hostname=server_hostname
@@ -180,7 +188,7 @@ class QuickBackend(httpcore2.AsyncNetworkBackend):
     ) -> httpcore2.AsyncNetworkStream:
         """Connect, within `timeout` seconds. Raises ConnectTimeout, ConnectError."""
         loop = asyncio.get_running_loop()
-        with _explained(httpcore2.ConnectTimeout, httpcore2.ConnectError):
+        with _connecting():
             async with asyncio.timeout(timeout):
                 transport, wire = await loop.create_connection(
                     _Wire, host, port, local_addr=(local_address, 0) if local_address else None
@@ -195,14 +203,14 @@ class QuickBackend(httpcore2.AsyncNetworkBackend):
 
 
 @contextlib.contextmanager
-def _explained(late: type[Exception], broken: type[Exception]) -> Iterator[None]:
+def _connecting() -> Iterator[None]:
     """httpcore2's errors for asyncio's."""
     try:
         yield
     except TimeoutError as error:
-        raise late(str(error)) from error
-    except (OSError, ssl.SSLError) as error:
-        raise broken(str(error)) from error
+        raise httpcore2.ConnectTimeout(str(error)) from error
+    except OSError as error:  # those of TLS among them
+        raise httpcore2.ConnectError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,8 @@ class OpenAIVision:
     async def _line(self) -> _Line:
         self.warm_up()
         assert self._opening is not None  # noqa: S101  just begun
-        return await asyncio.shield(self._opening)
+        # done but for the first time: the shield would cost more than all else here
+        return self._opening.result() if self._opening.done() else await asyncio.shield(self._opening)
 
     def _change_to_chat(self, line: _Line) -> ModelFault:
         """Use Chat Completions from here on; the question is put again over it."""
@@ -170,7 +171,7 @@ class _Line:
     """What every request is sent with. `base_url` has no slash at its end."""
 
     base_url: str
-    headers: Sequence[tuple[str, str]] = field(repr=False)
+    headers: Sequence[tuple[bytes, bytes]] = field(repr=False)
     extensions: dict[str, object]
     pool: httpcore2.AsyncConnectionPool
 
@@ -185,7 +186,7 @@ def _open(options: OpenAIOptions) -> _Line:
     phases = ("connect", "read", "write", "pool")
     return _Line(
         base_url,
-        [(name, value) for name, value in given.items() if isinstance(value, str)],
+        [(name.encode(), value.encode()) for name, value in given.items() if isinstance(value, str)],
         {"timeout": dict.fromkeys(phases, options.timeout_s)},
         _pool(options, base_url),
     )

@@ -40,6 +40,7 @@ def _data() -> dict[str, Any]:
     return loaded
 
 
+@cache
 def _entry(model: str) -> Mapping[str, Any]:
     """The entry of a model or of the family that a dated name (`gpt-6-luna-2026-09-01`) belongs to."""
     models: Mapping[str, Mapping[str, Any]] = _data()["models"]
