@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.desk import LINGER_S, Desk
+from redzone.desk import Desk
 from tests.virtual_time import run_virtual
+
+LINGER_S = 0.25
 
 
 class Server:
@@ -38,7 +40,7 @@ class Server:
 
 
 def ask(desk: Desk[int, int], question: int, kind: str = "crop") -> asyncio.Task[int]:
-    return asyncio.create_task(desk.ask(kind, question, nullcontext()))
+    return asyncio.create_task(desk.ask(kind, question, nullcontext(), LINGER_S))
 
 
 def test_a_full_table_is_served_at_once_and_the_rest_after_a_while() -> None:
@@ -49,6 +51,20 @@ def test_a_full_table_is_served_at_once_and_the_rest_after_a_while() -> None:
         assert answers == [0, 2, 4, 6, 8, 10, 12]
         assert server.asked == [[0, 1, 2], [3, 4, 5], [6]]
         assert asyncio.get_running_loop().time() == pytest.approx(LINGER_S + 3.0, abs=0.01)
+
+    run_virtual(main())
+
+
+def test_in_a_hurry_nobody_waits_for_others() -> None:
+    async def main() -> None:
+        server = Server()
+        desk = Desk(3, server.serve)
+        task = asyncio.create_task(desk.ask("crop", 1, nullcontext(), linger_s=60.0))
+        await asyncio.sleep(1.0)
+        assert server.asked == []
+        desk.hurry()
+        assert await task == 2
+        assert asyncio.get_running_loop().time() == pytest.approx(4.0, abs=0.01)
 
     run_virtual(main())
 
@@ -75,7 +91,7 @@ def test_waiting_ends_when_the_request_begins() -> None:
 
     async def main() -> None:
         paused = Paused()
-        await Desk(1, Server().serve).ask("crop", 1, paused)
+        await Desk(1, Server().serve).ask("crop", 1, paused, LINGER_S)
         assert [paused.from_s, paused.until_s] == pytest.approx([0.0, 1.0], abs=0.01)
 
     run_virtual(main())

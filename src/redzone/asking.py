@@ -22,6 +22,10 @@ from redzone.runs.journal import Recorder
 from redzone.safeguards import Breaker, Budget, WorkingTime
 from redzone.vision.interface import VisionModel
 
+# How long the first question of a pack waits for others. Second looks are rare, so they wait longer: alone,
+# one takes a turn at the limit that N posters could have shared.
+LINGER_S = 0.25
+SECOND_LOOK_LINGER_S = 4.0
 NO_ANSWER = (ErrorCode.MODEL_TIMEOUT, ErrorCode.MODEL_UNAVAILABLE)
 
 
@@ -85,9 +89,14 @@ class Asking:
             return (await self._request((part,), turn))[0]
         kind = (question.view.kind, question.zones, question.wording, question.model)
         try:
-            return await self._desk.ask(kind, part, hand.time.paused())
+            linger_s = SECOND_LOOK_LINGER_S if hand.ledger.attempts else LINGER_S
+            return await self._desk.ask(kind, part, hand.time.paused(), linger_s)
         finally:
             self._leave(part)
+
+    def hurry(self) -> None:
+        """Let no pack wait for others any more."""
+        self._desk.hurry()
 
     async def _together(self, parts: Sequence[_Part], begin: Callable[[], None]) -> Sequence[Reply]:
         present = [part for part in parts if not part.gone]

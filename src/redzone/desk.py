@@ -8,9 +8,6 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-# How long the first question waits for others. Where a rate limit makes it worth while, they come sooner.
-LINGER_S = 0.25
-
 Q = TypeVar("Q")
 R = TypeVar("R")
 Serve = Callable[[Sequence[Q], Callable[[], None]], Awaitable[Sequence[R]]]
@@ -40,13 +37,15 @@ class Desk(Generic[Q, R]):
         self._serve = serve
         self._tables: dict[Hashable, _Table[Q, R]] = {}
 
-    async def ask(self, kind: Hashable, question: Q, waiting: AbstractContextManager[None]) -> R:
-        """The answer to one question; `waiting` is open until its request begins. Raises what `serve` does,
-        for everybody at the table."""
+    async def ask(
+        self, kind: Hashable, question: Q, waiting: AbstractContextManager[None], linger_s: float
+    ) -> R:
+        """The answer to one question; `waiting` is open until its request begins. The first at a table waits
+        `linger_s` for others. Raises what `serve` does, for everybody at the table."""
         table = self._tables.get(kind)
         if table is None:
             table = self._tables[kind] = _Table()
-            table.request = asyncio.create_task(self._request(kind, table), name="redzone-desk")
+            table.request = asyncio.create_task(self._request(kind, table, linger_s), name="redzone-desk")
         seat = len(table.questions)
         table.questions.append(question)
         if len(table.questions) == self._size:
@@ -62,10 +61,15 @@ class Desk(Generic[Q, R]):
             if table.present == 0:
                 table.request.cancel()
 
-    async def _request(self, kind: Hashable, table: _Table[Q, R]) -> Sequence[R]:
+    def hurry(self) -> None:
+        """Nobody else will come: serve every table as it is."""
+        for table in self._tables.values():
+            table.full.set()
+
+    async def _request(self, kind: Hashable, table: _Table[Q, R], linger_s: float) -> Sequence[R]:
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LINGER_S):
+                async with asyncio.timeout(linger_s):
                     await table.full.wait()
             if self._tables.get(kind) is table:
                 del self._tables[kind]

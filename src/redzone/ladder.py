@@ -54,7 +54,7 @@ class LadderOptions:
     """The views in the order in which they are tried, the models likewise, and the most attempts.
 
     Attempts that the rate limit rejected do not count towards `max_attempts`. With `packed` a poster is asked
-    about together with others first; after any fault of that which does not pass, it is asked about alone.
+    about together with others; after any fault of that which does not pass, it is asked about alone.
     """
 
     views: tuple[ViewKind, ...]
@@ -84,7 +84,9 @@ def next_attempt(history: Sequence[Tried], options: LadderOptions, jitter: float
         if last.attempt.wording is Wording.FULL:
             return Attempt(last.attempt.view, Wording.SIMPLE, last.attempt.model)
         return _fallback(last.attempt, options)
-    return _wider(last.attempt, options)
+    step = _wider(last.attempt, options)
+    # a second look, too, goes out with others: every one of them alone would cost a request that shows many
+    return replace(step, packed=last.attempt.packed) if isinstance(step, Attempt) else step
 
 
 def _rate_limited(tried: Tried) -> bool:

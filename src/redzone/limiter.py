@@ -274,7 +274,9 @@ class Limiter:
             cut_to = SLIGHT_CUT if rare else DEEP_CUT
             pace_per_min = self._requests.pace_per_min(now_s)
             refused_per_min = accepted_per_min
-            if pace_per_min != inf:
+            if first and pace_per_min != inf:
+                refused_per_min = pace_per_min  # what was accepted so far was the careful start
+            elif pace_per_min != inf:
                 # not below half: a pause in the demand looks like a low limit
                 refused_per_min = min(pace_per_min, max(accepted_per_min, pace_per_min / 2))
             self._requests.brake.cut(refused_per_min, cut_to, from_s)

@@ -114,6 +114,7 @@ class Pipeline:
         if self.stopped is None:
             self.stopped = reason
             self._parts.limiter.close()
+            self._asking.hurry()
             for scope in self._given_up_on_stop:
                 scope.reschedule(self._parts.clock.monotonic())
 
