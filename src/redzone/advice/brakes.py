@@ -169,7 +169,7 @@ def _limited(load: Load) -> tuple[str, str]:
     limit = load.binding
     assert limit is not None  # noqa: S101  brake_of saw it
     unit = "tokens" if limit.topic is Topic.TOKENS else "requests"
-    used, most = pct(limit.use, 1.0), f"{limit.per_min:,.0f} {unit} a minute"
+    used, most = pct(min(limit.use, 1.0), 1.0), f"{limit.per_min:,.0f} {unit} a minute"
     figure = f"{used} of the limit of {most} is used"
     if load.waiting >= WORTH_SAYING:
         waited = pct(load.waiting, 1.0)

@@ -202,7 +202,8 @@ def _is_servers(limit: float | None, announced: float | None) -> bool:
 
 
 def _requests_per_min(snapshot: Snapshot) -> float:
-    return snapshot.rate.requests_last_min * 60 / _window_s(snapshot.elapsed_s)
+    # as the limit counts them; divided by less than a minute, a burst that it allows would look like too many
+    return snapshot.rate.requests_last_min
 
 
 def _posters_per_min(snapshot: Snapshot) -> float:
