@@ -78,6 +78,19 @@ async def test_pages_of_the_list_are_swapped_in_and_the_way_back_works(
     await expect(page.locator("body")).to_have_attribute("data-same", "yes")
 
 
+async def test_what_is_followed_is_the_page_that_is_shown(page: Page, home: Path, serve: Serve) -> None:
+    """Not the one before, whose stream would put its rows in the place of these."""
+    for number in range(60):
+        write_run(home, number, one_of_each())
+    dashboard = serve(home)
+    await page.goto(dashboard.url("/"))
+    await page.keyboard.press("]")
+    await expect(page.locator("tbody tr")).to_have_count(10)
+    write_run(home, 60, one_of_each())
+    await expect(page.locator("tbody tr")).to_have_count(11)
+    await expect(page.locator("[data-stream]")).to_have_attribute("data-stream", "/runs/stream?page=2")
+
+
 async def test_the_list_reads_and_pages_without_a_script(browser: Browser, home: Path, serve: Serve) -> None:
     """Links are links."""
     for number in range(60):

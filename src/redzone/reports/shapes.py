@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
-from PIL import Image
-
 from redzone.models import Box, Zone
 from redzone.reports.cards import Card, told_outside
 from redzone.reports.facts import Shot
@@ -60,6 +58,8 @@ def frame_of(shot: Shot, zones: Sequence[Zone], card: Card) -> Frame:
 
 
 def _size(data: bytes) -> tuple[int, int]:
+    from PIL import Image
+
     with Image.open(BytesIO(data), formats=("JPEG",)) as picture:
         return picture.size
 
