@@ -113,10 +113,10 @@ def test_stages_are_shares_of_the_last_minute_while_live_and_of_all_afterwards()
     assert [(each.stage, each.share) for each in over] == [(Stage.WAIT, 0.09), (Stage.MODEL, 0.91)]
 
 
-def test_the_first_seconds_do_not_dwarf_the_chart() -> None:
-    """What a server lets pass at once in the first second is spread over a quarter of a minute."""
+def test_a_burst_that_the_limit_allows_is_not_drawn_above_it() -> None:
+    """Both lines count what was in the last 60 s, as the limit does: 40 requests are 40 after a second."""
     first = snapshot(elapsed_s=1.0, posters_last_min=1800.0, rate=RateFigures(requests_last_min=40))
-    assert "160 at most" in _performance(first).chart
+    assert "40 at most" in _performance(first).chart
 
 
 def test_the_seconds_of_a_poster_come_whole_and_in_parts() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from redzone.advice.brakes import (
+    AT_THE_LIMIT,
     BUSY,
     DELAY_SETTING,
     FEW,
@@ -91,7 +92,9 @@ def _limits(snapshot: Snapshot) -> Iterator[Limit]:
     for topic, per_min, setting in bounds:
         used = rate.tokens_last_min if topic is Topic.TOKENS else rate.requests_last_min
         if per_min is not None and per_min * minutes > 0:
-            yield Limit(topic, per_min, used / (per_min * minutes), setting)
+            use = used / per_min
+            # a burst that uses up a minute's worth sooner has reached the limit as well
+            yield Limit(topic, per_min, use if use >= AT_THE_LIMIT else use / minutes, setting)
 
 
 def _own_requests(rate: RateFigures) -> str:

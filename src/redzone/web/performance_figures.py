@@ -21,7 +21,6 @@ SHOWN_LANES = 240
 SLOW_S = 30.0  # a worker that long in one stage, and not because it waits, is worth a look
 PATIENT = frozenset({Stage.WAIT, Stage.TWIN, Stage.BACKOFF})
 # counted over this time at least: a server may let the first seconds of a minute's requests pass at once
-LEAST_WINDOW_S = 15.0
 MOST_DRAWN = 1e9
 
 
@@ -181,12 +180,12 @@ class Performance:
 
     @property
     def chart(self) -> Markup:
-        """Posters and requests per minute over the time of work, against the limit."""
+        """Posters and requests of the last 60 s over the time of work, against the limit."""
         picture = charts.PaceChart(
             title="Rate over time",
             lines=(
-                charts.Line("requests", "second", self._curve(_requests_per_min)),
-                charts.Line("posters", "first", self._curve(_posters_per_min), filled=True),
+                charts.Line("requests", "second", self._curve(_requests)),
+                charts.Line("posters", "first", self._curve(_posters), filled=True),
             ),
             limit=self.snapshot.rate.requests_limit_per_min,
             marks_s=[_drawable(moment.at_s) for moment in self.moments if moment.rejected],
@@ -201,18 +200,14 @@ def _is_servers(limit: float | None, announced: float | None) -> bool:
     return limit is not None and limit == announced
 
 
-def _requests_per_min(snapshot: Snapshot) -> float:
-    # as the limit counts them; divided by less than a minute, a burst that it allows would look like too many
+def _requests(snapshot: Snapshot) -> float:
     return snapshot.rate.requests_last_min
 
 
-def _posters_per_min(snapshot: Snapshot) -> float:
-    counted_s = min(RATE_WINDOW_S, snapshot.elapsed_s)
-    return snapshot.posters_last_min * counted_s / _window_s(snapshot.elapsed_s)
-
-
-def _window_s(elapsed_s: float) -> float:
-    return min(RATE_WINDOW_S, max(LEAST_WINDOW_S, elapsed_s))
+def _posters(snapshot: Snapshot) -> float:
+    """How many in the last 60 s, as the limit counts: divided by less than a minute, a burst that it allows
+    would look like too many."""
+    return snapshot.posters_last_min * min(RATE_WINDOW_S, snapshot.elapsed_s) / RATE_WINDOW_S
 
 
 def _drawable(value: float) -> float:
