@@ -8,7 +8,16 @@ import pytest
 from PIL import Image
 
 from redzone.errors import ErrorCode, ImageFault
-from redzone.framing.views import BORDER_PX, FramingOptions, frame, view_size, zone_box
+from redzone.framing.views import (
+    BORDER_PX,
+    QUICK_BYTES,
+    FramingOptions,
+    frame,
+    frame_at_once,
+    frame_whole,
+    view_size,
+    zone_box,
+)
 from redzone.models import View, ViewKind, Zone
 from tests.pictures import STORED, encoded, gradient
 
@@ -140,3 +149,20 @@ def test_options_bound_what_is_decoded() -> None:
     with pytest.raises(ImageFault) as caught:
         frame(encoded(gradient(100, 150), "PNG"), [RED], ViewKind.CROP, FramingOptions(max_pixels=14_999))
     assert caught.value.code is ErrorCode.IMAGE_TOO_LARGE
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_crop_made_at_once_is_the_very_same(kind: str) -> None:
+    """As one made of the whole file in a thread."""
+    data = encoded(gradient(300, 450), kind)
+    assert frame_at_once(data, [RED], ViewKind.CROP) == frame_whole(data, [RED], ViewKind.CROP)
+
+
+def test_what_would_hold_up_the_event_loop_is_left_to_a_thread() -> None:
+    """Many pixels, many bytes, another view, and a format of which all is decoded."""
+    large = encoded(gradient(3000, 4500), "JPEG")
+    small = encoded(gradient(300, 450), "JPEG")
+    assert frame_at_once(large, [RED], ViewKind.CROP) is None
+    assert frame_at_once(small + bytes(QUICK_BYTES), [RED], ViewKind.CROP) is None
+    assert frame_at_once(small, [RED], ViewKind.POSTER) is None
+    assert frame_at_once(encoded(gradient(300, 450), "WEBP"), [RED], ViewKind.CROP) is None

@@ -128,15 +128,17 @@ def frame_at_once(
     data: bytes, zones: Sequence[Zone], kind: ViewKind, options: FramingOptions = FramingOptions()
 ) -> View | None:
     """`frame_top` where it takes a few milliseconds at most; None where a thread should make the view."""
-    if kind is not ViewKind.CROP or len(data) > QUICK_BYTES:
-        return None
+    return _frame_upper(_decode_quickly, data, zones, kind, options) if len(data) <= QUICK_BYTES else None
 
-    def rows(width: int, height: int) -> int:
-        needed = lay_out(width, height, zones, kind).source[3]
-        return needed if width * needed <= QUICK_PIXELS else height
 
-    top = decode_top(data, options.max_pixels, options.min_side_px, rows)
-    return None if top is None else render(*top, zones, kind)
+def _decode_quickly(
+    data: bytes, max_pixels: int, min_side_px: int, rows: Rows
+) -> tuple[Image.Image, tuple[int, int]] | None:
+    def few_rows(width: int, height: int) -> int:
+        needed = rows(width, height)
+        return needed if width * needed <= QUICK_PIXELS else height  # all of it is never decoded as a top
+
+    return decode_top(data, max_pixels, min_side_px, few_rows)
 
 
 def frame_whole(
