@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from redzone.bench.simulator import Simulator, SimulatorOptions
+from redzone.bench.simulator import Simulator
 from redzone.runs import RunStore
-from redzone.runs.holder import holder_pid
-from tests import command
-from tests.simulated import poster_list, simulated
+from tests.simulated import poster_list
+from tests.web.beginning import served_with_its_runs, slow_model
 from tests.web.browsing import Witness, no_sideways_scroll
-from tests.web.serving import Served, served
+from tests.web.serving import Served
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
 SLOW_MS = 50_000  # a process that starts on a busy machine
@@ -25,26 +22,14 @@ SLOW_MS = 50_000  # a process that starts on a busy machine
 
 @pytest.fixture
 def simulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Simulator]:
-    """A model that takes its time, named by the environment of the dashboard."""
-    for name in os.environ:
-        if name.startswith(command.OURS):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OPENAI_API_KEY", "simulated-key-0123")
-    monkeypatch.setenv("REDZONE_ALLOW_PRIVATE_HOSTS", "true")
-    with simulated(SimulatorOptions(poster_size=(60, 90), latency_s=0.5)) as running:
-        monkeypatch.setenv("OPENAI_BASE_URL", running.base_url)
+    with slow_model(monkeypatch, tmp_path, latency_s=0.5) as running:
         yield running
 
 
 @pytest.fixture
 def dashboard(simulator: Simulator, home: Path) -> Iterator[Served]:
-    """A dashboard whose runs end with the test."""
-    with served(home) as found:
+    with served_with_its_runs(home) as found:
         yield found
-    for folder in RunStore(home).folders():
-        if (pid := holder_pid(folder)) is not None:
-            os.kill(pid, signal.SIGKILL)
 
 
 async def test_a_run_from_upload_to_start_stop_and_resume(

@@ -23,35 +23,20 @@ from redzone.runs.holder import holder_pid
 from redzone.web import plan, uploads
 from tests import command
 from tests.simulated import model_requests, poster_list, simulated
-from tests.web.serving import SAME_ORIGIN, Served, served
-
-KEY = "sk-simulated-0123456789"
-SLOW = SimulatorOptions(poster_size=(60, 90), latency_s=0.4)
+from tests.web.beginning import KEY, served_with_its_runs, slow_model
+from tests.web.serving import SAME_ORIGIN, Served
 
 
 @pytest.fixture
 def simulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Simulator]:
-    """A slow model that the dashboard's settings name, and a folder of its own to start from."""
-    for name in os.environ:
-        if name.startswith(command.OURS):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("REDZONE_ALLOW_PRIVATE_HOSTS", "true")
-    with simulated(SLOW) as running:
-        monkeypatch.setenv("OPENAI_BASE_URL", running.base_url)
+    with slow_model(monkeypatch, tmp_path, latency_s=0.4) as running:
         yield running
 
 
 @pytest.fixture
 def dashboard(simulator: Simulator, home: Path) -> Iterator[Served]:
-    """A dashboard whose runs are ended with the test."""
-    with served(home) as found:
+    with served_with_its_runs(home) as found:
         yield found
-    for folder in RunStore(home).folders():
-        pid = holder_pid(folder)
-        if pid is not None:
-            os.kill(pid, signal.SIGKILL)
 
 
 Form = dict[str, str]
