@@ -24,7 +24,7 @@ from redzone.clock import Clock
 from redzone.crew import RowFeed, workers_needed
 from redzone.errors import DeadlineFault, ErrorCode, InputFault, ModelFault, PosterFault, RunStopped
 from redzone.fetching import Fetched, Fetcher, NotModified, Part, Validators
-from redzone.framing import FramingOptions, frame, frame_at_once, frame_start
+from redzone.framing import FramingOptions
 from redzone.ladder import Attempt, LadderOptions, Tried, next_attempt
 from redzone.limiter import Drained, Limiter
 from redzone.metrics import Metrics, Stage
@@ -238,6 +238,8 @@ class Pipeline:
     async def _recognised(self, hand: InHand, image: str, got: Fetched | Part) -> _Picture:
         """By the whole file; by the first view where the beginning of the file shows it."""
         if isinstance(got, Part):
+            from redzone.framing.views import frame_start
+
             kind = self._options.ladder.views[0]
             self._parts.metrics.stage(hand.worker, Stage.FRAME)
             view = await asyncio.to_thread(
@@ -320,6 +322,9 @@ class Pipeline:
             if isinstance(picture.file, Part):
                 picture.file = await self._rest(hand, picture.image, picture.file)
             self._parts.metrics.stage(hand.worker, Stage.FRAME)
+            # not at the top: it brings Pillow, and the first poster is asked for before that is imported
+            from redzone.framing.views import frame, frame_at_once
+
             how = (picture.file.data, self._options.zones, kind, self._options.framing)
             view = frame_at_once(*how)
             picture.views[kind] = view if view is not None else await asyncio.to_thread(frame, *how)

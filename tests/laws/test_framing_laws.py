@@ -11,7 +11,8 @@ from PIL import Image
 
 from redzone.errors import ImageFault
 from redzone.framing.decoding import look_like
-from redzone.framing.views import frame, lay_out, view_size, zone_box
+from redzone.framing.layout import lay_out, view_size, zone_box
+from redzone.framing.views import frame
 from redzone.models import ViewKind, Zone
 from tests.pictures import MODES, WITH_EXIF, encoded, gradient
 

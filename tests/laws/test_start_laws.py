@@ -9,8 +9,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from redzone.framing.layout import lay_out
 from redzone.framing.partial import closed, measure_start
-from redzone.framing.views import frame_start, frame_top, frame_whole, lay_out
+from redzone.framing.views import frame_start, frame_top, frame_whole
 from redzone.models import ViewKind, Zone
 from tests.laws.test_partial_laws import files, in_mode, interlaced, jpegs, noise, seeds, top_zones
 from tests.pictures import MODES, encoded

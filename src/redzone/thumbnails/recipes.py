@@ -13,7 +13,9 @@ from io import BytesIO
 
 from PIL import Image
 
-from redzone.framing import FRAMING_VERSION, FramingOptions, decode, frame, zone_box
+from redzone.framing import FRAMING_VERSION, FramingOptions, zone_box
+from redzone.framing.decoding import decode
+from redzone.framing.views import frame
 from redzone.models import Outcome, ViewKind, Zone
 from redzone.runs import RunRecord
 
