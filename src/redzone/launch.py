@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import SystemRandom
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 from rich.console import Console
@@ -21,7 +22,6 @@ from redzone.clock import LoopClock
 from redzone.display.sections import Heading
 from redzone.display.show import Progress, show
 from redzone.errors import ExitCode, InputChanged, Interrupted, RunStopped
-from redzone.forecast import Basis, Forecast, forecast
 from redzone.metrics import Metrics, Snapshot
 from redzone.models import Row, Status, Zone
 from redzone.pipeline import Pipeline
@@ -30,7 +30,6 @@ from redzone.runs import RunFolder, RunStore
 from redzone.runs.index import CheckpointIndex
 from redzone.runs.journal import Journal
 from redzone.runs.log import run_log
-from redzone.runs.matching import match_again
 from redzone.runs.record import RunInputs, RunRecord, RunState, new_run_id
 from redzone.settings import Settings
 from redzone.sources import STDIN, Inputs, InputSpec, open_inputs, spool_stdin
@@ -49,6 +48,9 @@ from redzone.wiring import (
     worker_bounds,
     zones_of,
 )
+
+if TYPE_CHECKING:
+    from redzone.forecast import Forecast
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +155,8 @@ def foresee(settings: Settings, home: Path, request: Request) -> tuple[Provider,
 async def _forecast(
     settings: Settings, home: Path, provider: Provider, zones: tuple[Zone, ...], inputs: Inputs
 ) -> Forecast:
+    from redzone.forecast import Basis, forecast
+
     workers, most = worker_bounds(settings, provider)
     model = vision_model(settings, provider, most, lambda _: None)
     cache = open_cache(settings, home)
@@ -202,6 +206,8 @@ def reopen(folder: RunFolder, settings: Settings, home: Path, *, allow_changed: 
                 f"now it is {found}; put the old input back, or pass --allow-changed-input to match rows "
                 "by id and image"
             )
+        from redzone.runs.matching import match_again
+
         inputs, changed = _surveyed(folder, record)
         match_again(folder, inputs.rows)
         folder.write(changed)

@@ -21,10 +21,12 @@ SHOWN_VERDICTS = 30
 
 def check_outputs(output: list[str] | None) -> None:
     """Refuse an impossible output before anything is paid for."""
+    if not output:
+        return
     from redzone.errors import UsageError
     from redzone.reports import format_for
 
-    for target in output or ():
+    for target in output:
         if target != "-":
             format_for(Path(target))
             if not Path(target).absolute().parent.is_dir():

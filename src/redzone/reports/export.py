@@ -12,15 +12,25 @@ from redzone.errors import UsageError
 from redzone.findings import Finding
 from redzone.reports.csv_file import write_csv
 from redzone.reports.facts import Report
-from redzone.reports.html_file import write_html
 from redzone.reports.json_file import write_json, write_jsonl
-from redzone.reports.parquet_file import write_parquet
-from redzone.reports.pdf_file import write_pdf
 from redzone.reports.table import Layout
 from redzone.reports.whole_file import replacing
 
 TableWriter = Callable[[TextIO, Iterable[Finding], Layout], int]
 ReportWriter = Callable[[Path, Iterable[Finding], Report], int]
+
+
+# Charts and templates take a twentieth of a second, and a run asks for its outputs' formats before it begins.
+def _write_html(path: Path, findings: Iterable[Finding], report: Report) -> int:
+    from redzone.reports.html_file import write_html
+
+    return write_html(path, findings, report)
+
+
+def _write_pdf(path: Path, findings: Iterable[Finding], report: Report) -> int:
+    from redzone.reports.pdf_file import write_pdf
+
+    return write_pdf(path, findings, report)
 
 
 class Format(StrEnum):
@@ -39,7 +49,7 @@ _TABLES: Mapping[Format, TableWriter] = {
     Format.JSON: write_json,
     Format.JSONL: write_jsonl,
 }
-REPORTS: Mapping[Format, ReportWriter] = {Format.HTML: write_html, Format.PDF: write_pdf}
+REPORTS: Mapping[Format, ReportWriter] = {Format.HTML: _write_html, Format.PDF: _write_pdf}
 _EXTENSIONS: Mapping[str, Format] = {
     ".csv": Format.CSV,
     ".json": Format.JSON,
@@ -97,6 +107,8 @@ def write_results(
             with path.open("w", encoding="utf-8", newline="") as stream:
                 return _TABLES[form](stream, findings, layout)
         if form is Format.PARQUET:
+            from redzone.reports.parquet_file import write_parquet
+
             return write_parquet(path, findings, layout)
         if report is None:
             raise ValueError(f"{form} needs the facts of the run")
