@@ -248,6 +248,8 @@ async def assemble(
             # the other views are of the whole poster
             partial_download=settings.partial_download and ladder.views[0] is ViewKind.CROP,
         )
+        # last: it competes for the interpreter with all that goes before the first poster
+        model.warm_up()
         yield Pipeline(parts, options), metrics
 
 
@@ -269,7 +271,6 @@ async def _model_and_cache(
     """Both read files when they are made, so a thread makes them."""
     model = await asyncio.to_thread(vision_model, job.settings, job.provider, connections, notice)
     try:
-        model.warm_up()
         cache = await asyncio.to_thread(open_cache, job.settings, job.home, job.folder.path)
         try:
             yield model, cache
