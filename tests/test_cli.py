@@ -57,6 +57,31 @@ def test_help_imports_neither_openai_nor_the_model(tmp_path: Path) -> None:
     assert "analyze" in done.stdout
 
 
+def test_the_first_poster_is_asked_for_before_what_only_later_steps_need_is_imported(tmp_path: Path) -> None:
+    """So it is asked for within a second: Pillow comes with the first view, Rich with the display."""
+    later = {
+        "PIL", "jinja2", "numpy", "onnxruntime", "pydantic_settings", "redzone.charts", "redzone.forecast",
+        "redzone.runs.matching", "rich",
+    }  # fmt: skip
+    (tmp_path / "list.txt").write_text("http://127.0.0.1:9/poster.jpg\n")
+    code = (
+        "import os, sys\n"
+        "def look(event, _):\n"
+        "    if event == 'socket.connect':\n"
+        f"        print(sorted({later} & set(sys.modules)), flush=True)\n"
+        "        os._exit(0)\n"
+        "sys.addaudithook(look)\n"
+        "sys.argv = ['redzone', 'analyze', 'list.txt', '--allow-private-hosts', '--progress', 'none',\n"
+        "    '--base-url', 'http://127.0.0.1:9/v1', '--home', 'home', '--output', 'results.csv']\n"
+        "from redzone.cli import main\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
 def test_every_command_has_help_with_its_options(invoke: Invoke) -> None:
     """No command is without a sentence about it."""
     for command in (
