@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import platform
 import shutil
 import sys
@@ -84,6 +83,8 @@ def _examine(home: Path | None, *, online: bool) -> Iterator[Finding]:
     if provider.name == "openai":
         yield _model_age(provider.model)
     if online:
+        import asyncio  # 20 ms that every command would take
+
         yield _guarded("online", lambda: asyncio.run(_call(loaded.settings, provider)))
 
 

@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import shlex
-import signal
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from redzone.bench.faults import Fault, parse_faults
 from redzone.errors import SettingsInvalid
 
-if TYPE_CHECKING:
-    from redzone.bench.options import SimulatorOptions
-    from redzone.bench.simulator import Simulator
-
 MAX_SIDE_PX = 8000
 TINY = "tiny"
-
-
-@dataclass(frozen=True, slots=True)
-class _Serving:
-    """Where to listen, and what to write once it does."""
-
-    port: int
-    ready_file: Path | None
-    list_file: Path | None
-    posters: int
-    tiny: bool
-    drawn: bool
-    until_eof: bool
 
 
 def serve(  # noqa: PLR0913 - Typer reads an option from each argument
@@ -76,8 +52,10 @@ def serve(  # noqa: PLR0913 - Typer reads an option from each argument
     ] = False,
 ) -> None:
     """Serve generated posters and an OpenAI-compatible vision API on 127.0.0.1 until Ctrl-C."""
+    # asyncio, Pillow and its codecs would cost every other command a tenth of a second
     from redzone.bench.enforcement import Enforcement
     from redzone.bench.options import SimulatorOptions
+    from redzone.bench.serving import Serving, serve_until_stopped
 
     try:
         options = SimulatorOptions(
@@ -96,66 +74,8 @@ def serve(  # noqa: PLR0913 - Typer reads an option from each argument
         )
     except SettingsInvalid as error:
         raise typer.BadParameter(str(error)) from error
-    serving = _Serving(port, ready_file, list_file, posters, size == TINY, drawn, until_eof)
-    asyncio.run(_serve(options, serving))
-
-
-async def _serve(options: SimulatorOptions, serving: _Serving) -> None:
-    # imported here, because Pillow and its codecs would cost every other command a tenth of a second
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signal_number, stop.set)
-    if serving.until_eof:
-        loop.add_reader(sys.stdin.fileno(), _stop_at_eof, stop)
-    from redzone.bench.simulator import Simulator
-
-    async with Simulator(options, port=serving.port) as simulator:
-        await asyncio.to_thread(_announce, simulator, serving)
-        await stop.wait()
-
-
-def _stop_at_eof(stop: asyncio.Event) -> None:
-    if not os.read(sys.stdin.fileno(), 4096):
-        stop.set()
-
-
-def _announce(simulator: Simulator, serving: _Serving) -> None:
-    """Write the files, then say where the simulator is: whoever reads that finds them."""
-    from redzone.bench.artwork import poster_list
-
-    size = TINY if serving.tiny else ""
-    if serving.drawn:
-        simulator.draw_posters(serving.posters, size=size)
-    list_url = simulator.poster_list_url(serving.posters, size=size)
-    list_file = serving.list_file or Path("posters.csv")
-    if serving.list_file:
-        _write_whole(serving.list_file, poster_list(simulator.origin, serving.posters, size))
-    if serving.ready_file:
-        ready = {
-            "origin": simulator.origin,
-            "base_url": simulator.base_url,
-            "posters_url": list_url,
-            "pid": os.getpid(),
-        }
-        _write_whole(serving.ready_file, json.dumps(ready) + "\n")
-    name = shlex.quote(str(list_file))
-    typer.echo(f"Model API    {simulator.base_url}")
-    typer.echo(f"Poster list  {list_url}")
-    typer.echo(f"Seen so far  {simulator.origin}/stats  {simulator.origin}/log\n\nTry:")
-    if not serving.list_file:
-        typer.echo(f"  curl -so {name} '{list_url}'")
-    typer.echo(
-        f"  OPENAI_API_KEY=simulated redzone analyze {name} "
-        f"--base-url {simulator.base_url} --allow-private-hosts\n\nCtrl-C ends it."
-    )
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file that nobody can see half written."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    listed = TINY if size == TINY else ""
+    serve_until_stopped(options, Serving(port, ready_file, list_file, posters, listed, drawn, until_eof))
 
 
 def parse_size(text: str) -> tuple[int, int] | None:
