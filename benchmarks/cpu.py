@@ -2,8 +2,8 @@
 
     uv run --group bench python benchmarks/cpu.py [--posters 5000] [--workers 50] [--rounds 3] [--size WxH]
 
-Each side judges 500 posters, then `--posters`, against a simulator of its own without limits, 200 ms an
-answer: the difference is what a poster takes at the margin. The bare loop downloads, hashes, makes the same
+Each side judges 500 posters, then `--posters`, against a simulator of its own without limits, 200 ms for
+every answer: the difference is what a poster takes at the margin. The bare loop downloads, hashes, makes the same
 crop, sends the same request over aiohttp and parses the answer's JSON; it has no limiter, checkpoint, cache,
 retry or metrics. Client and simulator have a processor each. Ends with 1 above 4 ms, or above 1.5 times the
 bare loop.
@@ -95,7 +95,7 @@ def margin(side: str, posters: int, workers: int, size: str) -> tuple[float, flo
         folder = Path(name)
         environment = clean_environment({"OPENAI_API_KEY": "simulated-key-0123"})
         around = Surroundings(folder, environment, CLIENT_CPU, SIMULATOR_CPU)
-        options = ("--latency", str(LATENCY_S), "--size", size)
+        options = ("--latency", str(LATENCY_S), "--latency-spread", "0", "--size", size)
         with simulator(around, posters, options) as served:
             few, many = (
                 spent(commands(served, folder, count, workers)[side], environment) for count in (FEW, posters)
