@@ -1,11 +1,10 @@
 """How soon `redzone analyze` asks for its first poster, counted from the start of the real command.
 
-    uv run python benchmarks/start.py [--starts N] [--stored]
+    uv run python benchmarks/start.py [--starts N]
 
 Each start gets a list of one poster that this process would serve, and ends when its connection comes. One
-start before those that count warms the disk. Where PYTHONDONTWRITEBYTECODE is set, every start compiles all
-that it imports, which takes as long again; with --stored Python keeps what it compiles in a folder of the
-benchmark, as it does for an installed redzone. Ends with 1 if the median is above a second.
+start before those that count warms the disk and compiles what is imported. Python keeps that, here in a
+folder of the benchmark, whatever PYTHONDONTWRITEBYTECODE says. Ends with 1 if the median is above a second.
 """
 
 from __future__ import annotations
@@ -54,15 +53,12 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--starts", type=int, default=5)
-    parser.add_argument("--stored", action="store_true")
     asked = parser.parse_args()
     environment = clean_environment({"OPENAI_API_KEY": "simulated-key-0123"})
     with tempfile.TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as server:
         folder = Path(name)
         server.settimeout(GIVE_UP_S)
-        if asked.stored:
-            environment.pop("PYTHONDONTWRITEBYTECODE", None)
-            environment["PYTHONPYCACHEPREFIX"] = str(folder / "compiled")
+        environment |= {"PYTHONPYCACHEPREFIX": str(folder / "compiled"), "PYTHONDONTWRITEBYTECODE": ""}
         first_connection_s(server, folder, environment)
         found = []
         for _ in range(asked.starts):
