@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from redzone.bench.simulator import Simulator
 from redzone.cache import Cache, KnownUrl, Remembered
 from redzone.crew import GUESSED_WORKING_S
-from redzone.forecast import EXPECTED_OUTPUT_TOKENS, LOCAL_S_PER_POSTER, Basis, Forecast, forecast
-from redzone.models import BadRow, Poster, Row, ZoneVerdict
+from redzone.forecast import EXPECTED_OUTPUT_TOKENS, LOCAL_S_PER_POSTER, Basis, forecast
+from redzone.models import BadRow, Forecast, Poster, Row, ZoneVerdict
 from redzone.settings import Settings
 from redzone.vision.prices import Price
 from redzone.wiring import Provider, asked, vision_model, zones_of
@@ -169,7 +169,7 @@ async def test_nothing_to_do_takes_no_time(tmp_path: Path) -> None:
     async with desk(tmp_path, requests_per_min=60) as at:
         found = await at.reckon(iter(()))
     assert (found.rows, found.requests, found.seconds, found.cost_usd) == (0, 0, 0.0, 0.0)
-    assert json.loads(json.dumps(found.as_json()))["requests"] == 0
+    assert json.loads(json.dumps(found.model_dump()))["requests"] == 0
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from redzone import framing
 from redzone.cache import Asked, Cache
 from redzone.crew import GUESSED_WORKING_S, workers_needed
-from redzone.models import BadRow, Question, Row, Tokens, View, Wording, Zone
+from redzone.models import BadRow, Forecast, Question, Row, Tokens, View, Wording, Zone
 from redzone.settings import Settings
 from redzone.vision.interface import VisionModel
 from redzone.vision.prices import Price
@@ -18,28 +18,6 @@ from redzone.vision.prices import Price
 ASSUMED_POSTER_PX = (1000, 1500)
 EXPECTED_OUTPUT_TOKENS = 120  # a justification and one or two elements a zone
 LOCAL_S_PER_POSTER = 0.25  # of one processor, measured
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """The figures of a run that has not begun. Costs are None where the price is not known; seconds are
-    for the given limits, or None where nothing limits and nothing has been measured."""
-
-    rows: int
-    bad_rows: int
-    duplicates: int
-    cached: int
-    requests: int
-    input_tokens: int
-    output_tokens: int
-    cost_usd: float | None
-    most_cost_usd: float | None
-    seconds: float
-    held_back_by: str
-
-    def as_json(self) -> dict[str, object]:
-        """The fields by name."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

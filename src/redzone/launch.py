@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import SystemRandom
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 from rich.console import Console
@@ -23,7 +22,7 @@ from redzone.display.sections import Heading
 from redzone.display.show import Progress, show
 from redzone.errors import ExitCode, InputChanged, Interrupted, RunStopped
 from redzone.metrics import Metrics, Snapshot
-from redzone.models import Row, Status, Zone
+from redzone.models import Forecast, Row, Status, Zone
 from redzone.pipeline import Pipeline
 from redzone.rereading import inputs_of
 from redzone.runs import RunFolder, RunStore
@@ -48,9 +47,6 @@ from redzone.wiring import (
     worker_bounds,
     zones_of,
 )
-
-if TYPE_CHECKING:
-    from redzone.forecast import Forecast
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The words of the project as values: posters, zones, views, verdicts, outcomes.
+"""The words of the project as values: posters, zones, views, verdicts, outcomes, forecasts.
 
 Rectangles are fractions of the poster's width and height, origin top-left, y down.
 Percentages are 0-100. Money is US dollars. Times are seconds, instants are UTC.
@@ -274,3 +274,20 @@ class Reply:
     model: str
     tokens: Tokens = field(default_factory=Tokens)
     allowance: Allowance | None = None
+
+
+class Forecast(Frozen):
+    """The figures of a run that has not begun. Costs are None where the price is not known; seconds are
+    by what holds it back most: workers, processor or a given limit."""
+
+    rows: int
+    bad_rows: int
+    duplicates: int
+    cached: int
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+    most_cost_usd: float | None
+    seconds: float
+    held_back_by: str

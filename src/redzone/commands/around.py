@@ -48,7 +48,7 @@ def print_forecast(settings: Settings, home: Path, request: Request, *, as_json:
         from redzone.launch import foresee
 
         provider, found = foresee(settings, home, request)
-        print_json({"provider": provider.name, "model": provider.model, **found.as_json()})
+        print_json({"provider": provider.name, "model": provider.model, **found.model_dump()})
         return
     for line in (*forecast_of(settings, home, request), "nothing was sent"):
         typer.echo(line)

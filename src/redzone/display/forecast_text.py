@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from redzone.display.figures import format_cost, format_duration
-from redzone.forecast import ASSUMED_POSTER_PX, Forecast
+from redzone.forecast import ASSUMED_POSTER_PX
+from redzone.models import Forecast
 
 
 def forecast_lines(found: Forecast) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from secrets import token_hex
 from pydantic import ConfigDict
 
 from redzone.errors import UsageError
-from redzone.models import Frozen
+from redzone.models import Forecast
 from redzone.runs import RunFolder, make_home
 from redzone.runs.durable import open_private
 from redzone.runs.record import RUN_ID
@@ -38,24 +38,13 @@ _FORECASTS_AT_ONCE = 2
 _TAIL_BYTES = 16_384
 
 
-class Foreseen(Frozen):
-    """What a run would take, as `analyze --dry-run --json` tells it. Costs are None without a known price."""
+class Foreseen(Forecast):
+    """What a run would take, and whom it would ask, as `analyze --dry-run --json` tells it."""
 
     model_config = ConfigDict(extra="ignore")
 
     provider: str
     model: str
-    rows: int
-    bad_rows: int
-    duplicates: int
-    cached: int
-    requests: int
-    input_tokens: int
-    output_tokens: int
-    cost_usd: float | None
-    most_cost_usd: float | None
-    seconds: float
-    held_back_by: str
 
 
 class NotStarted(UsageError):
