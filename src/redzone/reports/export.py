@@ -17,20 +17,6 @@ from redzone.reports.table import Layout
 from redzone.reports.whole_file import replacing
 
 TableWriter = Callable[[TextIO, Iterable[Finding], Layout], int]
-ReportWriter = Callable[[Path, Iterable[Finding], Report], int]
-
-
-# Charts and templates take a twentieth of a second, and a run asks for its outputs' formats before it begins.
-def _write_html(path: Path, findings: Iterable[Finding], report: Report) -> int:
-    from redzone.reports.html_file import write_html
-
-    return write_html(path, findings, report)
-
-
-def _write_pdf(path: Path, findings: Iterable[Finding], report: Report) -> int:
-    from redzone.reports.pdf_file import write_pdf
-
-    return write_pdf(path, findings, report)
 
 
 class Format(StrEnum):
@@ -49,7 +35,7 @@ _TABLES: Mapping[Format, TableWriter] = {
     Format.JSON: write_json,
     Format.JSONL: write_jsonl,
 }
-REPORTS: Mapping[Format, ReportWriter] = {Format.HTML: _write_html, Format.PDF: _write_pdf}
+REPORTS = frozenset({Format.HTML, Format.PDF})
 _EXTENSIONS: Mapping[str, Format] = {
     ".csv": Format.CSV,
     ".json": Format.JSON,
@@ -106,10 +92,17 @@ def write_results(
         if form in _TABLES:
             with path.open("w", encoding="utf-8", newline="") as stream:
                 return _TABLES[form](stream, findings, layout)
+        # imported here: charts and templates take a twentieth of a second, and a run knows its formats early
         if form is Format.PARQUET:
             from redzone.reports.parquet_file import write_parquet
 
             return write_parquet(path, findings, layout)
         if report is None:
             raise ValueError(f"{form} needs the facts of the run")
-        return REPORTS[form](path, findings, report)
+        if form is Format.HTML:
+            from redzone.reports.html_file import write_html
+
+            return write_html(path, findings, report)
+        from redzone.reports.pdf_file import write_pdf
+
+        return write_pdf(path, findings, report)
