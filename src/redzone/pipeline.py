@@ -20,14 +20,13 @@ from random import Random
 
 from redzone.asking import Asking, AskingParts, InHand
 from redzone.cache import Asked, Cache, KnownUrl, Remembered
-from redzone.clock import Clock
 from redzone.crew import RowFeed, workers_needed
 from redzone.errors import DeadlineFault, ErrorCode, InputFault, ModelFault, PosterFault, RunStopped
 from redzone.fetching import Fetched, Fetcher, NotModified, Part, Validators
 from redzone.framing import FramingOptions
 from redzone.ladder import Attempt, LadderOptions, Tried, next_attempt
-from redzone.limiter import Drained, Limiter
-from redzone.metrics import Metrics, Stage
+from redzone.limiter import Drained
+from redzone.metrics import Stage
 from redzone.models import (
     BadRow,
     Outcome,
@@ -43,9 +42,7 @@ from redzone.models import (
 from redzone.monitor import Monitor
 from redzone.outcomes import Judgement, Ledger, faulted, judged
 from redzone.runs.checkpoint import render_outcome
-from redzone.runs.journal import Recorder
-from redzone.safeguards import Breaker, Budget, WorkingTime
-from redzone.vision.interface import VisionModel
+from redzone.safeguards import WorkingTime
 
 log = logging.getLogger(__name__)
 STAFF_EVERY_S = 1.0
@@ -69,18 +66,11 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What the pipeline works with; wiring chooses the concrete ones."""
+class Parts(AskingParts):
+    """What the pipeline works with, beside what asking does; wiring chooses the concrete ones."""
 
     fetcher: Fetcher
-    model: VisionModel
-    limiter: Limiter
     cache: Cache
-    recorder: Recorder
-    metrics: Metrics
-    budget: Budget
-    breaker: Breaker
-    clock: Clock
     random: Random
     monitor: Monitor
 
@@ -102,7 +92,7 @@ class Pipeline:
     def __init__(self, parts: Parts, options: Options) -> None:
         self._parts = parts
         self._options = options
-        self._asking = Asking(_asking_parts(parts), options.pack)
+        self._asking = Asking(parts, options.pack)
         self._flights: dict[str, asyncio.Future[Judgement | PosterFault | None]] = {}
         self._given_up_on_stop: set[asyncio.Timeout] = set()
         self._workers: set[int] = set()
@@ -360,15 +350,3 @@ class Pipeline:
         rate_per_min = self._parts.limiter.state().pace_per_min
         most, pack = self._options.max_workers, self._options.pack
         return workers_needed(rate_per_min, self._parts.metrics.working_s, most, pack)
-
-
-def _asking_parts(parts: Parts) -> AskingParts:
-    return AskingParts(
-        model=parts.model,
-        limiter=parts.limiter,
-        recorder=parts.recorder,
-        metrics=parts.metrics,
-        budget=parts.budget,
-        breaker=parts.breaker,
-        clock=parts.clock,
-    )
