@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from redzone.browse import Filter
 from redzone.findings import Finding
+from redzone.inputs import InputSpec, open_inputs
 from redzone.models import Outcome, Source, Status, ViewKind, Zone
 from redzone.results import Results, open_results, write_outputs
 from redzone.runs import RunInputs, RunRecord, RunStore
 from redzone.runs.checkpoint import render_outcome
 from redzone.runs.reviews import append_reviews
-from redzone.sources import InputSpec, open_inputs
 from tests.browse.runs import wants
 from tests.outcomes import outcome
 

@@ -21,6 +21,7 @@ from redzone.clock import LoopClock
 from redzone.display.sections import Heading
 from redzone.display.show import Progress, show
 from redzone.errors import ExitCode, InputChanged, Interrupted, RunStopped
+from redzone.inputs import STDIN, Inputs, InputSpec, open_inputs, spool_stdin
 from redzone.metrics import Metrics, Snapshot
 from redzone.models import Forecast, Row, Status, Zone
 from redzone.pipeline import Pipeline
@@ -31,7 +32,6 @@ from redzone.runs.journal import Journal
 from redzone.runs.log import run_log
 from redzone.runs.record import RunInputs, RunRecord, RunState, new_run_id
 from redzone.settings import Settings
-from redzone.sources import STDIN, Inputs, InputSpec, open_inputs, spool_stdin
 from redzone.wiring import (
     CACHE_NAME,
     Job,

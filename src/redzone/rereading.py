@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from redzone.errors import UsageError
+from redzone.inputs import Inputs, InputSpec, SpooledStdin, open_inputs
 from redzone.runs import RunFolder
 from redzone.runs.record import RunRecord
-from redzone.sources import Inputs, InputSpec, SpooledStdin, open_inputs
 
 
 def inputs_of(folder: RunFolder, record: RunRecord, paths: tuple[str, ...] | None = None) -> Inputs:

@@ -11,6 +11,7 @@ from typing import Self, TextIO
 
 from redzone.browse import ALL, Filter, RunBrowser
 from redzone.findings import Finding
+from redzone.inputs import Inputs
 from redzone.reports import (
     Format,
     Layout,
@@ -24,7 +25,6 @@ from redzone.reports import (
 from redzone.rereading import unchanged_inputs
 from redzone.runs import RunFolder
 from redzone.runs.record import RunRecord
-from redzone.sources import Inputs
 
 INPUT_CHANGED = (
     "the input has changed since: rows come from the checkpoint, without the input's other columns"

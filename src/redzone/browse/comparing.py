@@ -10,9 +10,9 @@ from typing import NamedTuple
 from redzone.browse.browser import RunBrowser
 from redzone.browse.schema import STATUSES
 from redzone.browse.values import Change, Comparison, GroupFigures, Trend
+from redzone.inputs import STDIN
 from redzone.models import Status
 from redzone.runs import RunRecord, RunState
-from redzone.sources import STDIN
 
 
 class _Found(NamedTuple):

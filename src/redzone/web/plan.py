@@ -13,8 +13,8 @@ from typing import TypeVar
 from urllib.parse import urlencode
 
 from redzone.errors import UsageError
+from redzone.inputs import STDIN
 from redzone.runs import RunRecord
-from redzone.sources import STDIN
 from redzone.text import clean
 from redzone.web.uploads import Uploads, reference_of
 from redzone.zones import PRESETS as PRESET_ZONES

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redzone.errors import InputUnusable
-from redzone.sources.columns import Record, Roles, header_names, required_roles, sniff_delimiter
-from redzone.sources.text_file import TextFile
+from redzone.inputs.columns import Record, Roles, header_names, required_roles, sniff_delimiter
+from redzone.inputs.text_file import TextFile
 
 # A record of more lines than this has a quote that was never closed.
 RECORD_LIMIT_LINES = 10_000

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from redzone.errors import ExitCode, InputUnusable
-from redzone.sources import InputSpec, open_inputs
-from redzone.sources.text_file import LINE_LIMIT_CHARS
-from tests.sources.reading import opened, posters, read, write
+from redzone.inputs import InputSpec, open_inputs
+from redzone.inputs.text_file import LINE_LIMIT_CHARS
+from tests.inputs.reading import opened, posters, read, write
 
 URL = "https://img.example.com/a.jpg"
 TABLE = f"id,title,url\n1,Amélie 天,{URL}\n"

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 from redzone.errors import InputUnusable
-from redzone.sources.columns import Record, Roles, required_roles
-from redzone.sources.text_file import LINE_LIMIT_CHARS, TextFile
+from redzone.inputs.columns import Record, Roles, required_roles
+from redzone.inputs.text_file import LINE_LIMIT_CHARS, TextFile
 
 # Cells are kept per row, column names for the whole run: data in the place of names must not fill the memory.
 COLUMN_LIMIT = 1_000

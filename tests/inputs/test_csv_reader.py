@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redzone.errors import InputUnusable
+from redzone.inputs.csv_reader import RECOVERY_LIMIT
 from redzone.models import BadRow
-from redzone.sources.table import RECOVERY_LIMIT
-from tests.sources.reading import opened, posters, read, reasons, write
+from tests.inputs.reading import opened, posters, read, reasons, write
 
 URL = "https://img.example.com/a.jpg"
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redzone.errors import InputUnusable
+from redzone.inputs.json_reader import COLUMN_LIMIT
 from redzone.models import BadRow
-from redzone.sources.json_rows import COLUMN_LIMIT
-from tests.sources.reading import opened, posters, read, reasons, write
+from tests.inputs.reading import opened, posters, read, reasons, write
 
 URL = "https://img.example.com/a.jpg"
 
@@ -150,7 +150,7 @@ def test_an_array_read_in_pieces_has_the_values_of_the_whole(
     objects = [{"url": URL, "value": value} for value in values]
     text = json.dumps([*objects, {"url": "x" * size, "value": 123}], indent=indent)
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("redzone.sources.text_file.CHUNK_CHARS", size)
+        patch.setattr("redzone.inputs.text_file.CHUNK_CHARS", size)
         got = posters(read(write(Path(folder), "p.json", text)))
     assert [row.columns["value"] for row in got] == [*map(rendered, values), "123"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from redzone.errors import InputUnusable
-from redzone.sources.detect import Kind, kind_of
-from tests.sources.reading import opened, posters, read, reasons, write
+from redzone.inputs.reader import Kind, kind_of
+from tests.inputs.reading import opened, posters, read, reasons, write
 
 URL = "https://img.example.com/a.jpg"
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from redzone.errors import InputUnusable
-from redzone.sources.columns import Record, Roles
-from redzone.sources.text_file import TextFile
+from redzone.inputs.columns import Record, Roles
+from redzone.inputs.text_file import TextFile
 
 IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from redzone.inputs import Inputs, InputSpec, open_inputs
 from redzone.models import BadRow, Poster, Row
-from redzone.sources import Inputs, InputSpec, open_inputs
 
 
 def write(folder: Path, name: str, content: str | bytes) -> Path:

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redzone.errors import InputUnusable
-from redzone.sources import Inputs, InputSpec, open_inputs, spool_stdin
-from tests.sources.reading import opened, posters, read, write
+from redzone.inputs import Inputs, InputSpec, open_inputs, spool_stdin
+from tests.inputs.reading import opened, posters, read, write
 
 URL = "https://img.example.com/a.jpg"
 

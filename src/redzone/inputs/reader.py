@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import random
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from redzone.errors import InputUnusable
+from redzone.inputs.columns import Source, check_mapping, find_roles, header_names, sniff_delimiter
+from redzone.inputs.csv_reader import Table
+from redzone.inputs.json_reader import JsonRows
+from redzone.inputs.listing import IMAGE_SUFFIXES, Folder, UrlList
+from redzone.inputs.stdin import SpooledStdin
+from redzone.inputs.text_file import open_text_file
 from redzone.models import BadRow, Poster, Row
-from redzone.sources.columns import Source, check_mapping
-from redzone.sources.detect import Kind, kind_of
-from redzone.sources.json_rows import JsonRows
-from redzone.sources.listing import Folder, UrlList
-from redzone.sources.stdin import SpooledStdin
-from redzone.sources.table import Table
-from redzone.sources.text_file import open_text_file
 
 STDIN = "-"
 # `Mission: Impossible.jpg` is a file, so a colon alone makes no scheme.
@@ -196,3 +197,39 @@ def _image_fault(image: str, column: str | None) -> str | None:
     if not image:
         return f"{column} is empty"
     return f"{column} contains a control character" if _CONTROL.search(image) else None
+
+
+class Kind(StrEnum):
+    """How a text file is read."""
+
+    TABLE = "table"
+    JSON_LINES = "json-lines"
+    JSON_ARRAY = "json-array"
+    URL_LIST = "url-list"
+
+
+_TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})
+_JSON_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
+
+
+def kind_of(file_name: str, head: str, mapping: Mapping[str, str]) -> Kind:
+    """The kind of the text that begins with `head`. A `.gz` at the end of the name is looked through."""
+    suffix = PurePath(file_name.lower().removesuffix(".gz")).suffix
+    if suffix in _TABLE_SUFFIXES:
+        return Kind.TABLE
+    text = head.lstrip("\ufeff \t\r\n")
+    if suffix in _JSON_SUFFIXES or text[:1] in {"[", "{"}:
+        return Kind.JSON_ARRAY if text.startswith("[") else Kind.JSON_LINES
+    first = text.split("\n", 1)[0].strip()
+    if _names_an_image_column(first, mapping):
+        return Kind.TABLE
+    looks_listed = first.startswith("#") or "://" in first or PurePath(first.lower()).suffix in IMAGE_SUFFIXES
+    return Kind.URL_LIST if suffix == ".txt" or looks_listed else Kind.TABLE
+
+
+def _names_an_image_column(line: str, mapping: Mapping[str, str]) -> bool:
+    try:
+        cells = next(csv.reader([line], delimiter=sniff_delimiter(line, mapping)), [])
+    except csv.Error:
+        return False
+    return find_roles(header_names(cells), mapping).image is not None
