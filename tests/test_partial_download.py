@@ -13,8 +13,8 @@ from redzone.bench.artwork import poster_file
 from redzone.bench.faults import Fault
 from redzone.bench.simulator import Simulator, SimulatorOptions
 from redzone.errors import ErrorCode
-from redzone.fetching.parts import START_BYTES
 from redzone.models import VIEW_PREFIX, Source
+from redzone.net.byte_ranges import START_BYTES
 from tests.conftest import Invoke
 from tests.simulated import Run, model_requests, poster_list, simulated, write_list
 

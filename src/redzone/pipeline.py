@@ -22,7 +22,6 @@ from redzone.asking import Asking, AskingParts, InHand
 from redzone.cache import Asked, Cache, KnownUrl, Remembered
 from redzone.crew import RowFeed, workers_needed
 from redzone.errors import DeadlineFault, ErrorCode, InputFault, ModelFault, PosterFault, RunStopped
-from redzone.fetching import Fetched, Fetcher, NotModified, Part, Validators
 from redzone.framing import FramingOptions
 from redzone.ladder import Attempt, LadderOptions, Tried, next_attempt
 from redzone.limiter import Drained
@@ -40,6 +39,7 @@ from redzone.models import (
     Zone,
 )
 from redzone.monitor import Monitor
+from redzone.net import Fetched, Fetcher, NotModified, Part, Validators
 from redzone.outcomes import Judgement, Ledger, faulted, judged
 from redzone.runs.checkpoint import render_outcome
 from redzone.safeguards import WorkingTime

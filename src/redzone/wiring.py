@@ -18,13 +18,13 @@ from redzone import framing
 from redzone.cache import Asked, Cache
 from redzone.clock import LoopClock
 from redzone.errors import SettingsInvalid
-from redzone.fetching import Fetcher, FetchOptions
 from redzone.history import render_line
 from redzone.ladder import LadderOptions
 from redzone.limiter import Limiter, Limits
 from redzone.metrics import Facts, Metrics, Snapshot
 from redzone.models import ViewKind, Zone
 from redzone.monitor import Monitor
+from redzone.net import Fetcher, FetchOptions
 from redzone.pipeline import Options, Parts, Pipeline
 from redzone.runs import RunFolder
 from redzone.runs.journal import Journal, Recorder

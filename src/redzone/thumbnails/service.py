@@ -17,8 +17,8 @@ from typing import Self, TypeVar
 
 from redzone.clock import Clock, LoopClock
 from redzone.errors import PosterFault
-from redzone.fetching import Fetched, Fetcher, FetchOptions
 from redzone.models import VIEW_PREFIX, BadRow, Outcome, Row
+from redzone.net import Fetched, Fetcher, FetchOptions
 from redzone.thumbnails.inflight import InFlight
 from redzone.thumbnails.recent import Recent
 from redzone.thumbnails.recipes import SIZES, Recipe, Scaled, Seen

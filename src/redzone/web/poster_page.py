@@ -100,7 +100,7 @@ def _review(place: _Place, said: Said, by: str) -> str:
 
 def _context(place: _Place, after: str | None, reviewer: str) -> dict[str, Any]:
     # both come with what fetches pictures, which takes longer to import than all else
-    from redzone.fetching.addresses import shorten_url
+    from redzone.net.urls import shorten_url
     from redzone.thumbnails import shown_view
 
     finding, neighbours = place.known()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redzone.errors import ErrorCode, FetchFault
-from redzone.fetching.addresses import SHOWN_LENGTH, parse_address, redirect_target, scheme_of, shorten_url
+from redzone.net.urls import SHOWN_LENGTH, parse_address, redirect_target, scheme_of, shorten_url
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 
 from redzone.clock import LoopClock
 from redzone.errors import ErrorCode, FetchFault, Retry
-from redzone.fetching import Fetched, Fetcher, FetchOptions, NotModified, Validators
-from redzone.fetching.address_guard import GuardedBackend, any_address, is_public
-from redzone.fetching.faults import excerpt, retry_after_s
+from redzone.net import Fetched, Fetcher, FetchOptions, NotModified, Validators
+from redzone.net.errors import excerpt, retry_after_s
+from redzone.net.ssrf_guard import GuardedBackend, any_address, is_public
 from tests.loopback import Answer, Loopback, Request, drip, hang_up, reply
 from tests.virtual_time import run_virtual
 
@@ -212,7 +212,7 @@ async def test_a_dripping_error_page_does_not_hide_its_status(
     server: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The page is waited for briefly; the fault is the status all the same."""
-    monkeypatch.setattr("redzone.fetching.fetcher.ERROR_PAGE_WAIT_S", 0.05)
+    monkeypatch.setattr("redzone.net.fetcher.ERROR_PAGE_WAIT_S", 0.05)
     server.routes["/p.jpg"] = drip(
         0.01, head=b"HTTP/1.1 404 Gone\r\nContent-Length: 999\r\n\r\nno such poster"
     )

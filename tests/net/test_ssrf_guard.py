@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redzone.errors import ErrorCode, FetchFault, Retry
-from redzone.fetching.address_guard import GuardedBackend, any_address, is_public, resolve_host
+from redzone.net.ssrf_guard import GuardedBackend, any_address, is_public, resolve_host
 from tests.loopback import Loopback
 
 INSIDE = [

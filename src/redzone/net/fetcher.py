@@ -28,10 +28,10 @@ from aiolimiter import AsyncLimiter
 from redzone import __version__
 from redzone.clock import Clock
 from redzone.errors import ErrorCode, FetchFault, Retry
-from redzone.fetching.address_guard import GuardedBackend, any_address, is_public
-from redzone.fetching.addresses import parse_address, redirect_target, scheme_of, shorten_url
-from redzone.fetching.faults import network_fault, retry_after_s, status_fault
-from redzone.fetching.parts import Ask, ContentRange, Fetched, NotModified, Part, Validators, fit
+from redzone.net.byte_ranges import Ask, ContentRange, Fetched, NotModified, Part, Validators, fit
+from redzone.net.errors import network_fault, retry_after_s, status_fault
+from redzone.net.ssrf_guard import GuardedBackend, any_address, is_public
+from redzone.net.urls import parse_address, redirect_target, scheme_of, shorten_url
 from redzone.network import Connections, ShardedPool
 
 FILE_PIECE_BYTES = 1 << 20  # hashing a piece holds the event loop for about a millisecond

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redzone.errors import ErrorCode, FetchFault, Retry
-from redzone.fetching import Fetched, Fetcher, NotModified, Part, Validators
-from redzone.fetching.parts import START_BYTES, Ask, ContentRange, fit
+from redzone.net import Fetched, Fetcher, NotModified, Part, Validators
+from redzone.net.byte_ranges import START_BYTES, Ask, ContentRange, fit
 from tests.loopback import Answer, Loopback, Request, reply
-from tests.test_fetching import IMAGE as SMALL
-from tests.test_fetching import fetcher
+from tests.net.test_fetcher import IMAGE as SMALL
+from tests.net.test_fetcher import fetcher
 
 IMAGE = b"\xff\xd8\xff" + bytes(range(251)) * 600
 START = IMAGE[:START_BYTES]
