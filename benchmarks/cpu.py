@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from redzone.bench.measure.children import Served, Surroundings, clean_environment, simulator
-from redzone.framing.views import frame
+from redzone.imaging.render import frame
 from redzone.models import Question, ViewKind, Wording, Zone
 from redzone.vision.openai_wire import Api, request_bytes
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from redzone.framing import frame
+from redzone.imaging import frame
 from redzone.models import ViewKind
 from redzone.vision import weights
 from redzone.vision.local import VERSION

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from redzone import framing
+from redzone import imaging
 from redzone.cache import Asked, Cache
 from redzone.crew import GUESSED_WORKING_S, workers_needed
 from redzone.models import BadRow, Forecast, Question, Row, Tokens, View, Wording, Zone
@@ -80,7 +80,7 @@ def _reckon(total: int, bad: int, duplicates: int, cached: int, basis: Basis) ->
     pack = min(basis.pack, max(1, asked))
     requests = -(-asked // pack)
     kind = settings.view if settings.view in model.views else model.views[0]
-    width, height = framing.view_size(*ASSUMED_POSTER_PX, basis.zones, kind)
+    width, height = imaging.view_size(*ASSUMED_POSTER_PX, basis.zones, kind)
     question = Question(View(kind, b"", width, height), basis.zones, Wording.FULL, basis.model_name)
     each = model.estimate(*[question] * pack)
     expected = Tokens(

@@ -22,7 +22,7 @@ from redzone.asking import Asking, AskingParts, InHand
 from redzone.cache import Asked, Cache, KnownUrl, Remembered
 from redzone.crew import RowFeed, workers_needed
 from redzone.errors import DeadlineFault, ErrorCode, InputFault, ModelFault, PosterFault, RunStopped
-from redzone.framing import FramingOptions
+from redzone.imaging import FramingOptions
 from redzone.ladder import Attempt, LadderOptions, Tried, next_attempt
 from redzone.limiter import Drained
 from redzone.metrics import Stage
@@ -228,7 +228,7 @@ class Pipeline:
     async def _recognised(self, hand: InHand, image: str, got: Fetched | Part) -> _Picture:
         """By the whole file; by the first view where the beginning of the file shows it."""
         if isinstance(got, Part):
-            from redzone.framing.views import frame_start
+            from redzone.imaging.render import frame_start
 
             kind = self._options.ladder.views[0]
             self._parts.metrics.stage(hand.worker, Stage.FRAME)
@@ -313,7 +313,7 @@ class Pipeline:
                 picture.file = await self._rest(hand, picture.image, picture.file)
             self._parts.metrics.stage(hand.worker, Stage.FRAME)
             # not at the top: it brings Pillow, and the first poster is asked for before that is imported
-            from redzone.framing.views import frame, frame_at_once
+            from redzone.imaging.render import frame, frame_at_once
 
             how = (picture.file.data, self._options.zones, kind, self._options.framing)
             view = frame_at_once(*how)

@@ -14,7 +14,7 @@ from typing import Literal
 
 import aiofiles
 
-from redzone import framing
+from redzone import imaging
 from redzone.cache import Asked, Cache
 from redzone.clock import LoopClock
 from redzone.errors import SettingsInvalid
@@ -159,7 +159,7 @@ def asked(settings: Settings, zones: tuple[Zone, ...], model: VisionModel, provi
     pack = pack_of(settings, provider)
     # beside other pictures the same picture may be judged otherwise
     prompt = f"{model.prompt_version} pack {pack}" if pack > 1 else model.prompt_version
-    return Asked(zones, view, framing.FRAMING_VERSION, prompt, name, provider.model)
+    return Asked(zones, view, imaging.FRAMING_VERSION, prompt, name, provider.model)
 
 
 def open_cache(settings: Settings, home: Path, folder: Path | None = None) -> Cache:
@@ -244,7 +244,7 @@ async def assemble(
             max_workers=most,
             pack=pack,
             deadline_s=settings.deadline_s,
-            framing=framing.FramingOptions(max_pixels=settings.max_image_pixels),
+            framing=imaging.FramingOptions(max_pixels=settings.max_image_pixels),
             # the other views are of the whole poster
             partial_download=settings.partial_download and ladder.views[0] is ViewKind.CROP,
         )

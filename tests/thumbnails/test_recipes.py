@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from redzone.errors import ErrorCode, ImageFault
-from redzone.framing.views import frame
+from redzone.imaging.render import frame
 from redzone.models import ViewKind
 from redzone.thumbnails import Recipe, Scaled, Seen, ZoneOnly, shown_view
 from redzone.thumbnails.recipes import SIZES

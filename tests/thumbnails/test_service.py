@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from redzone.clock import LoopClock
-from redzone.framing.views import frame
+from redzone.imaging.render import frame
 from redzone.models import BadRow, Poster, Status, ViewKind
 from redzone.thumbnails import (
     Missing,

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from PIL import Image
 
-from redzone.framing.views import frame
+from redzone.imaging.render import frame
 from redzone.models import Status, ViewKind
 from redzone.runs import RunFolder
 from redzone.web.drawn import changed_svg, missing_svg

@@ -171,7 +171,7 @@ async def _call(settings: Settings, provider: Provider) -> str:
     from PIL import Image
 
     from redzone.errors import ModelFault
-    from redzone.framing.views import frame
+    from redzone.imaging.render import frame
     from redzone.models import Question, Wording
     from redzone.wiring import vision_model, zones_of
 

@@ -13,9 +13,9 @@ from io import BytesIO
 
 from PIL import Image
 
-from redzone.framing import FRAMING_VERSION, FramingOptions, zone_box
-from redzone.framing.decoding import decode
-from redzone.framing.views import frame
+from redzone.imaging import FRAMING_VERSION, FramingOptions, zone_box
+from redzone.imaging.decode import decode
+from redzone.imaging.render import frame
 from redzone.models import Outcome, ViewKind, Zone
 from redzone.runs import RunRecord
 

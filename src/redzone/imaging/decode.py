@@ -15,7 +15,7 @@ from io import BytesIO
 from PIL import ExifTags, Image, UnidentifiedImageError, features
 
 from redzone.errors import ErrorCode, ImageFault
-from redzone.framing.partial import Stored, closed, measure, measure_start, shorten
+from redzone.imaging.truncate import Stored, closed, measure, measure_start, shorten
 
 # No TIFF: nobody serves posters in it, and libtiff writes its complaints straight to the process's
 # standard error, into the live view (measured: 2,600 lines for a minute of damaged files).

@@ -4,6 +4,6 @@
 poster can be asked for before.
 """
 
-from redzone.framing.layout import FRAMING_VERSION, FramingOptions, view_size, zone_box
+from redzone.imaging.geometry import FRAMING_VERSION, FramingOptions, view_size, zone_box
 
 __all__ = ["FRAMING_VERSION", "FramingOptions", "view_size", "zone_box"]

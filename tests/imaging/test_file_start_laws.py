@@ -9,11 +9,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from redzone.framing.layout import lay_out
-from redzone.framing.partial import closed, measure_start
-from redzone.framing.views import frame_start, frame_top, frame_whole
+from redzone.imaging.geometry import lay_out
+from redzone.imaging.render import frame_start, frame_top, frame_whole
+from redzone.imaging.truncate import closed, measure_start
 from redzone.models import ViewKind, Zone
-from tests.laws.test_partial_laws import files, in_mode, interlaced, jpegs, noise, seeds, top_zones
+from tests.imaging.test_truncate_laws import files, in_mode, interlaced, jpegs, noise, seeds, top_zones
 from tests.pictures import MODES, encoded
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

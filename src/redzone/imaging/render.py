@@ -11,8 +11,8 @@ from io import BytesIO
 
 from PIL import Image, ImageDraw
 
-from redzone.framing.decoding import decode, decode_start, decode_top
-from redzone.framing.layout import BORDER, BORDER_PX, FramingOptions, Layout, PixelBox, lay_out, zone_box
+from redzone.imaging.decode import decode, decode_start, decode_top
+from redzone.imaging.geometry import BORDER, BORDER_PX, FramingOptions, Layout, PixelBox, lay_out, zone_box
 from redzone.models import View, ViewKind, Zone
 
 BEYOND = "#808080"  # what lies around the poster where a border needs room

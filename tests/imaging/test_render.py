@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from redzone.errors import ErrorCode, ImageFault
-from redzone.framing.layout import BORDER_PX, FramingOptions, view_size, zone_box
-from redzone.framing.views import QUICK_BYTES, frame, frame_at_once, frame_whole
+from redzone.imaging.geometry import BORDER_PX, FramingOptions, view_size, zone_box
+from redzone.imaging.render import QUICK_BYTES, frame, frame_at_once, frame_whole
 from redzone.models import View, ViewKind, Zone
 from tests.pictures import STORED, encoded, gradient
 

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from redzone.errors import ErrorCode, ImageFault
-from redzone.framing import FramingOptions
-from redzone.framing.partial import StoredJpeg, StoredPng, measure, shorten
-from redzone.framing.views import frame, frame_top, frame_whole
+from redzone.imaging import FramingOptions
+from redzone.imaging.render import frame, frame_top, frame_whole
+from redzone.imaging.truncate import StoredJpeg, StoredPng, measure, shorten
 from redzone.models import ViewKind, Zone
 from tests.pictures import encoded, gradient
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from redzone.errors import ErrorCode, ImageFault
-from redzone.framing.layout import lay_out
-from redzone.framing.partial import StoredJpeg, measure, shorten
-from redzone.framing.views import frame, frame_whole, render
+from redzone.imaging.geometry import lay_out
+from redzone.imaging.render import frame, frame_whole, render
+from redzone.imaging.truncate import StoredJpeg, measure, shorten
 from redzone.models import View, ViewKind, Zone
 from tests.pictures import MODES, WITH_EXIF, encoded
 
