@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from redzone.browse import RunBrowser
 from redzone.findings import Action, Review
 from redzone.models import Poster, Row, Status
+from redzone.query import RunBrowser
 from redzone.runs.matching import match_again
 from redzone.runs.reviews import read_reviews
-from tests.browse.runs import plainly_read, run_of
 from tests.outcomes import outcome
+from tests.query.runs import plainly_read, run_of
 
 NOW = datetime(2026, 10, 4, 9, 0, tzinfo=UTC)
 

@@ -14,16 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redzone.browse import Filter
 from redzone.findings import Finding
 from redzone.inputs import InputSpec, open_inputs
 from redzone.models import Outcome, Source, Status, ViewKind, Zone
+from redzone.query import Filter
 from redzone.results import Results, open_results, write_outputs
 from redzone.runs import RunInputs, RunRecord, RunStore
 from redzone.runs.checkpoint import render_outcome
 from redzone.runs.reviews import append_reviews
-from tests.browse.runs import wants
 from tests.outcomes import outcome
+from tests.query.runs import wants
 
 NOW = datetime(2026, 10, 4, 9, 0, tzinfo=UTC)
 HEADER = "content_id,poster_img_url,content_name,sot_name,season"

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TextIO
 
-from redzone.browse import ALL, Filter, RunBrowser
 from redzone.findings import Finding
 from redzone.inputs import Inputs
+from redzone.query import ALL, Filter, RunBrowser
 from redzone.reports import (
     Format,
     Layout,

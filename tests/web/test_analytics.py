@@ -16,8 +16,8 @@ from redzone.models import Outcome, Status
 from redzone.runs import RunFolder
 from redzone.runs.reviews import append_reviews
 from redzone.web.tallies import Tally
-from tests.browse.runs import plainly_read
 from tests.outcomes import NOON, outcome
+from tests.query.runs import plainly_read
 from tests.web.homes import write_run
 from tests.web.posters import HOSTILE, judged, said
 from tests.web.serving import Served, served

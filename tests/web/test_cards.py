@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from redzone.browse import Filter
 from redzone.findings import Finding
 from redzone.models import Box, ElementKind, Outcome, Poster, Status, Zone
+from redzone.query import Filter
 from redzone.web.cards import Card, Part, percent
 from redzone.web.selection import Selection
 from tests.outcomes import NOON, outcome

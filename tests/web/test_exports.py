@@ -13,12 +13,12 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.browse import Filter
 from redzone.cli import app
 from redzone.commands.filtering import filter_of
+from redzone.query import Filter
 from redzone.runs import RunFolder
 from redzone.web.exports import options_of
-from tests.laws.test_browse_laws import ANY_FILTER
+from tests.query.test_index_laws import ANY_FILTER
 from tests.web.homes import write_run
 from tests.web.posters import judged
 from tests.web.serving import Served, served

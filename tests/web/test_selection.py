@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.browse import Facets, Filter, Sort
 from redzone.errors import ErrorCode, UsageError
 from redzone.models import ElementKind, Source, Status
+from redzone.query import Facets, Filter, Sort
 from redzone.web.facets import MOST_GROUPS, facets_of
 from redzone.web.selection import Look, Selection, Show
 

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.browse import Filter
 from redzone.findings import Finding
 from redzone.models import Poster, Status
+from redzone.query import Filter
 from redzone.reports import Format
 from redzone.runs import RunFolder
 from redzone.runs.reviews import append_reviews

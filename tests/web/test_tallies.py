@@ -20,9 +20,9 @@ from redzone.runs.checkpoint import render_outcome
 from redzone.runs.journal import Journal
 from redzone.runs.reviews import append_reviews
 from redzone.web.tallies import BINS, Tallies, Tally
-from tests.browse.runs import plainly_read, run_of
 from tests.laws.any_outcome import outcomes
 from tests.outcomes import NOON
+from tests.query.runs import plainly_read, run_of
 from tests.web.posters import judged
 
 

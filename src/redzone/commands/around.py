@@ -111,7 +111,7 @@ def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bo
 def write_outputs(folder: RunFolder, output: list[str]) -> list[str]:
     """Write the run's results to each target; the full paths of the files."""
     from redzone import results
-    from redzone.browse import ALL
+    from redzone.query import ALL
 
     if output:
         from redzone.commands.pictures import pictures_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from redzone.browse import Filter
+    from redzone.query import Filter
 
 StatusOption = Annotated[
     list[str] | None, typer.Option(help="Only these: pass, fail, unsure, error. Again for more.")
@@ -43,8 +43,8 @@ TextOption = Annotated[
 
 def filter_of(lists: dict[str, list[str] | None], **given: str | float | bool | None) -> Filter:
     """The filter of a command's options, `lists` being those that may be given again. Raises UsageError."""
-    from redzone.browse import Filter
     from redzone.errors import UsageError
+    from redzone.query import Filter
 
     pairs = [(name, value) for name, values in lists.items() for value in values or ()]
     if ("group", "") in pairs:

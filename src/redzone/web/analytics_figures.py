@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 from redzone import charts
-from redzone.browse import Change, Comparison, GroupFigures, trends
 from redzone.models import Status
+from redzone.query import Change, Comparison, GroupFigures, trends
 from redzone.web.cards import Card
 from redzone.web.figures import RunFigures
 from redzone.web.scope import Scope

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from redzone.browse import run_before
 from redzone.errors import RunNotFound, UsageError
+from redzone.query import run_before
 from redzone.web.analytics_figures import JUDGEABLE, LISTED_GROUPS, Analytics, Difference, changes_of
 from redzone.web.cards import Card
 from redzone.web.figures import RunFigures

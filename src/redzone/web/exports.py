@@ -14,8 +14,8 @@ from typing import BinaryIO
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from redzone.browse import Filter
 from redzone.errors import UsageError
+from redzone.query import Filter
 from redzone.reports import REPORTS, Format
 from redzone.web.processes import run_to_end
 

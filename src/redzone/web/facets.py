@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from redzone.browse import Facets, Filter
 from redzone.models import ElementKind, Status
+from redzone.query import Facets, Filter
 
 _S = TypeVar("_S", bound=str)
 MOST_GROUPS = 40

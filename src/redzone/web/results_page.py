@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from redzone.browse import Sort
+from redzone.query import Sort
 from redzone.runs import RunFolder
 from redzone.web.cards import Card
 from redzone.web.facets import facets_of

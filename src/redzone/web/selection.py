@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeVar
 
-from redzone.browse import Filter, Sort
 from redzone.errors import UsageError
+from redzone.query import Filter, Sort
 from redzone.web.paging import with_query
 
 _E = TypeVar("_E", bound=StrEnum)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import HTTPConnection
 
-from redzone.browse import RunBrowser
 from redzone.errors import RunNotFound
+from redzone.query import RunBrowser
 from redzone.runs import RunFolder, RunStore
 from redzone.runs.record import RUN_ID
 from redzone.web.exports import Exports

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from redzone.browse import Filter
+from redzone.query import Filter
 from redzone.reports import Format, format_for, missing_for
 from redzone.reports.html_file import MOST_CARDS as PAGE_CARDS
 from redzone.reports.html_file import MOST_PICTURES as PAGE_PICTURES

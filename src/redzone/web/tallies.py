@@ -14,9 +14,9 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Self, TypeVar
 
-from redzone.browse import Agreement, Bin, Comparison, GroupFigures, RunBrowser, compare, pass_rate_pct
 from redzone.errors import UsageError
 from redzone.models import Status
+from redzone.query import Agreement, Bin, Comparison, GroupFigures, RunBrowser, compare, pass_rate_pct
 from redzone.runs import RunFolder
 
 BINS = 20

@@ -14,10 +14,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from redzone.browse.database import clear, transaction
-from redzone.browse.reading import CHUNK, assemble, chunks, outcomes_of, reviews_of
-from redzone.browse.schema import FINDING_COLUMNS, INDEXES, finding_row, words_row
 from redzone.models import Outcome
+from redzone.query.database import clear, transaction
+from redzone.query.lookup import CHUNK, assemble, chunks, outcomes_of, reviews_of
+from redzone.query.schema import FINDING_COLUMNS, INDEXES, finding_row, words_row
 from redzone.runs.checkpoint import TORN, tail
 from redzone.runs.reviews import review_lines
 

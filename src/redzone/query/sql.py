@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from redzone.browse.filter import Filter, Sort
-from redzone.browse.schema import STATUSES, kind_bits
+from redzone.query.filter import Filter, Sort
+from redzone.query.schema import STATUSES, kind_bits
 
 
 class Order(NamedTuple):

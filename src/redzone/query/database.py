@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from redzone.browse.schema import TABLES, VERSION
+from redzone.query.schema import TABLES, VERSION
 from redzone.runs.durable import open_private
 
 BUSY_S = 60.0  # how long another process may hold the file: 1,000,000 outcomes take it about that long

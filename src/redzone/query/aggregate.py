@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 
-from redzone.browse.condition import COUNTED, condition
-from redzone.browse.filter import Filter
-from redzone.browse.schema import FACETS, KINDS, STATUSES
-from redzone.browse.values import Agreement, Bin, Facets, GroupFigures
 from redzone.errors import ErrorCode
 from redzone.models import ElementKind, Source, Status
+from redzone.query.filter import Filter
+from redzone.query.schema import FACETS, KINDS, STATUSES
+from redzone.query.sql import COUNTED, condition
+from redzone.query.values import Agreement, Bin, Facets, GroupFigures
 
 _SECOND_US = 1_000_000
 _DAY_S = 86_400

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from redzone.bench.simulator import SimulatorOptions
-from redzone.browse import Change, GroupFigures, RunBrowser, compare, run_before, trends
 from redzone.models import Outcome, Status, ViewKind
+from redzone.query import Change, GroupFigures, RunBrowser, compare, run_before, trends
 from redzone.runs import RunInputs, RunRecord, RunState, RunStore
 from redzone.runs.reviews import append_reviews
-from tests.browse.runs import run_of
 from tests.outcomes import outcome
+from tests.query.runs import run_of
 from tests.simulated import Run, poster_list, simulated
 
 NOW = datetime(2026, 10, 4, 9, 0, tzinfo=UTC)

@@ -10,16 +10,16 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Self, TypeVar
 
-from redzone.browse import counting
-from redzone.browse.condition import COUNTED, ORDERS, condition
-from redzone.browse.database import is_damage, open_database, remove_database, snapshot
-from redzone.browse.filter import Filter, Sort, folded
-from redzone.browse.reading import CHUNK, Moved, findings_at
-from redzone.browse.tailing import refresh
-from redzone.browse.values import Agreement, Bin, Facets, GroupFigures, Neighbours, Page
 from redzone.errors import CheckpointUnusable
 from redzone.findings import Finding
 from redzone.models import Status
+from redzone.query import aggregate
+from redzone.query.database import is_damage, open_database, remove_database, snapshot
+from redzone.query.filter import Filter, Sort, folded
+from redzone.query.lookup import CHUNK, Moved, findings_at
+from redzone.query.sql import COUNTED, ORDERS, condition
+from redzone.query.sync import refresh
+from redzone.query.values import Agreement, Bin, Facets, GroupFigures, Neighbours, Page
 from redzone.runs import RunFolder
 
 ALL = Filter()
@@ -134,23 +134,23 @@ class RunBrowser:
 
     def facets(self, wanted: Filter = ALL) -> Facets:
         """How many findings each further choice would leave."""
-        return self.ask(lambda db: counting.facets_of(db, wanted), wanted.text)
+        return self.ask(lambda db: aggregate.facets_of(db, wanted), wanted.text)
 
     def groups(self, wanted: Filter = ALL) -> tuple[GroupFigures, ...]:
         """Counts by group, the largest group first."""
-        return self.ask(lambda db: counting.groups_of(db, wanted), wanted.text)
+        return self.ask(lambda db: aggregate.groups_of(db, wanted), wanted.text)
 
     def confidence(self, wanted: Filter = ALL, bins: int = 20) -> tuple[Bin, ...]:
         """Counts by confidence in `bins` bins of equal width; findings without a verdict are in none."""
-        return self.ask(lambda db: counting.confidence_of(db, wanted, bins), wanted.text)
+        return self.ask(lambda db: aggregate.confidence_of(db, wanted, bins), wanted.text)
 
     def agreement(self, wanted: Filter = ALL) -> Agreement:
         """How people's judgements compare with the run's."""
-        return self.ask(lambda db: counting.agreement_of(db, wanted), wanted.text)
+        return self.ask(lambda db: aggregate.agreement_of(db, wanted), wanted.text)
 
     def days(self, wanted: Filter = ALL) -> Mapping[date, Mapping[Status, int]]:
         """Counts by the day, UTC, on which the outcome was recorded; days without any are left out."""
-        return self.ask(lambda db: counting.days_of(db, wanted), wanted.text)
+        return self.ask(lambda db: aggregate.days_of(db, wanted), wanted.text)
 
     def ask(self, question: Callable[[sqlite3.Connection], _T], text: str = "") -> _T:
         """Put a question to the tables of `schema.py`, brought up to date; with `text`, table `hit` holds the

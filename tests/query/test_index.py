@@ -16,20 +16,20 @@ from pathlib import Path
 
 import pytest
 
-from redzone.browse import Filter, RunBrowser, Sort
-from redzone.browse.condition import COUNTED, ORDERS, condition
-from redzone.browse.database import open_database
-from redzone.browse.reading import findings_at
-from redzone.browse.schema import INDEXES
 from redzone.errors import CheckpointUnusable
 from redzone.findings import Finding
 from redzone.models import Element, ElementKind, Outcome, Status, ZoneVerdict
+from redzone.query import Filter, RunBrowser, Sort
+from redzone.query.database import open_database
+from redzone.query.lookup import findings_at
+from redzone.query.schema import INDEXES
+from redzone.query.sql import COUNTED, ORDERS, condition
 from redzone.runs import RunFolder
 from redzone.runs.checkpoint import render_outcome, sealed
 from redzone.runs.journal import Journal
 from redzone.runs.reviews import append_reviews, render_review
-from tests.browse.runs import plainly_read, row_of, run_of
 from tests.outcomes import outcome
+from tests.query.runs import plainly_read, row_of, run_of
 from tests.unprivileged import unprivileged
 
 NOW = datetime(2026, 10, 4, 9, 0, tzinfo=UTC)

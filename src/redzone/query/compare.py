@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from redzone.browse.browser import RunBrowser
-from redzone.browse.schema import STATUSES
-from redzone.browse.values import Change, Comparison, GroupFigures, Trend
 from redzone.inputs import STDIN
 from redzone.models import Status
+from redzone.query.index import RunBrowser
+from redzone.query.schema import STATUSES
+from redzone.query.values import Change, Comparison, GroupFigures, Trend
 from redzone.runs import RunRecord, RunState
 
 

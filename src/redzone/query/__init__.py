@@ -1,9 +1,9 @@
 """The read model of runs: filter, sort, page, count and compare what they found."""
 
-from redzone.browse.browser import ALL, RunBrowser
-from redzone.browse.comparing import compare, run_before, trends
-from redzone.browse.filter import Filter, Sort
-from redzone.browse.values import (
+from redzone.query.compare import compare, run_before, trends
+from redzone.query.filter import Filter, Sort
+from redzone.query.index import ALL, RunBrowser
+from redzone.query.values import (
     Agreement,
     Bin,
     Change,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from redzone.browse import Filter
 from redzone.errors import UsageError
 from redzone.models import BadRow, Poster, Status
+from redzone.query import Filter
 
 POSTER = Poster(1, "0001", "https://posters.example/1.jpg", "The Long Way Up", "award")
 
