@@ -9,7 +9,7 @@ import json
 from enum import Enum
 from pathlib import Path
 
-from redzone.settings import Settings, variables
+from redzone.config.settings import Settings, variables
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 

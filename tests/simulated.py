@@ -17,7 +17,7 @@ from rich.console import Console
 from redzone import launch
 from redzone.bench.request_log import RequestRecord
 from redzone.bench.simulator import Simulator, SimulatorOptions
-from redzone.configuration import load
+from redzone.config.loader import load
 from redzone.display.show import Progress
 from redzone.models import Outcome
 from redzone.runs import RunFolder

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from redzone import __version__
 from redzone.clock import LoopClock
+from redzone.config.settings import Settings
 from redzone.display.sections import Heading
 from redzone.display.show import Progress, show
 from redzone.errors import ExitCode, InputChanged, Interrupted, RunStopped
@@ -31,7 +32,6 @@ from redzone.runs.index import CheckpointIndex
 from redzone.runs.journal import Journal
 from redzone.runs.log import run_log
 from redzone.runs.record import RunInputs, RunRecord, RunState, new_run_id
-from redzone.settings import Settings
 from redzone.wiring import (
     CACHE_NAME,
     Job,

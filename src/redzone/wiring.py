@@ -17,6 +17,7 @@ import aiofiles
 from redzone import imaging
 from redzone.cache import Asked, Cache
 from redzone.clock import LoopClock
+from redzone.config.settings import Settings
 from redzone.errors import SettingsInvalid
 from redzone.history import render_line
 from redzone.ladder import LadderOptions
@@ -29,7 +30,6 @@ from redzone.pipeline import Options, Parts, Pipeline
 from redzone.runs import RunFolder
 from redzone.runs.journal import Journal, Recorder
 from redzone.safeguards import Breaker, Budget
-from redzone.settings import Settings
 from redzone.vision.interface import VisionModel
 from redzone.vision.prices import Price, price_of
 from redzone.zones import parse_zone

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from redzone.config.settings import Settings
 from redzone.runs import RunFolder, RunRecord, RunStore
-from redzone.settings import Settings
 from redzone.thumbnails import Terms, terms_of
 from tests.test_runs import record
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from redzone.config.settings import Settings
 from redzone.models import Tokens
-from redzone.settings import Settings
 from redzone.vision.prices import Price, image_tokens, price_of, prices_as_of, shutdown_of
 
 

@@ -11,9 +11,9 @@ import typer
 from redzone.commands.terminal import print_json, say
 
 if TYPE_CHECKING:
+    from redzone.config.settings import Settings
     from redzone.launch import End, Manner, Request
     from redzone.runs import RunFolder
-    from redzone.settings import Settings
     from redzone.wiring import Job
 
 SHOWN_VERDICTS = 30

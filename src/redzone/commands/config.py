@@ -45,7 +45,7 @@ def _secret(value: Any, origin: str) -> str:
 @app.command()
 def path() -> None:
     """Show which files are read and where runs lie."""
-    from redzone.configuration import CONFIG_NAME, find_config
+    from redzone.config.loader import CONFIG_NAME, find_config
 
     config = find_config(Path.cwd())
     dotenv = Path.cwd() / ".env"

@@ -17,8 +17,8 @@ from redzone.commands.terminal import HomeOption, JsonOption, home_of, load_sett
 from redzone.errors import ExitCode, RedzoneError
 
 if TYPE_CHECKING:
-    from redzone.configuration import Loaded
-    from redzone.settings import Settings
+    from redzone.config.loader import Loaded
+    from redzone.config.settings import Settings
     from redzone.wiring import Provider
 
 FREE_BYTES_WANTED = 200_000_000

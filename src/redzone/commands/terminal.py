@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from redzone.configuration import Loaded
+    from redzone.config.loader import Loaded
 
 HomeOption = Annotated[
     Path | None,
@@ -44,7 +44,7 @@ def print_json(value: object) -> None:
 
 def load_settings(given: Mapping[str, Any] | None = None) -> Loaded:
     """The settings from all sources. Raises SettingsInvalid."""
-    from redzone.configuration import load
+    from redzone.config.loader import load
 
     return load(given or {})
 

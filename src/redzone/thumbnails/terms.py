@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from redzone.config.settings import Settings
 from redzone.runs import RunFolder, RunRecord
-from redzone.settings import Settings
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _DEFAULTS = Settings()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from redzone.config.settings import Settings
 from redzone.findings import Finding
 from redzone.models import VIEW_PREFIX, Box, Outcome, Status, Zone, ZoneVerdict
 from redzone.runs import RunRecord
-from redzone.settings import Settings
 from redzone.web.selection import Selection
 
 VERSION_LENGTH = 12  # hex digits of the judged content that make a picture's address its own for ever

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from redzone.configuration import load
+from redzone.config.loader import load
+from redzone.config.settings import Settings
 from redzone.errors import SettingsInvalid
 from redzone.models import Zone
 from redzone.runs import RunRecord, RunStore
-from redzone.settings import Settings
 from redzone.web.plan import OwnZones
 from redzone.zones import PRESETS
 

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from redzone.cli import app
-from redzone.configuration import load
-from redzone.settings import Settings, variables
+from redzone.config.loader import load
+from redzone.config.settings import Settings, variables
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "settings.md"

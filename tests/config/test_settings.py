@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from redzone.configuration import find_config, load
+from redzone.config.loader import find_config, load
+from redzone.config.settings import HIDDEN, Settings, variables
 from redzone.errors import SettingsInvalid
-from redzone.settings import HIDDEN, Settings, variables
 
 SECRET = "sk-test-0123456789abcdef"
 

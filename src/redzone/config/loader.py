@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, SettingsError
 
+from redzone.config.settings import HIDDEN, Settings, variables
 from redzone.errors import SettingsInvalid
-from redzone.settings import HIDDEN, Settings, variables
 
 CONFIG_NAME = "redzone.toml"
 
