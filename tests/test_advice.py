@@ -15,7 +15,7 @@ from redzone.advice import HINTS, Advice, Topic, recommendations
 from redzone.cli import app
 from redzone.config.settings import Settings, variables
 from redzone.errors import ErrorCode
-from redzone.metrics import Facts, RateFigures, Snapshot, Stage
+from redzone.telemetry.metrics import Facts, RateFigures, Snapshot, Stage
 from tests.display.snapshots import snapshot, snapshots
 
 PAGE = Path(__file__).parent.parent / "docs" / "advice.md"

@@ -14,12 +14,12 @@ from redzone.clock import Clock
 from redzone.desk import Desk
 from redzone.errors import ErrorCode, ModelFault, Retry, RunStopped
 from redzone.limiter import Limiter, Permit
-from redzone.metrics import Metrics, Stage
 from redzone.models import Question, Reply
 from redzone.outcomes import Ledger
 from redzone.runs.checkpoint import render_intent
 from redzone.runs.journal import Recorder
 from redzone.safeguards import Breaker, Budget, WorkingTime
+from redzone.telemetry.metrics import Metrics, Stage
 from redzone.vision.interface import VisionModel
 
 # How long the first question of a pack waits for others. Second looks are rare, so they wait longer: alone,

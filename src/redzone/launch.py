@@ -23,7 +23,6 @@ from redzone.display.sections import Heading
 from redzone.display.show import Progress, show
 from redzone.errors import ExitCode, InputChanged, Interrupted, RunStopped
 from redzone.inputs import STDIN, Inputs, InputSpec, open_inputs, spool_stdin
-from redzone.metrics import Metrics, Snapshot
 from redzone.models import Forecast, Row, Status, Zone
 from redzone.pipeline import Pipeline
 from redzone.rereading import inputs_of
@@ -32,6 +31,7 @@ from redzone.runs.index import CheckpointIndex
 from redzone.runs.journal import Journal
 from redzone.runs.log import run_log
 from redzone.runs.record import RunInputs, RunRecord, RunState, new_run_id
+from redzone.telemetry.metrics import Metrics, Snapshot
 from redzone.wiring import (
     CACHE_NAME,
     Job,

@@ -25,7 +25,6 @@ from redzone.errors import DeadlineFault, ErrorCode, InputFault, ModelFault, Pos
 from redzone.imaging import FramingOptions
 from redzone.ladder import Attempt, LadderOptions, Tried, next_attempt
 from redzone.limiter import Drained
-from redzone.metrics import Stage
 from redzone.models import (
     BadRow,
     Outcome,
@@ -38,11 +37,12 @@ from redzone.models import (
     ViewKind,
     Zone,
 )
-from redzone.monitor import Monitor
 from redzone.net import Fetched, Fetcher, NotModified, Part, Validators
 from redzone.outcomes import Judgement, Ledger, faulted, judged
 from redzone.runs.checkpoint import render_outcome
 from redzone.safeguards import WorkingTime
+from redzone.telemetry.metrics import Stage
+from redzone.telemetry.reporter import Monitor
 
 log = logging.getLogger(__name__)
 STAFF_EVERY_S = 1.0

@@ -19,17 +19,17 @@ from redzone.cache import Asked, Cache
 from redzone.clock import LoopClock
 from redzone.config.settings import Settings
 from redzone.errors import SettingsInvalid
-from redzone.history import render_line
 from redzone.ladder import LadderOptions
 from redzone.limiter import Limiter, Limits
-from redzone.metrics import Facts, Metrics, Snapshot
 from redzone.models import ViewKind, Zone
-from redzone.monitor import Monitor
 from redzone.net import Fetcher, FetchOptions
 from redzone.pipeline import Options, Parts, Pipeline
 from redzone.runs import RunFolder
 from redzone.runs.journal import Journal, Recorder
 from redzone.safeguards import Breaker, Budget
+from redzone.telemetry.metrics import Facts, Metrics, Snapshot
+from redzone.telemetry.metrics_log import render_line
+from redzone.telemetry.reporter import Monitor
 from redzone.vision.interface import VisionModel
 from redzone.vision.prices import Price, price_of
 from redzone.zones import parse_zone

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
 from redzone.display.sections import Heading
-from redzone.metrics import Facts, GroupCounts, Lane, RateFigures, Recent, Snapshot, Stage, Timings
 from redzone.models import Status
+from redzone.telemetry.metrics import Facts, GroupCounts, Lane, RateFigures, Recent, Snapshot, Stage, Timings
 
 AT = datetime(2026, 10, 13, 14, 22, 33, tzinfo=UTC)
 HEADING = Heading(

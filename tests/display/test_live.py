@@ -10,7 +10,7 @@ from rich.console import Console
 
 from redzone.display.live import render, screen_lines
 from redzone.display.sections import Heading
-from redzone.metrics import RateFigures, Snapshot, Stage
+from redzone.telemetry.metrics import RateFigures, Snapshot, Stage
 from tests.display.snapshots import HEADING, lanes, printed, recent, snapshot, snapshots
 
 SIZES = [(40, 10), (40, 12), (60, 16), (80, 10), (80, 24), (100, 30), (160, 50), (240, 70)]

@@ -5,7 +5,7 @@ import re
 from hypothesis import given, settings
 
 from redzone.display.plain import plain_line
-from redzone.metrics import RateFigures, Snapshot
+from redzone.telemetry.metrics import RateFigures, Snapshot
 from tests.display.snapshots import snapshot, snapshots
 
 _PAIR = re.compile(r'([a-z0-9]+)=("(?:[^"\\]|\\.)*"|[^\s"=]+)(?: |$)')

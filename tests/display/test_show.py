@@ -12,7 +12,7 @@ from blockbuster import blockbuster_ctx
 from rich.console import Console
 
 from redzone.display.show import Progress, resolve, show
-from redzone.metrics import Snapshot
+from redzone.telemetry.metrics import Snapshot
 from tests.display.snapshots import AT, HEADING, snapshot
 
 TERMINAL = {"TERM": "xterm-256color"}

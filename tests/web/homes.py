@@ -10,12 +10,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from redzone.history import render_line
-from redzone.metrics import Snapshot
 from redzone.models import Outcome, Status, ViewKind, Zone
 from redzone.runs import RunFolder, RunInputs, RunRecord, RunState, RunStore, new_run_id
 from redzone.runs.checkpoint import render_outcome
 from redzone.runs.journal import Journal
+from redzone.telemetry.metrics import Snapshot
+from redzone.telemetry.metrics_log import render_line
 from tests.display.snapshots import snapshot
 from tests.outcomes import outcome
 

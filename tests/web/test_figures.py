@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from redzone.metrics import Snapshot
 from redzone.models import Status
 from redzone.runs import RunFolder, RunState, RunStore
+from redzone.telemetry.metrics import Snapshot
 from redzone.web.figures import QUIET_AFTER_S, Overview, RunFigures, Standing
 from tests.command import start, wait_until
 from tests.outcomes import outcome

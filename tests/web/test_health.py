@@ -6,8 +6,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from redzone.metrics import RateFigures
 from redzone.runs import RunState
+from redzone.telemetry.metrics import RateFigures
 from tests.web.conftest import Serve
 from tests.web.homes import begin_work, now, one_of_each, say, write_run
 from tests.web.serving import Served

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from redzone.history import CHART_POINTS, render_line
+from redzone.telemetry.metrics_log import CHART_POINTS, render_line
 from redzone.web.histories import KEPT_RUNS, MINUTE, Histories
 from tests.display.snapshots import AT, lanes, snapshot
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import httpx2
 
-from redzone.metrics import Lane, Stage
 from redzone.models import Status
 from redzone.runs import RunState
+from redzone.telemetry.metrics import Lane, Stage
 from tests.outcomes import outcome
 from tests.web.homes import begin_work, now, one_of_each, say, write_run
 from tests.web.serving import served

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redzone.history import timeline
-from redzone.metrics import Lane, RateFigures, Snapshot, Stage, Timings
 from redzone.models import Status
+from redzone.telemetry.metrics import Lane, RateFigures, Snapshot, Stage, Timings
+from redzone.telemetry.metrics_log import timeline
 from redzone.web.figures import RunFigures, Standing
 from redzone.web.pages import render_part
 from redzone.web.performance_figures import SHOWN_LANES, Performance

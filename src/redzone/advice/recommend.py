@@ -24,7 +24,7 @@ from redzone.advice.brakes import (
 from redzone.advice.hints import HINTS
 from redzone.advice.window import ENOUGH_POSTERS, Window
 from redzone.errors import ErrorCode
-from redzone.metrics import RATE_WINDOW_S, RateFigures, Snapshot, Stage
+from redzone.telemetry.metrics import RATE_WINDOW_S, RateFigures, Snapshot, Stage
 
 MANY_ERRORS = 0.05
 MANY_UNSURE = 0.1

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from redzone.history import same_process
-from redzone.metrics import Snapshot, Stage
+from redzone.telemetry.metrics import Snapshot, Stage
+from redzone.telemetry.metrics_log import same_process
 
 ENOUGH_POSTERS = 20
 ENOUGH_S = 10.0

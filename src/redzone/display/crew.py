@@ -8,7 +8,7 @@ from rich.text import Text
 
 from redzone.display.figures import format_count, format_duration
 from redzone.display.lines import COLOURS, DIM, LABEL, NARROW, WARN, cut, flow, grid, one_line, rule
-from redzone.metrics import Lane, Recent, Snapshot, Stage
+from redzone.telemetry.metrics import Lane, Recent, Snapshot, Stage
 
 WIDE = 120  # from here on ids and titles have more room
 GAP = 2

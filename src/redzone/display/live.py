@@ -26,7 +26,7 @@ from redzone.display.sections import (
     timing_lines,
     token_lines,
 )
-from redzone.metrics import Snapshot
+from redzone.telemetry.metrics import Snapshot
 
 ROOMY = 20  # lines from which sections are set apart by blank ones
 LEAST_VERDICTS = 4  # the heading and three verdicts

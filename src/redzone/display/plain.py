@@ -8,7 +8,7 @@ import re
 from redzone.display.figures import format_cost, format_duration, format_rate
 from redzone.display.lines import one_line
 from redzone.display.sections import seconds_left
-from redzone.metrics import Snapshot
+from redzone.telemetry.metrics import Snapshot
 
 NOTE_WIDTH = 200
 _BARE = re.compile(r"[^\s\"=]+")

@@ -29,8 +29,8 @@ from redzone.display.lines import (
     flow,
     one_line,
 )
-from redzone.metrics import RateFigures, Snapshot
 from redzone.models import Status
+from redzone.telemetry.metrics import RateFigures, Snapshot
 
 MIN_BAR = 10
 NOTE_LINES = 3

@@ -19,7 +19,7 @@ from redzone.clock import Clock
 from redzone.display.live import render
 from redzone.display.plain import plain_line
 from redzone.display.sections import Heading
-from redzone.metrics import Snapshot
+from redzone.telemetry.metrics import Snapshot
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from redzone.advice import HINTS, Advice, Topic, recommendations
 from redzone.display.figures import format_cost, format_count, format_duration, format_pct, format_rate
 from redzone.display.lines import COLOURS, DIM, LABEL, WARN, Bar, Legible, one_line
 from redzone.errors import ErrorCode
-from redzone.metrics import GroupCounts, Snapshot
 from redzone.models import Status
+from redzone.telemetry.metrics import GroupCounts, Snapshot
 
 MAX_GROUPS = 10
 MAX_ADVICE = 3

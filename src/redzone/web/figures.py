@@ -16,12 +16,12 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from redzone.errors import RunNotFound, UsageError
-from redzone.history import newest
-from redzone.metrics import Snapshot
 from redzone.models import Status
 from redzone.runs import RunFolder, RunRecord, RunState, RunStore
 from redzone.runs.holder import holder_pid
 from redzone.runs.index import CheckpointIndex
+from redzone.telemetry.metrics import Snapshot
+from redzone.telemetry.metrics_log import newest
 
 _T = TypeVar("_T")
 QUIET_AFTER_S = 15.0

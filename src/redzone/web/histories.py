@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from redzone.history import CHART_POINTS, Moment, Tail, sampled, timeline, without_lanes
-from redzone.metrics import Snapshot
+from redzone.telemetry.metrics import Snapshot
+from redzone.telemetry.metrics_log import CHART_POINTS, Moment, Tail, sampled, timeline, without_lanes
 
 KEPT_RUNS = 8
 MINUTE = 61  # snapshots: the last 60 s and where they begin

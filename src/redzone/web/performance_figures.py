@@ -13,8 +13,8 @@ from redzone import charts
 from redzone.advice import HINTS, Advice, recommendations
 from redzone.advice.window import ENOUGH_POSTERS, ENOUGH_S, Window
 from redzone.errors import ErrorCode
-from redzone.history import Moment
-from redzone.metrics import RATE_WINDOW_S, Lane, Snapshot, Stage
+from redzone.telemetry.metrics import RATE_WINDOW_S, Lane, Snapshot, Stage
+from redzone.telemetry.metrics_log import Moment
 from redzone.web.figures import RunFigures
 
 SHOWN_LANES = 240

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from redzone.metrics import RateFigures, Snapshot, Timings
 from redzone.models import Status
 from redzone.runs import RunFolder
+from redzone.telemetry.metrics import RateFigures, Snapshot, Timings
 from redzone.web.figures import RunFigures
 from redzone.web.pages import render, render_part
 from redzone.web.performance_figures import Performance

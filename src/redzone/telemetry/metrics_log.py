@@ -16,7 +16,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from redzone.metrics import Snapshot
+from redzone.telemetry.metrics import Snapshot
 
 IN_THE_CHECKPOINT: Final = {"recent", "groups"}  # so no line need repeat it every second
 BLOCK_BYTES = 1 << 16

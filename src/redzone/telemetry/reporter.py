@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from redzone.clock import Clock
 from redzone.limiter import Limiter
-from redzone.metrics import Metrics, RateFigures, Snapshot, Stage
+from redzone.telemetry.metrics import Metrics, RateFigures, Snapshot, Stage
 
 log = logging.getLogger(__name__)
 TICK_S = 1.0

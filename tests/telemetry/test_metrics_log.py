@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redzone.history import (
+from redzone.telemetry.metrics import RateFigures, Snapshot
+from redzone.telemetry.metrics_log import (
     READ_WHOLE_BYTES,
     Tail,
     newest,
@@ -20,7 +21,6 @@ from redzone.history import (
     sampled,
     timeline,
 )
-from redzone.metrics import RateFigures, Snapshot
 from tests.display.snapshots import lanes, snapshot, snapshots
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redzone.errors import ErrorCode
-from redzone.metrics import (
+from redzone.models import Fault, Outcome, Source, Status, Timing, Tokens, ZoneVerdict
+from redzone.telemetry.metrics import (
     MAX_GROUPS,
     OTHER_GROUP,
     RECENT_VERDICTS,
@@ -19,7 +20,6 @@ from redzone.metrics import (
     RateFigures,
     Stage,
 )
-from redzone.models import Fault, Outcome, Source, Status, Timing, Tokens, ZoneVerdict
 from tests.outcomes import outcome
 
 NOON = datetime(2026, 10, 3, 12, tzinfo=UTC)
