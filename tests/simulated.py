@@ -18,10 +18,10 @@ from redzone import launch
 from redzone.bench.request_log import RequestRecord
 from redzone.bench.simulator import Simulator, SimulatorOptions
 from redzone.config.loader import load
-from redzone.display.show import Progress
 from redzone.models import Outcome
 from redzone.runs import RunFolder
 from redzone.runs.checkpoint import read_outcomes
+from redzone.terminal.progress import Progress
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from redzone.cli import app
 from redzone.config.settings import Settings, variables
 from redzone.errors import ErrorCode
 from redzone.telemetry.metrics import Facts, RateFigures, Snapshot, Stage
-from tests.display.snapshots import snapshot, snapshots
+from tests.terminal.snapshots import snapshot, snapshots
 
 PAGE = Path(__file__).parent.parent / "docs" / "advice.md"
 WORKING = {Stage.FETCH: 120.0, Stage.MODEL: 480.0}

@@ -332,8 +332,8 @@ def _mapping(text: str | None) -> dict[str, str]:
 
 
 def _manner(progress: str, *, retry_errors: bool = False) -> Manner:
-    from redzone.display.show import Progress
     from redzone.launch import Manner
+    from redzone.terminal.progress import Progress
 
     _choice("--progress", progress, tuple(Progress))
     return Manner(Progress(progress), stderr(), retry_errors)

@@ -19,8 +19,6 @@ from rich.console import Console
 from redzone import __version__
 from redzone.clock import LoopClock
 from redzone.config.settings import Settings
-from redzone.display.sections import Heading
-from redzone.display.show import Progress, show
 from redzone.errors import ExitCode, InputChanged, Interrupted, RunStopped
 from redzone.inputs import STDIN, Inputs, InputSpec, open_inputs, spool_stdin
 from redzone.models import Forecast, Row, Status, Zone
@@ -32,6 +30,8 @@ from redzone.runs.journal import Journal
 from redzone.runs.log import run_log
 from redzone.runs.record import RunInputs, RunRecord, RunState, new_run_id
 from redzone.telemetry.metrics import Metrics, Snapshot
+from redzone.terminal.panels import Heading
+from redzone.terminal.progress import Progress, show
 from redzone.wiring import (
     CACHE_NAME,
     Job,

@@ -21,7 +21,7 @@ from redzone.telemetry.metrics_log import (
     sampled,
     timeline,
 )
-from tests.display.snapshots import lanes, snapshot, snapshots
+from tests.terminal.snapshots import lanes, snapshot, snapshots
 
 
 def _second(number: int, **changes: object) -> Snapshot:

@@ -16,8 +16,8 @@ from redzone.runs.checkpoint import render_outcome
 from redzone.runs.journal import Journal
 from redzone.telemetry.metrics import Snapshot
 from redzone.telemetry.metrics_log import render_line
-from tests.display.snapshots import snapshot
 from tests.outcomes import outcome
+from tests.terminal.snapshots import snapshot
 
 NOON = datetime(2026, 10, 3, 12, 0, 0, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from redzone.telemetry.metrics_log import CHART_POINTS, render_line
 from redzone.web.histories import KEPT_RUNS, MINUTE, Histories
-from tests.display.snapshots import AT, lanes, snapshot
+from tests.terminal.snapshots import AT, lanes, snapshot
 
 
 def _say(path: Path, *seconds: int) -> None:

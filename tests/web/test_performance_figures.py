@@ -15,7 +15,7 @@ from redzone.web.figures import RunFigures, Standing
 from redzone.web.pages import render_part
 from redzone.web.performance_figures import SHOWN_LANES, Performance
 from redzone.web.performance_page import PARTS
-from tests.display.snapshots import lanes, snapshot, snapshots
+from tests.terminal.snapshots import lanes, snapshot, snapshots
 from tests.web.homes import record_at
 
 

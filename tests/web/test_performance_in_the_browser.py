@@ -15,8 +15,8 @@ from playwright.async_api import Browser, Page, expect
 from redzone.bench.simulator import SimulatorOptions
 from redzone.runs import RunStore
 from tests.command import start, wait_until
-from tests.display.snapshots import lanes
 from tests.simulated import poster_list, simulated
+from tests.terminal.snapshots import lanes
 from tests.web.browsing import Witness, no_sideways_scroll
 from tests.web.homes import begin_work, now, say, write_run
 from tests.web.serving import Served, served

@@ -56,16 +56,16 @@ def print_forecast(settings: Settings, home: Path, request: Request, *, as_json:
 
 def forecast_of(settings: Settings, home: Path, request: Request) -> tuple[str, ...]:
     """What a run would take, one fact a line."""
-    from redzone.display.forecast_text import forecast_lines
     from redzone.launch import foresee
+    from redzone.terminal.summary import forecast_lines
 
     return forecast_lines(foresee(settings, home, request)[1])
 
 
 def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bool) -> None:
     """Write the results, say how it went and what to do next."""
-    from redzone.display.summary import Ending, SummaryFacts, print_summary
     from redzone.errors import Interrupted
+    from redzone.terminal.summary import Ending, SummaryFacts, print_summary
 
     for repair in end.repairs:
         say(repair)
@@ -100,8 +100,8 @@ def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bo
         )
     console = manner.console
     if job.rows <= SHOWN_VERDICTS:
-        from redzone.display.verdicts import verdict_table
         from redzone.results import open_results
+        from redzone.terminal.summary import verdict_table
 
         with open_results(job.folder) as results:
             console.print(verdict_table(results.findings()))

@@ -94,7 +94,7 @@ def live_world(live: str, stages: Sequence[Stage], folder: Path, *, yes: bool) -
     """The real API, after its price was shown and agreed to. Raises UsageError without a yes."""
     from redzone.bench.measure.children import analyze
     from redzone.bench.measure.stages import STARTS, World, surroundings
-    from redzone.display.figures import format_cost
+    from redzone.terminal.formatting import format_cost
 
     around = surroundings(folder, live=True, pin=False)
     most = max(stage.posters for stage in stages)

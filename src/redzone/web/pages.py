@@ -17,7 +17,9 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
 from redzone.charts import Counts, status_strip
-from redzone.display.figures import (
+from redzone.errors import RunNotFound
+from redzone.models import Status
+from redzone.terminal.formatting import (
     format_cost,
     format_count,
     format_duration,
@@ -25,8 +27,6 @@ from redzone.display.figures import (
     format_rate,
     format_short,
 )
-from redzone.errors import RunNotFound
-from redzone.models import Status
 from redzone.text import clean
 from redzone.web.access import Refusal
 from redzone.web.assets import asset_path

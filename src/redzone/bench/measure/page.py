@@ -21,7 +21,7 @@ from redzone.bench.measure.rows import (
 )
 from redzone.bench.measure.saved import Bench, StageFigures
 from redzone.bench.measure.sweep import explain, find_knee
-from redzone.display.figures import format_count, format_rate
+from redzone.terminal.formatting import format_count, format_rate
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = """

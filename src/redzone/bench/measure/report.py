@@ -25,8 +25,8 @@ from redzone.bench.measure.rows import (
 from redzone.bench.measure.saved import Bench, StageFigures
 from redzone.bench.measure.sweep import explain, find_knee
 from redzone.charts import IN_SIGHT
-from redzone.display.figures import format_rate
-from redzone.display.lines import DIM, LABEL, Bar, Legible
+from redzone.terminal.formatting import format_rate
+from redzone.terminal.lines import DIM, LABEL, Bar, Legible
 
 BAR_CELLS = 60
 AT_THE_LIMIT = "green"

@@ -10,7 +10,7 @@ from redzone.bench.measure import packs
 from redzone.bench.measure.advice import advise, brake_of
 from redzone.bench.measure.saved import Bench, StageFigures
 from redzone.bench.measure.sweep import efficiency, explain, find_knee
-from redzone.display.figures import format_count, format_duration, format_rate, format_short
+from redzone.terminal.formatting import format_count, format_duration, format_rate, format_short
 
 UNKNOWN = "-"
 

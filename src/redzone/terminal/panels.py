@@ -7,7 +7,9 @@ from textwrap import wrap
 
 from rich.text import Text
 
-from redzone.display.figures import (
+from redzone.models import Status
+from redzone.telemetry.metrics import RateFigures, Snapshot
+from redzone.terminal.formatting import (
     format_cost,
     format_count,
     format_duration,
@@ -15,7 +17,7 @@ from redzone.display.figures import (
     format_rate,
     format_short,
 )
-from redzone.display.lines import (
+from redzone.terminal.lines import (
     CACHED_SIGN,
     COLOURS,
     DIM,
@@ -29,8 +31,6 @@ from redzone.display.lines import (
     flow,
     one_line,
 )
-from redzone.models import Status
-from redzone.telemetry.metrics import RateFigures, Snapshot
 
 MIN_BAR = 10
 NOTE_LINES = 3

@@ -9,10 +9,10 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from redzone.advice import HINTS
-from redzone.display.summary import Ending, SummaryFacts, print_summary, summary
 from redzone.errors import ErrorCode
 from redzone.telemetry.metrics import Facts, GroupCounts, RateFigures, Snapshot, Stage
-from tests.display.snapshots import printed, snapshot, snapshots
+from redzone.terminal.summary import Ending, SummaryFacts, print_summary, summary
+from tests.terminal.snapshots import printed, snapshot, snapshots
 
 FOLDER = "/srv/posters/with a rather long name for a folder/.redzone/runs/20261013-142233-k7qm"
 FACTS = SummaryFacts(

@@ -12,9 +12,9 @@ from enum import IntEnum
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from redzone.display.crew import crew_height, verdict_lines, worker_lines
-from redzone.display.lines import Legible
-from redzone.display.sections import (
+from redzone.telemetry.metrics import Snapshot
+from redzone.terminal.lines import Legible
+from redzone.terminal.panels import (
     Heading,
     count_lines,
     error_lines,
@@ -26,7 +26,7 @@ from redzone.display.sections import (
     timing_lines,
     token_lines,
 )
-from redzone.telemetry.metrics import Snapshot
+from redzone.terminal.workers import crew_height, verdict_lines, worker_lines
 
 ROOMY = 20  # lines from which sections are set apart by blank ones
 LEAST_VERDICTS = 4  # the heading and three verdicts

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from redzone.display.figures import format_count, format_duration
-from redzone.display.lines import COLOURS, DIM, LABEL, NARROW, WARN, cut, flow, grid, one_line, rule
 from redzone.telemetry.metrics import Lane, Recent, Snapshot, Stage
+from redzone.terminal.formatting import format_count, format_duration
+from redzone.terminal.lines import COLOURS, DIM, LABEL, NARROW, WARN, cut, flow, grid, one_line, rule
 
 WIDE = 120  # from here on ids and titles have more room
 GAP = 2

@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
-from redzone.display.sections import Heading
 from redzone.models import Status
 from redzone.telemetry.metrics import Facts, GroupCounts, Lane, RateFigures, Recent, Snapshot, Stage, Timings
+from redzone.terminal.panels import Heading
 
 AT = datetime(2026, 10, 13, 14, 22, 33, tzinfo=UTC)
 HEADING = Heading(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,11 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from redzone.advice import HINTS, Advice, Topic, recommendations
-from redzone.display.figures import format_cost, format_count, format_duration, format_pct, format_rate
-from redzone.display.lines import COLOURS, DIM, LABEL, WARN, Bar, Legible, one_line
 from redzone.errors import ErrorCode
-from redzone.models import Status
+from redzone.findings import Finding
+from redzone.forecast import ASSUMED_POSTER_PX
+from redzone.models import Forecast, Status
 from redzone.telemetry.metrics import GroupCounts, Snapshot
+from redzone.terminal.formatting import format_cost, format_count, format_duration, format_pct, format_rate
+from redzone.terminal.lines import COLOURS, DIM, LABEL, WARN, Bar, Legible, one_line
+from redzone.text import clean
 
 MAX_GROUPS = 10
 MAX_ADVICE = 3
@@ -210,3 +214,53 @@ def _groups(groups: tuple[GroupCounts, ...]) -> Table:
     if len(worst) > MAX_GROUPS:
         table.add_row(Text(f"and {format_count(len(worst) - MAX_GROUPS)} more", style=DIM))
     return table
+
+
+def forecast_lines(found: Forecast) -> tuple[str, ...]:
+    """One fact a line."""
+    cost = "unknown price"
+    if found.cost_usd is not None and found.most_cost_usd is not None:
+        cost = (
+            f"about {format_cost(found.cost_usd)}, at most {format_cost(found.most_cost_usd)} without retries"
+        )
+    width, height = ASSUMED_POSTER_PX
+    return (
+        f"rows        {found.rows:,} ({found.bad_rows:,} unusable)",
+        f"known       {found.cached:,} in the cache, {found.duplicates:,} duplicates",
+        f"requests    {found.requests:,}",
+        f"tokens      about {found.input_tokens:,} in, {found.output_tokens:,} out at {width}x{height} px",
+        f"cost        {cost}",
+        f"time        about {format_duration(found.seconds)}, held back by {found.held_back_by}",
+    )
+
+
+_STYLES = {Status.PASS: "green", Status.FAIL: "red", Status.UNSURE: "yellow", Status.ERROR: "magenta"}
+
+
+def verdict_table(findings: Iterable[Finding]) -> Table:
+    """A line for each row in input order: status, id, title, confidence and reason."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("status", "id", "title"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("sure", justify="right", no_wrap=True)
+    table.add_column("reason", overflow="fold")
+    for finding in findings:
+        row, outcome, status = finding.row, finding.outcome, finding.status
+        if outcome is None or status is None:
+            table.add_row("pending", Text(clean(row.id)), Text(clean(row.title, 30)), "", "")
+            continue
+        table.add_row(
+            Text(status, style=_STYLES[status]),
+            Text(clean(row.id)),
+            Text(clean(row.title, 30)),
+            f"{min(zone.confidence_pct for zone in outcome.zones):.0f} %" if outcome.zones else "",
+            Text(clean(_reason(finding))),
+        )
+    return table
+
+
+def _reason(finding: Finding) -> str:
+    error = finding.outcome.error if finding.outcome is not None else None
+    if error is not None and not finding.reviewed:
+        return f"{error.code}: {error.message}"
+    return finding.justification

@@ -11,9 +11,9 @@ import pytest
 from blockbuster import blockbuster_ctx
 from rich.console import Console
 
-from redzone.display.show import Progress, resolve, show
 from redzone.telemetry.metrics import Snapshot
-from tests.display.snapshots import AT, HEADING, snapshot
+from redzone.terminal.progress import Progress, resolve, show
+from tests.terminal.snapshots import AT, HEADING, snapshot
 
 TERMINAL = {"TERM": "xterm-256color"}
 

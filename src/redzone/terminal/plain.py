@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 
-from redzone.display.figures import format_cost, format_duration, format_rate
-from redzone.display.lines import one_line
-from redzone.display.sections import seconds_left
 from redzone.telemetry.metrics import Snapshot
+from redzone.terminal.formatting import format_cost, format_duration, format_rate
+from redzone.terminal.lines import one_line
+from redzone.terminal.panels import seconds_left
 
 NOTE_WIDTH = 200
 _BARE = re.compile(r"[^\s\"=]+")

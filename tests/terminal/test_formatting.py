@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.display.figures import (
+from redzone.terminal.formatting import (
     format_cost,
     format_count,
     format_duration,

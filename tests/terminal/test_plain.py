@@ -4,9 +4,9 @@ import re
 
 from hypothesis import given, settings
 
-from redzone.display.plain import plain_line
 from redzone.telemetry.metrics import RateFigures, Snapshot
-from tests.display.snapshots import snapshot, snapshots
+from redzone.terminal.plain import plain_line
+from tests.terminal.snapshots import snapshot, snapshots
 
 _PAIR = re.compile(r'([a-z0-9]+)=("(?:[^"\\]|\\.)*"|[^\s"=]+)(?: |$)')
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from redzone.display.live import render, screen_lines
-from redzone.display.sections import Heading
 from redzone.telemetry.metrics import RateFigures, Snapshot, Stage
-from tests.display.snapshots import HEADING, lanes, printed, recent, snapshot, snapshots
+from redzone.terminal.live import render, screen_lines
+from redzone.terminal.panels import Heading
+from tests.terminal.snapshots import HEADING, lanes, printed, recent, snapshot, snapshots
 
 SIZES = [(40, 10), (40, 12), (60, 16), (80, 10), (80, 24), (100, 30), (160, 50), (240, 70)]
 

@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.live import Live
 
 from redzone.clock import Clock
-from redzone.display.live import render
-from redzone.display.plain import plain_line
-from redzone.display.sections import Heading
 from redzone.telemetry.metrics import Snapshot
+from redzone.terminal.live import render
+from redzone.terminal.panels import Heading
+from redzone.terminal.plain import plain_line
 
 log = logging.getLogger(__name__)
 
