@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from redzone.advice import HINTS
+from redzone.diagnostics import HINTS
 from redzone.errors import ErrorCode
 from redzone.telemetry.metrics import Facts, GroupCounts, RateFigures, Snapshot, Stage
 from redzone.terminal.summary import Ending, SummaryFacts, print_summary, summary

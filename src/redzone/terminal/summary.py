@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from redzone.advice import HINTS, Advice, Topic, recommendations
+from redzone.diagnostics import HINTS, Advice, Topic, recommendations
 from redzone.errors import ErrorCode
 from redzone.findings import Finding
 from redzone.forecast import ASSUMED_POSTER_PX

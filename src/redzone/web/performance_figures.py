@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from redzone import charts
-from redzone.advice import HINTS, Advice, recommendations
-from redzone.advice.window import ENOUGH_POSTERS, ENOUGH_S, Window
+from redzone.diagnostics import HINTS, Advice, recommendations
+from redzone.diagnostics.window import ENOUGH_POSTERS, ENOUGH_S, Window
 from redzone.errors import ErrorCode
 from redzone.telemetry.metrics import RATE_WINDOW_S, Lane, Snapshot, Stage
 from redzone.telemetry.metrics_log import Moment

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from redzone.advice import Topic
 from redzone.bench.measure.advice import advise, brake_of
+from redzone.diagnostics import Topic
 from tests.bench.measure.samples import bench, shares, stage
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from redzone.advice import Topic, brakes
-from redzone.advice.brakes import BURST, Limit, Load, second_looks
 from redzone.bench.measure.saved import Bench, StageFigures
+from redzone.diagnostics import Topic, bottleneck
+from redzone.diagnostics.bottleneck import BURST, Limit, Load, second_looks
 
 
 def brake_of(stage: StageFigures) -> Topic:
     """What the stage would be faster without."""
-    return brakes.brake_of(_load(stage))
+    return bottleneck.brake_of(_load(stage))
 
 
 def advise(bench: Bench) -> tuple[str, ...]:
     """A line about the fastest stage, and one about errors and repeated requests where there are many."""
     stage = bench.fastest
-    said = [str(brakes.brake(_load(stage)))]
+    said = [str(bottleneck.brake(_load(stage)))]
     for unit, use in (("requests", stage.request_use), ("tokens", stage.token_use)):
         if use is not None and use > BURST:
             said.append(

@@ -9,7 +9,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from redzone.advice import Topic
 from redzone.bench.measure import packs
 from redzone.bench.measure.advice import advise, brake_of
 from redzone.bench.measure.compare import Comparison
@@ -25,6 +24,7 @@ from redzone.bench.measure.rows import (
 from redzone.bench.measure.saved import Bench, StageFigures
 from redzone.bench.measure.sweep import explain, find_knee
 from redzone.charts import IN_SIGHT
+from redzone.diagnostics import Topic
 from redzone.terminal.formatting import format_rate
 from redzone.terminal.lines import DIM, LABEL, Bar, Legible
 

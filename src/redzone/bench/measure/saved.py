@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from redzone.advice.brakes import BURST
 from redzone.bench.measure.profiles import Profile
+from redzone.diagnostics.bottleneck import BURST
 from redzone.errors import InputUnusable
 from redzone.models import Frozen
 

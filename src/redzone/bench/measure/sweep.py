@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from redzone.advice.brakes import BURST
 from redzone.bench.measure.saved import Bench, StageFigures
 from redzone.bench.measure.stages import Stage
+from redzone.diagnostics.bottleneck import BURST
 
 WORKERS = (1, 2, 5, 10, 20, 50, 100, 200)
 LEAST_POSTERS = 10

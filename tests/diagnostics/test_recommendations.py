@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from redzone.advice import HINTS, Advice, Topic, recommendations
 from redzone.cli import app
 from redzone.config.settings import Settings, variables
+from redzone.diagnostics import HINTS, Advice, Topic, recommendations
 from redzone.errors import ErrorCode
 from redzone.telemetry.metrics import Facts, RateFigures, Snapshot, Stage
 from tests.terminal.snapshots import snapshot, snapshots
