@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import pytest
 
-from redzone.allowance import Brake, Meter
 from redzone.clock import LoopClock
 from redzone.limiter import PROBE_DISTANCE_S, PROBES, Drained, Limiter, Limits, Permit
 from redzone.models import Allowance
+from redzone.rate_meter import Brake, Meter
 from tests.model_server import Bucket, Counter, PerSecond, Rolling, Scene, play
 from tests.virtual_time import run_virtual
 

@@ -151,7 +151,7 @@ def foresee(settings: Settings, home: Path, request: Request) -> tuple[Provider,
 async def _forecast(
     settings: Settings, home: Path, provider: Provider, zones: tuple[Zone, ...], inputs: Inputs
 ) -> Forecast:
-    from redzone.forecast import Basis, forecast
+    from redzone.engine.estimate import Basis, forecast
 
     workers, most = worker_bounds(settings, provider)
     model = vision_model(settings, provider, most, lambda _: None)

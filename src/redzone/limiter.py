@@ -11,9 +11,9 @@ import asyncio
 from dataclasses import dataclass
 from math import inf
 
-from redzone.allowance import DEEP_CUT, RARE, SLIGHT_CUT, Mark, Meter
 from redzone.clock import Clock
 from redzone.models import Allowance
+from redzone.rate_meter import DEEP_CUT, RARE, SLIGHT_CUT, Mark, Meter
 
 # Before the first answer nothing is known. 1.1 s apart: a server that allows one request a second, and
 # counts by the second, accepts them all. The sixth waits for an answer, yet not for ever.

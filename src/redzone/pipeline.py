@@ -18,12 +18,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from random import Random
 
-from redzone.asking import Asking, AskingParts, InHand
 from redzone.cache import Asked, Cache, KnownUrl, Remembered
-from redzone.crew import RowFeed, workers_needed
+from redzone.engine.limits import WorkingTime
+from redzone.engine.model_calls import Asking, AskingParts, InHand
+from redzone.engine.outcome import Judgement, Ledger, faulted, judged
+from redzone.engine.retry_policy import Attempt, LadderOptions, Tried, next_attempt
+from redzone.engine.workers import RowFeed, workers_needed
 from redzone.errors import DeadlineFault, ErrorCode, InputFault, ModelFault, PosterFault, RunStopped
 from redzone.imaging import FramingOptions
-from redzone.ladder import Attempt, LadderOptions, Tried, next_attempt
 from redzone.limiter import Drained
 from redzone.models import (
     BadRow,
@@ -38,9 +40,7 @@ from redzone.models import (
     Zone,
 )
 from redzone.net import Fetched, Fetcher, NotModified, Part, Validators
-from redzone.outcomes import Judgement, Ledger, faulted, judged
 from redzone.runs.checkpoint import render_outcome
-from redzone.safeguards import WorkingTime
 from redzone.telemetry.metrics import Stage
 from redzone.telemetry.reporter import Monitor
 

@@ -18,15 +18,15 @@ from redzone import imaging
 from redzone.cache import Asked, Cache
 from redzone.clock import LoopClock
 from redzone.config.settings import Settings
+from redzone.engine.limits import Breaker, Budget
+from redzone.engine.retry_policy import LadderOptions
 from redzone.errors import SettingsInvalid
-from redzone.ladder import LadderOptions
 from redzone.limiter import Limiter, Limits
 from redzone.models import ViewKind, Zone
 from redzone.net import Fetcher, FetchOptions
 from redzone.pipeline import Options, Parts, Pipeline
 from redzone.runs import RunFolder
 from redzone.runs.journal import Journal, Recorder
-from redzone.safeguards import Breaker, Budget
 from redzone.telemetry.metrics import Facts, Metrics, Snapshot
 from redzone.telemetry.metrics_log import render_line
 from redzone.telemetry.reporter import Monitor

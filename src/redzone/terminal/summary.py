@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from redzone.diagnostics import HINTS, Advice, Topic, recommendations
+from redzone.engine.estimate import ASSUMED_POSTER_PX
 from redzone.errors import ErrorCode
 from redzone.findings import Finding
-from redzone.forecast import ASSUMED_POSTER_PX
 from redzone.models import Forecast, Status
 from redzone.telemetry.metrics import GroupCounts, Snapshot
 from redzone.terminal.formatting import format_cost, format_count, format_duration, format_pct, format_rate

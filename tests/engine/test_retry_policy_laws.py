@@ -8,8 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.errors import ErrorCode, ModelFault, Retry
-from redzone.ladder import (
+from redzone.engine.retry_policy import (
     BACKOFF_MOST_S,
     RATE_LIMIT_REPEATS,
     TRANSIENT_REPEATS,
@@ -19,6 +18,7 @@ from redzone.ladder import (
     Tried,
     next_attempt,
 )
+from redzone.errors import ErrorCode, ModelFault, Retry
 from redzone.models import ViewKind, Wording
 
 MODEL_CODES = [code for code in ErrorCode if code.startswith("model-")]

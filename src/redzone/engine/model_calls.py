@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from redzone.clock import Clock
-from redzone.desk import Desk
+from redzone.engine.batcher import Desk
+from redzone.engine.limits import Breaker, Budget, WorkingTime
+from redzone.engine.outcome import Ledger
 from redzone.errors import ErrorCode, ModelFault, Retry, RunStopped
 from redzone.limiter import Limiter, Permit
 from redzone.models import Question, Reply
-from redzone.outcomes import Ledger
 from redzone.runs.checkpoint import render_intent
 from redzone.runs.journal import Recorder
-from redzone.safeguards import Breaker, Budget, WorkingTime
 from redzone.telemetry.metrics import Metrics, Stage
 from redzone.vision.interface import VisionModel
 

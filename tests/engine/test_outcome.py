@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from redzone.engine.outcome import Judgement, Ledger, faulted, judged, status_of
 from redzone.errors import DeadlineFault, ErrorCode, InputFault, ModelFault, PosterFault, Retry
 from redzone.models import BadRow, Poster, Source, Status, Timing, Tokens, ZoneVerdict
-from redzone.outcomes import Judgement, Ledger, faulted, judged, status_of
 
 NOON = datetime(2026, 10, 3, 12, tzinfo=UTC)
 POSTER = Poster(

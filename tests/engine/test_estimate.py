@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from redzone.bench.simulator import Simulator
 from redzone.cache import Cache, KnownUrl, Remembered
 from redzone.config.settings import Settings
-from redzone.crew import GUESSED_WORKING_S
-from redzone.forecast import EXPECTED_OUTPUT_TOKENS, LOCAL_S_PER_POSTER, Basis, forecast
+from redzone.engine.estimate import EXPECTED_OUTPUT_TOKENS, LOCAL_S_PER_POSTER, Basis, forecast
+from redzone.engine.workers import GUESSED_WORKING_S
 from redzone.models import BadRow, Forecast, Poster, Row, ZoneVerdict
 from redzone.vision.prices import Price
 from redzone.wiring import Provider, asked, vision_model, zones_of

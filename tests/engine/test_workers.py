@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.crew import BATCH_ROWS, GUESSED_WORKING_S, WITHOUT_A_LIMIT, RowFeed, workers_needed
+from redzone.engine.workers import BATCH_ROWS, GUESSED_WORKING_S, WITHOUT_A_LIMIT, RowFeed, workers_needed
 from redzone.errors import InputLost
 from redzone.models import Poster, Row
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.desk import Desk
+from redzone.engine.batcher import Desk
 from tests.virtual_time import run_virtual
 
 LINGER_S = 0.25

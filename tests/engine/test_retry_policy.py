@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from redzone.errors import ErrorCode, ModelFault, Retry
-from redzone.ladder import (
+from redzone.engine.retry_policy import (
     BACKOFF_FIRST_S,
     BACKOFF_MOST_S,
     RATE_LIMIT_REPEATS,
@@ -16,6 +15,7 @@ from redzone.ladder import (
     Tried,
     next_attempt,
 )
+from redzone.errors import ErrorCode, ModelFault, Retry
 from redzone.models import ViewKind, Wording
 
 CROP, POSTER = ViewKind.CROP, ViewKind.POSTER

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from redzone.clock import LoopClock
+from redzone.engine.limits import RATE_LIMIT_PATIENCE, Breaker, Budget, WorkingTime
 from redzone.errors import BreakerOpen, BudgetSpent
-from redzone.safeguards import RATE_LIMIT_PATIENCE, Breaker, Budget, WorkingTime
 from tests.virtual_time import run_virtual
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redzone.clock import LoopClock
+from redzone.engine.limits import RATE_LIMIT_PATIENCE, Breaker, Budget, WorkingTime
 from redzone.errors import BreakerOpen, BudgetSpent
-from redzone.safeguards import RATE_LIMIT_PATIENCE, Breaker, Budget, WorkingTime
 from tests.virtual_time import run_virtual
 
 

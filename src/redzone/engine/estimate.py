@@ -10,7 +10,7 @@ from pathlib import Path
 from redzone import imaging
 from redzone.cache import Asked, Cache
 from redzone.config.settings import Settings
-from redzone.crew import GUESSED_WORKING_S, workers_needed
+from redzone.engine.workers import GUESSED_WORKING_S, workers_needed
 from redzone.models import BadRow, Forecast, Question, Row, Tokens, View, Wording, Zone
 from redzone.vision.interface import VisionModel
 from redzone.vision.prices import Price

@@ -1,0 +1,1 @@
+"""What the pipeline decides and does for each poster, and for all of them together."""
