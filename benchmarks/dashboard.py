@@ -28,7 +28,6 @@ from pathlib import Path
 
 from redzone import __version__
 from redzone.errors import ErrorCode
-from redzone.findings import Finding
 from redzone.models import (
     Box,
     Element,
@@ -43,9 +42,10 @@ from redzone.models import (
     ViewKind,
     ZoneVerdict,
 )
-from redzone.rereading import inputs_of
+from redzone.review import Finding
 from redzone.runs import RunFolder, RunInputs, RunRecord, RunState, RunStore
 from redzone.runs.checkpoint import render_outcome
+from redzone.runs.input import inputs_of
 from redzone.runs.reviews import append_reviews
 from redzone.zones import PRESETS
 

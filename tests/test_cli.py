@@ -67,7 +67,7 @@ def test_the_first_poster_is_asked_for_before_what_only_later_steps_need_is_impo
         "onnxruntime",
         "redzone.charts",
         "redzone.engine.estimate",
-        "redzone.runs.matching",
+        "redzone.runs.rematch",
     }
     (tmp_path / "list.txt").write_text("http://127.0.0.1:9/poster.jpg\n")
     code = (

@@ -23,11 +23,11 @@ from redzone.errors import ExitCode, InputChanged, Interrupted, RunStopped
 from redzone.inputs import STDIN, Inputs, InputSpec, open_inputs, spool_stdin
 from redzone.models import Forecast, Row, Status, Zone
 from redzone.pipeline import Pipeline
-from redzone.rereading import inputs_of
 from redzone.runs import RunFolder, RunStore
+from redzone.runs.event_log import run_log
 from redzone.runs.index import CheckpointIndex
+from redzone.runs.input import inputs_of
 from redzone.runs.journal import Journal
-from redzone.runs.log import run_log
 from redzone.runs.record import RunInputs, RunRecord, RunState, new_run_id
 from redzone.telemetry.metrics import Metrics, Snapshot
 from redzone.terminal.panels import Heading
@@ -202,7 +202,7 @@ def reopen(folder: RunFolder, settings: Settings, home: Path, *, allow_changed: 
                 f"now it is {found}; put the old input back, or pass --allow-changed-input to match rows "
                 "by id and image"
             )
-        from redzone.runs.matching import match_again
+        from redzone.runs.rematch import match_again
 
         inputs, changed = _surveyed(folder, record)
         match_again(folder, inputs.rows)

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from redzone import charts
 from redzone.charts.style import Theme
-from redzone.charts.svg import log_ticks, nice_ticks
-from redzone.charts.thinning import thinned
+from redzone.charts.svg import log_ticks, nice_ticks, thinned
 from redzone.models import Status
 from tests.charts.drawn import elements, inside, lengths, parsed, texts
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from redzone.findings import Finding, Review
 from redzone.models import Outcome, Poster, Row, Status
 from redzone.query import Filter, Sort
+from redzone.review import Finding, Review
 from redzone.runs import RunFolder
 from redzone.runs.checkpoint import read_outcomes, render_outcome
 from redzone.runs.reviews import read_reviews, render_review

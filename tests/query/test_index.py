@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 
 from redzone.errors import CheckpointUnusable
-from redzone.findings import Finding
 from redzone.models import Element, ElementKind, Outcome, Status, ZoneVerdict
 from redzone.query import Filter, RunBrowser, Sort
 from redzone.query.database import open_database
 from redzone.query.lookup import findings_at
 from redzone.query.schema import INDEXES
 from redzone.query.sql import COUNTED, ORDERS, condition
+from redzone.review import Finding
 from redzone.runs import RunFolder
 from redzone.runs.checkpoint import render_outcome, sealed
 from redzone.runs.journal import Journal

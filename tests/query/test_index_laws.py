@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redzone.errors import ErrorCode
-from redzone.findings import Finding, Review
 from redzone.models import ElementKind, Outcome, Source, Status
 from redzone.query import Comparison, Filter, RunBrowser, Sort, compare
+from redzone.review import Finding, Review
 from redzone.runs import RunFolder
 from redzone.runs.checkpoint import render_intent, render_outcome
 from redzone.runs.reviews import render_review
-from tests.laws.any_outcome import outcomes
+from tests.any_outcome import outcomes
 from tests.query.runs import chosen, key_of, plainly_read, row_of, run_of, wants
 
 NOW = datetime(2026, 10, 4, 9, 0, tzinfo=UTC)

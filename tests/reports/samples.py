@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from PIL import Image
 
 from redzone.errors import ErrorCode
-from redzone.findings import Finding
 from redzone.models import (
     BadRow,
     Element,
@@ -23,7 +22,8 @@ from redzone.models import (
     ZoneVerdict,
 )
 from redzone.reports import Facts, Shot
-from redzone.thumbnails.recipes import SIZES
+from redzone.review import Finding
+from redzone.thumbnails.render import SIZES
 from tests.pictures import encoded
 
 URL = "https://img.example.com/a.jpg"

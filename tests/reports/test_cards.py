@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from redzone.findings import Finding
 from redzone.models import Element, ElementKind
 from redzone.reports.cards import card_of, told_outside
+from redzone.review import Finding
 from tests.reports.samples import NOW, failed, judged, poster, verdict
 
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.findings import Finding
 from redzone.inputs import InputSpec, open_inputs
 from redzone.models import Poster
 from redzone.reports import Format, Layout, write_results
 from redzone.reports.csv_file import safe_cell
+from redzone.review import Finding
 from tests.reports.samples import URL, bad, errored, failed, poster, verdict
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.findings import Finding
 from redzone.models import ElementKind, Status
 from redzone.reports.digest import BUCKETS, digest
+from redzone.review import Finding
 from tests.reports.samples import NOW, judged, poster
 
 STATUSES = st.lists(st.sampled_from(Status) | st.none(), max_size=40)

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from redzone.errors import ExitCode, UsageError
-from redzone.findings import Finding
 from redzone.reports import REPORTS, Format, Layout, Report, format_for, html_file, pdf_file, write_results
+from redzone.review import Finding
 from tests.reports.samples import FACTS, failed, poster
 
 LAYOUT = Layout(("content_id", "url"), ("red",))

@@ -13,10 +13,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from redzone.findings import Finding
 from redzone.models import Box, Element, ElementKind, Poster, Status, Zone
 from redzone.reports import Format, Layout, Report, Shot, write_results
 from redzone.reports import html_file as html_file_module
+from redzone.review import Finding
 from tests.reports.samples import FACTS, HOSTILE, NOW, failed, judged, picture, pictured, poster, verdict
 
 LAYOUT = Layout((), ("red",))

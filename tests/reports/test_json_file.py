@@ -9,9 +9,9 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.findings import Finding
 from redzone.models import Outcome, Status
 from redzone.reports import Format, Layout, write_results
+from redzone.review import Finding
 from tests.reports.samples import NOW, URL, bad, errored, failed, poster, verdict
 
 LAYOUT = Layout(("content_id", "url"), ("red",))

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redzone.errors import UsageError
-from redzone.findings import Finding
 from redzone.models import Poster, Status
 from redzone.reports import Format, Layout, format_for, write_results
+from redzone.review import Finding
 from tests.reports.samples import NOW, URL, bad, errored, failed, poster
 
 LAYOUT = Layout(("content_id", "url"), ("red",))

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from redzone.findings import Finding
 from redzone.models import Poster, Status
 from redzone.reports import Format, Layout, Report, Shot, write_results
 from redzone.reports import pdf_file as pdf_file_module
+from redzone.review import Finding
 from tests.reports.samples import FACTS, HOSTILE, failed, judged, picture, pictured, verdict
 
 LAYOUT = Layout((), ("red",))

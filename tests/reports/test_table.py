@@ -7,9 +7,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.findings import Finding
 from redzone.models import Outcome, Status
 from redzone.reports import Layout, result_cells, result_columns
+from redzone.review import Finding
 from tests.reports.samples import NOW, bad, errored, failed, poster, verdict
 
 

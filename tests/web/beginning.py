@@ -12,7 +12,7 @@ import pytest
 
 from redzone.bench.simulator import Simulator, SimulatorOptions
 from redzone.runs import RunStore
-from redzone.runs.holder import holder_pid
+from redzone.runs.lock import holder_pid
 from tests.command import OURS
 from tests.simulated import simulated
 from tests.web.serving import Served, served

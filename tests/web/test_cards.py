@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from redzone.findings import Finding
 from redzone.models import Box, ElementKind, Outcome, Poster, Status, Zone
 from redzone.query import Filter
+from redzone.review import Finding
 from redzone.web.cards import Card, Part, percent
 from redzone.web.selection import Selection
 from tests.outcomes import NOON, outcome

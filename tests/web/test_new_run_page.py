@@ -19,7 +19,7 @@ import pytest
 from redzone.bench.simulator import Simulator, SimulatorOptions
 from redzone.runs import RunFolder, RunState, RunStore
 from redzone.runs.checkpoint import read_outcomes
-from redzone.runs.holder import holder_pid
+from redzone.runs.lock import holder_pid
 from redzone.web import plan, uploads
 from tests import command
 from tests.simulated import model_requests, poster_list, simulated

@@ -10,8 +10,8 @@ from urllib.parse import unquote
 import httpx2
 import pytest
 
-from redzone.findings import Action, Review
 from redzone.models import Status
+from redzone.review import Action, Review
 from redzone.runs import RunFolder
 from redzone.runs.reviews import read_reviews
 from redzone.web.access import HEADERS

@@ -10,8 +10,8 @@ import httpx2
 import pytest
 from markupsafe import escape
 
-from redzone.findings import Finding
 from redzone.models import Poster, Status
+from redzone.review import Finding
 from redzone.runs import RunFolder
 from redzone.runs.reviews import append_reviews
 from redzone.web.results_page import PER_PAGE

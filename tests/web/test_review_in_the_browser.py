@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from redzone.findings import Action
 from redzone.models import Status
+from redzone.review import Action
 from redzone.runs import RunFolder
 from redzone.runs.checkpoint import render_outcome
 from redzone.runs.reviews import read_reviews

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from redzone.errors import UsageError
-from redzone.findings import Action, Finding
 from redzone.models import Poster, Status
+from redzone.review import Action, Finding
 from redzone.web.reviewing import Said, event_of
 from tests.outcomes import NOON
 from tests.web.posters import judged

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.findings import Finding
 from redzone.models import Poster, Status
 from redzone.query import Filter
 from redzone.reports import Format
+from redzone.review import Finding
 from redzone.runs import RunFolder
 from redzone.runs.reviews import append_reviews
 from redzone.web.take_away import MEDIA_TYPES, disposition, file_name

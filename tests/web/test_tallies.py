@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redzone.errors import CheckpointUnusable
-from redzone.findings import Finding
 from redzone.models import Outcome, Status
+from redzone.review import Finding
 from redzone.runs import RunFolder
 from redzone.runs.checkpoint import render_outcome
 from redzone.runs.journal import Journal
 from redzone.runs.reviews import append_reviews
 from redzone.web.tallies import BINS, Tallies, Tally
-from tests.laws.any_outcome import outcomes
+from tests.any_outcome import outcomes
 from tests.outcomes import NOON
 from tests.query.runs import plainly_read, run_of
 from tests.web.posters import judged

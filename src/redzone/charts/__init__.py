@@ -6,10 +6,9 @@ round it, `inlined` puts the colours of one theme inside.
 
 from __future__ import annotations
 
-from redzone.charts.bars import IN_SIGHT, Bar, bars
+from redzone.charts.bars import IN_SIGHT, Bar, bars, gauge, sparkline
 from redzone.charts.columns import Day, confidence_columns, day_columns
 from redzone.charts.groups import GroupBar, group_bars
-from redzone.charts.meters import gauge, sparkline
 from redzone.charts.pace import Line, PaceChart, pace
 from redzone.charts.status import Counts, status_bar, status_strip
 from redzone.charts.style import DARK, LIGHT, STYLE, fitted, inlined

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from redzone.charts.hatch import hatch
-from redzone.charts.key import Entry, key
+from redzone.charts.key import Entry, hatch, key
 from redzone.charts.status import Counts, told
 from redzone.charts.svg import Axes, count_ticks, svg, tag, text, width_px
 from redzone.models import Status

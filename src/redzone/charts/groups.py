@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from redzone.charts.hatch import hatch
+from redzone.charts.key import hatch
 from redzone.charts.status import Counts
 from redzone.charts.svg import nice_ticks, shortened, svg, tag, text, width_px
 from redzone.models import Status

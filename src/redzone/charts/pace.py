@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from redzone.charts.bars import IN_SIGHT
 from redzone.charts.key import Entry, key
-from redzone.charts.svg import Axes, Point, area, curve, nice_ticks, short, svg, tag, text
-from redzone.charts.thinning import thinned
+from redzone.charts.svg import Axes, Point, area, curve, nice_ticks, short, svg, tag, text, thinned
 
 _LEFT, _EDGE, _TOP, _FOOT = 48.0, 26.0, 16.0, 28.0
 _COLUMNS = 300  # more could not be told apart under a line of 2 px

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from redzone.charts.hatch import hatch
-from redzone.charts.key import SIGN_PX, Entry, key
+from redzone.charts.key import SIGN_PX, Entry, hatch, key
 from redzone.charts.svg import svg, tag, text, width_px
 from redzone.models import Status
 

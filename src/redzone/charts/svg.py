@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import math
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from redzone.text import clean
@@ -153,3 +153,25 @@ def log_ticks(low: float, high: float) -> list[float]:
     fine = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
     inside = [tick for tick in fine if low <= tick <= high]
     return [tick for tick in inside if math.log10(tick) % 1 == 0] if len(inside) > 9 else inside
+
+
+def thinned(points: Sequence[Point], columns: int) -> list[Point]:
+    """At most four points for each of the columns, x ascending: its first, lowest, highest and last.
+
+    What is left out would be drawn on the same column of pixels, between those four.
+    """
+    if len(points) <= 4 * columns or columns < 1:
+        return list(points)
+    first, last = points[0][0], points[-1][0]
+    if last <= first:
+        return [points[0], points[-1]]
+    slices: list[list[Point]] = [[] for _ in range(columns)]
+    for point in points:
+        slices[min(columns - 1, int((point[0] - first) / (last - first) * columns))].append(point)
+    kept: list[Point] = []
+    for part in filter(None, slices):
+        extremes = {0, len(part) - 1}
+        extremes.add(min(range(len(part)), key=lambda index: part[index][1]))
+        extremes.add(max(range(len(part)), key=lambda index: part[index][1]))
+        kept += [part[index] for index in sorted(extremes)]
+    return kept

@@ -100,7 +100,7 @@ def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bo
         )
     console = manner.console
     if job.rows <= SHOWN_VERDICTS:
-        from redzone.results import open_results
+        from redzone.reports.results import open_results
         from redzone.terminal.summary import verdict_table
 
         with open_results(job.folder) as results:
@@ -110,8 +110,8 @@ def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bo
 
 def write_outputs(folder: RunFolder, output: list[str]) -> list[str]:
     """Write the run's results to each target; the full paths of the files."""
-    from redzone import results
     from redzone.query import ALL
+    from redzone.reports import results
 
     if output:
         from redzone.commands.pictures import pictures_of

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from redzone.findings import Finding
     from redzone.reports import Pictures, Shot
+    from redzone.review import Finding
     from redzone.runs import RunFolder
 
 

@@ -56,7 +56,7 @@ def report(  # noqa: PLR0913  Typer reads an option from each argument
     from redzone.commands.pictures import pictures_of
     from redzone.errors import UsageError
     from redzone.reports import REPORTS, format_for
-    from redzone.results import open_results, write_outputs
+    from redzone.reports.results import open_results, write_outputs
     from redzone.runs import RunStore
 
     wanted = filter_of(

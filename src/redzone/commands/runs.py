@@ -67,8 +67,8 @@ def list_runs(home: HomeOption = None, as_json: JsonOption = False) -> None:
 def show(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Show what a run was asked and what it found so far."""
     from redzone.runs import RunStore
-    from redzone.runs.holder import holder_pid
     from redzone.runs.index import CheckpointIndex
+    from redzone.runs.lock import holder_pid
     from redzone.text import clean
 
     folder = RunStore(home_for(home)).get(run)
@@ -150,7 +150,7 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
       redzone export 20261123 --status fail --status unsure --unreviewed -o review.csv
     """
     from redzone.commands.pictures import pictures_of
-    from redzone.results import INPUT_CHANGED, open_results, write_outputs
+    from redzone.reports.results import INPUT_CHANGED, open_results, write_outputs
     from redzone.runs import RunStore
 
     wanted = filter_of(
@@ -173,9 +173,9 @@ def check(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False
     """Verify a run's checkpoint: every checksum, every row."""
     from dataclasses import asdict
 
-    from redzone.rereading import unchanged_inputs
     from redzone.runs import RunStore
     from redzone.runs.index import check_checkpoint
+    from redzone.runs.input import unchanged_inputs
 
     folder = RunStore(home_for(home)).get(run)
     record = folder.read()

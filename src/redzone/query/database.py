@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from redzone.query.schema import TABLES, VERSION
-from redzone.runs.durable import open_private
+from redzone.runs.files import open_private
 
 BUSY_S = 60.0  # how long another process may hold the file: 1,000,000 outcomes take it about that long
 CACHE_KIB = 16 * 1024

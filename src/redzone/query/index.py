@@ -11,7 +11,6 @@ from threading import Lock
 from typing import Self, TypeVar
 
 from redzone.errors import CheckpointUnusable
-from redzone.findings import Finding
 from redzone.models import Status
 from redzone.query import aggregate
 from redzone.query.database import is_damage, open_database, remove_database, snapshot
@@ -20,6 +19,7 @@ from redzone.query.lookup import CHUNK, Moved, findings_at
 from redzone.query.sql import COUNTED, ORDERS, condition
 from redzone.query.sync import refresh
 from redzone.query.values import Agreement, Bin, Facets, GroupFigures, Neighbours, Page
+from redzone.review import Finding
 from redzone.runs import RunFolder
 
 ALL = Filter()

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from redzone.findings import Finding, Review
 from redzone.models import Outcome, Poster
+from redzone.review import Finding, Review
 from redzone.runs.checkpoint import parse_line
 
 CHUNK = 500  # SQLite takes thousands of question marks, but plans longer for them

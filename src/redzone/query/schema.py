@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 
-from redzone.findings import Finding
 from redzone.models import ElementKind, Outcome, Status
 from redzone.query.filter import folded
+from redzone.review import Finding
 
 # kept in the file's header; with another number the file is made anew
 VERSION = 3

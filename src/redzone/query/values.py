@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from redzone.errors import ErrorCode
-from redzone.findings import Finding
 from redzone.models import ElementKind, Source, Status
+from redzone.review import Finding
 
 
 @dataclass(frozen=True, slots=True)

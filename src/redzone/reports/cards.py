@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from redzone.findings import Finding, standing
 from redzone.models import Box, Element, Status
 from redzone.reports.digest import confidence_pct
+from redzone.review import Finding, standing
 from redzone.text import clean
 
 NAME, LONG = 160, 1200  # characters

@@ -6,8 +6,8 @@ import csv
 from collections.abc import Iterable
 from typing import TextIO
 
-from redzone.findings import Finding
 from redzone.reports.table import Layout
+from redzone.review import Finding
 from redzone.text import clean
 
 # What spreadsheets take for the beginning of a formula, with the full-width forms that some of them fold.

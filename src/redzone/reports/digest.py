@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from redzone import charts
-from redzone.findings import Finding
 from redzone.models import ElementKind, Status
+from redzone.review import Finding
 
 BUCKETS = 20  # of the confidence, 5 % each
 MOST_GROUPS = 1000

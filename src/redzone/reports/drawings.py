@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from redzone import charts
 from redzone.models import Status
 from redzone.reports.digest import Digest
-from redzone.reports.facts import Facts
+from redzone.reports.metadata import Facts
 
 
 @dataclass(frozen=True, slots=True)

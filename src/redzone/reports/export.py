@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TextIO
 
 from redzone.errors import UsageError
-from redzone.findings import Finding
+from redzone.reports.atomic_file import replacing
 from redzone.reports.csv_file import write_csv
-from redzone.reports.facts import Report
 from redzone.reports.json_file import write_json, write_jsonl
+from redzone.reports.metadata import Report
 from redzone.reports.table import Layout
-from redzone.reports.whole_file import replacing
+from redzone.review import Finding
 
 TableWriter = Callable[[TextIO, Iterable[Finding], Layout], int]
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from redzone import charts
 from redzone.charts.svg import figure
-from redzone.findings import Finding
 from redzone.reports.digest import TOLD, Digest, digest
 from redzone.reports.drawings import drawings
-from redzone.reports.facts import Report
+from redzone.reports.headline import headline, remarks, run_facts, title_of
+from redzone.reports.metadata import Report
 from redzone.reports.sections import gallery
-from redzone.reports.words import headline, remarks, run_facts, title_of
+from redzone.review import Finding
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from typing import TextIO
 
-from redzone.findings import Finding
 from redzone.models import Outcome, Poster
 from redzone.reports.table import PENDING, REVIEW_COLUMNS, Layout
+from redzone.review import Finding
 
 # JSON allows these as they are, but terminals obey C1 and bidi controls, and lone surrogates are no UTF-8.
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")

@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from redzone.errors import UsageError
-from redzone.findings import Finding
 from redzone.reports.table import Layout, result_columns
+from redzone.review import Finding
 
 _TYPES = {
     "contains_key_elements": "BOOLEAN",

@@ -11,15 +11,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from redzone import charts
-from redzone.findings import Finding
 from redzone.models import Status
 from redzone.reports.cards import Card
 from redzone.reports.digest import Digest, digest
 from redzone.reports.drawings import drawings
-from redzone.reports.facts import Facts, Report
+from redzone.reports.headline import headline, remarks, run_facts, title_of
+from redzone.reports.metadata import Facts, Report
+from redzone.reports.overlay import Frame
 from redzone.reports.sections import Section, gallery
-from redzone.reports.shapes import Frame
-from redzone.reports.words import headline, remarks, run_facts, title_of
+from redzone.review import Finding
 
 PICTURE_PX = 400  # 28 mm of paper at 360 dots an inch
 MOST_PICTURES = 300

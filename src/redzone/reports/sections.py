@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from redzone.findings import Finding
 from redzone.models import Status, Zone
 from redzone.reports.cards import Card, card_of
 from redzone.reports.digest import Digest
-from redzone.reports.facts import Report, Shot, no_pictures
-from redzone.reports.shapes import Frame, frame_of
+from redzone.reports.metadata import Report, Shot, no_pictures
+from redzone.reports.overlay import Frame, frame_of
+from redzone.review import Finding
 
 _NAMES = {
     Status.FAIL: ("Fail", "Something that matters is where the badge goes."),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from redzone.findings import Finding
 from redzone.models import ZoneVerdict
+from redzone.review import Finding
 from redzone.text import clean
 
 PENDING = "pending"

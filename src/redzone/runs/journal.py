@@ -21,7 +21,7 @@ from redzone.runs.checkpoint import (
     BadLine,
     scan,
 )
-from redzone.runs.durable import open_private, sync_data, sync_folder
+from redzone.runs.files import open_private, sync_data, sync_folder
 from redzone.runs.index import CheckpointIndex
 
 _REMEDIES = {

@@ -17,9 +17,9 @@ from typing import BinaryIO, NamedTuple
 from pydantic import ValidationError
 
 from redzone.errors import UsageError
-from redzone.findings import Review
+from redzone.review import Review
 from redzone.runs.checkpoint import SEAL_BYTES, TORN, sealed
-from redzone.runs.durable import open_private, replace_file, sync_folder
+from redzone.runs.files import open_private, replace_file, sync_folder
 
 _REVIEW = b'{"kind":"review","schema":1,'
 _log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from redzone.errors import CheckpointUnusable, RunLocked, RunNotFound, UsageError
-from redzone.runs.durable import FILE_MODE, make_private_folder, open_private, replace_file, sync_folder
+from redzone.runs.files import FILE_MODE, make_private_folder, open_private, replace_file, sync_folder
 from redzone.runs.record import (
     RUN_ID,
     RunRecord,

@@ -14,8 +14,8 @@ from rich.text import Text
 from redzone.diagnostics import HINTS, Advice, Topic, recommendations
 from redzone.engine.estimate import ASSUMED_POSTER_PX
 from redzone.errors import ErrorCode
-from redzone.findings import Finding
 from redzone.models import Forecast, Status
+from redzone.review import Finding
 from redzone.telemetry.metrics import GroupCounts, Snapshot
 from redzone.terminal.formatting import format_cost, format_count, format_duration, format_pct, format_rate
 from redzone.terminal.lines import COLOURS, DIM, LABEL, WARN, Bar, Legible, one_line

@@ -1,8 +1,8 @@
 """Pictures of posters for people: small, re-encoded, kept on disk, or the reason why there is none."""
 
-from redzone.thumbnails.recipes import Recipe, Scaled, Seen, ZoneOnly, first_view, shown_view
+from redzone.thumbnails.fetch_policy import Terms, terms_of
+from redzone.thumbnails.render import Recipe, Scaled, Seen, ZoneOnly, first_view, shown_view
 from redzone.thumbnails.service import Missing, Picture, Thumbnail, Thumbnails, collected, picture_of
-from redzone.thumbnails.terms import Terms, terms_of
 
 __all__ = [
     "Missing",

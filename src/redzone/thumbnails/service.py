@@ -19,11 +19,11 @@ from redzone.clock import Clock, LoopClock
 from redzone.errors import PosterFault
 from redzone.models import VIEW_PREFIX, BadRow, Outcome, Row
 from redzone.net import Fetched, Fetcher, FetchOptions
+from redzone.thumbnails.disk_cache import SHA256, Shelf
+from redzone.thumbnails.fetch_policy import Terms
 from redzone.thumbnails.inflight import InFlight
 from redzone.thumbnails.recent import Recent
-from redzone.thumbnails.recipes import SIZES, Recipe, Scaled, Seen
-from redzone.thumbnails.shelf import SHA256, Shelf
-from redzone.thumbnails.terms import Terms
+from redzone.thumbnails.render import SIZES, Recipe, Scaled, Seen
 
 T = TypeVar("T")
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from redzone.config.settings import Settings
-from redzone.findings import Finding
 from redzone.models import VIEW_PREFIX, Box, Outcome, Status, Zone, ZoneVerdict
+from redzone.review import Finding
 from redzone.runs import RunRecord
 from redzone.web.selection import Selection
 

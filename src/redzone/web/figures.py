@@ -18,8 +18,8 @@ from typing import Generic, TypeVar
 from redzone.errors import RunNotFound, UsageError
 from redzone.models import Status
 from redzone.runs import RunFolder, RunRecord, RunState, RunStore
-from redzone.runs.holder import holder_pid
 from redzone.runs.index import CheckpointIndex
+from redzone.runs.lock import holder_pid
 from redzone.telemetry.metrics import Snapshot
 from redzone.telemetry.metrics_log import newest
 

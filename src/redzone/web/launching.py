@@ -23,7 +23,7 @@ from pydantic import ConfigDict
 from redzone.errors import UsageError
 from redzone.models import Forecast
 from redzone.runs import RunFolder, make_home
-from redzone.runs.durable import open_private
+from redzone.runs.files import open_private
 from redzone.runs.record import RUN_ID
 from redzone.web.processes import REDZONE, complaint, run_to_end
 

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from redzone.findings import Finding
+from redzone.review import Finding
 from redzone.runs import RunRecord
 from redzone.thumbnails import (
     Missing,
@@ -27,7 +27,7 @@ from redzone.thumbnails import (
     shown_view,
     terms_of,
 )
-from redzone.thumbnails.recipes import SIZES
+from redzone.thumbnails.render import SIZES
 from redzone.web.cards import VERSION_LENGTH
 from redzone.web.drawn import MEDIA_TYPE, changed_svg, missing_svg
 from redzone.web.site import Site, site_of

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from redzone.findings import Finding, Review, standing
 from redzone.query import Neighbours
+from redzone.review import Finding, Review, standing
 from redzone.runs import RunFolder
 from redzone.runs.reviews import append_reviews
 from redzone.web.cards import Card, percent

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from redzone.errors import UsageError
-from redzone.findings import NAME_LIMIT
+from redzone.review import NAME_LIMIT
 from redzone.text import clean
 from redzone.web.site import site_of
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from redzone.errors import UsageError
-from redzone.findings import TEXT_LIMIT, Finding, Review
 from redzone.models import Status
+from redzone.review import TEXT_LIMIT, Finding, Review
 from redzone.text import clean
 
 

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from redzone.runs import RunFolder
-from redzone.runs.holder import interrupt
+from redzone.runs.lock import interrupt
 from redzone.web.site import Site, site_of
 
 WAIT_S = 8.0

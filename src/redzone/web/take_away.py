@@ -22,7 +22,7 @@ from redzone.reports.html_file import MOST_CARDS as PAGE_CARDS
 from redzone.reports.html_file import MOST_PICTURES as PAGE_PICTURES
 from redzone.reports.pdf_file import MOST_CARDS as PDF_CARDS
 from redzone.reports.pdf_file import MOST_PICTURES as PDF_PICTURES
-from redzone.results import INPUT_CHANGED
+from redzone.reports.results import INPUT_CHANGED
 from redzone.runs import RunRecord
 from redzone.text import clean
 from redzone.web.exports import Handover

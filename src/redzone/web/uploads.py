@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from redzone.errors import UsageError
 from redzone.runs import make_home, new_run_id
-from redzone.runs.durable import make_private_folder, open_private
+from redzone.runs.files import make_private_folder, open_private
 from redzone.runs.record import RUN_ID
 
 MAX_BYTES = 256 * 2**20

@@ -21,9 +21,9 @@ from redzone.models import Status
 from redzone.runs.checkpoint import render_intent, render_outcome
 from redzone.runs.index import CheckpointIndex, check_checkpoint
 from redzone.runs.journal import Journal, Recorder
-from tests.journal_writer import WORKERS
 from tests.outcomes import NOON, outcome
-from tests.test_checkpoint import foreign_line, write
+from tests.runs.journal_writer import WORKERS
+from tests.runs.test_checkpoint import foreign_line, write
 
 PROJECT = Path(__file__).parent.parent
 
@@ -58,7 +58,7 @@ def test_a_killed_writer_loses_nothing_that_it_reported(path: Path) -> None:
     for _ in range(3):
         first = max(committed, default=0) + WORKERS + 1
         with subprocess.Popen(
-            [sys.executable, "-m", "tests.journal_writer", path, str(first)],
+            [sys.executable, "-m", "tests.runs.journal_writer", path, str(first)],
             stdout=subprocess.PIPE,
             cwd=PROJECT,
         ) as writer:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
-from redzone.findings import Review
 from redzone.models import Row
+from redzone.review import Review
 from redzone.runs.checkpoint import render_outcome
 from redzone.runs.index import CheckpointIndex
 from redzone.runs.journal import Journal

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from redzone.errors import UsageError
-from redzone.findings import Action, Review
 from redzone.models import Status
+from redzone.review import Action, Review
 from redzone.runs.checkpoint import TORN, sealed
 from redzone.runs.reviews import append_reviews, read_reviews, render_review, review_lines, scan_reviews
 

@@ -16,7 +16,7 @@ from redzone.models import Outcome, Status
 from redzone.runs.checkpoint import Intent, parse_line, read_outcomes, render_intent, render_outcome
 from redzone.runs.index import CheckpointIndex, check_checkpoint
 from redzone.runs.journal import Journal
-from tests.laws.any_outcome import outcomes
+from tests.any_outcome import outcomes
 from tests.outcomes import NOON, outcome
 
 WHOLE_TEXT = st.text(st.characters(exclude_categories=["Cs"]))

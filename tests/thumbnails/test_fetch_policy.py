@@ -10,7 +10,7 @@ import pytest
 from redzone.config.settings import Settings
 from redzone.runs import RunFolder, RunRecord, RunStore
 from redzone.thumbnails import Terms, terms_of
-from tests.test_runs import record
+from tests.runs.test_store import record
 
 ASKED = {
     "allow_private_hosts": True,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from redzone.findings import Action, Review
 from redzone.models import Poster, Row, Status
 from redzone.query import RunBrowser
-from redzone.runs.matching import match_again
+from redzone.review import Action, Review
+from redzone.runs.rematch import match_again
 from redzone.runs.reviews import read_reviews
 from tests.outcomes import outcome
 from tests.query.runs import plainly_read, run_of

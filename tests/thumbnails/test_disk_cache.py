@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from redzone.thumbnails.shelf import Shelf
+from redzone.thumbnails.disk_cache import Shelf
 
 PICTURE = b"\xff\xd8\xff" + b"." * 95 + b"\xff\xd9"  # 100 bytes that begin and end as a JPEG does
 A, B, C = ("0" * 63 + digit for digit in "abc")

@@ -8,8 +8,8 @@ from datetime import datetime
 from itertools import repeat
 from pathlib import Path
 
-from redzone.findings import Finding
 from redzone.models import Zone
+from redzone.review import Finding
 from redzone.runs import RunRecord
 
 

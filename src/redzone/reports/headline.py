@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from redzone.models import Status, Zone
 from redzone.reports.digest import Digest
-from redzone.reports.facts import Facts
+from redzone.reports.metadata import Facts
 from redzone.text import clean
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from redzone.errors import UsageError
 from redzone.runs import RunFolder
-from redzone.runs.holder import holder_pid, interrupt
+from redzone.runs.lock import holder_pid, interrupt
 
 HOLD = """
 import sys, time

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from redzone.runs.durable import make_private_folder, open_private
+from redzone.runs.files import make_private_folder, open_private
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redzone.findings import Action, Review, standing
 from redzone.models import Status
+from redzone.review import Action, Review, standing
 from redzone.runs.reviews import append_reviews, parse_review, read_reviews, render_review, scan_reviews
 
 NOW = datetime(2026, 10, 4, 9, 0, tzinfo=UTC)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TextIO
 
-from redzone.findings import Finding
 from redzone.inputs import Inputs
 from redzone.query import ALL, Filter, RunBrowser
 from redzone.reports import (
@@ -22,8 +21,9 @@ from redzone.reports import (
     no_pictures,
     write_results,
 )
-from redzone.rereading import unchanged_inputs
+from redzone.review import Finding
 from redzone.runs import RunFolder
+from redzone.runs.input import unchanged_inputs
 from redzone.runs.record import RunRecord
 
 INPUT_CHANGED = (

@@ -9,7 +9,7 @@ from io import BytesIO
 
 from redzone.models import Box, Zone
 from redzone.reports.cards import Card, told_outside
-from redzone.reports.facts import Shot
+from redzone.reports.metadata import Shot
 
 # a poster of the usual shape, where there is no picture
 _WIDTH, _HEIGHT = 240, 360

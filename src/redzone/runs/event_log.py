@@ -12,7 +12,7 @@ from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
 from queue import SimpleQueue
 
-from redzone.runs.durable import open_private
+from redzone.runs.files import open_private
 
 
 class _JsonFormatter(logging.Formatter):

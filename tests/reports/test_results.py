@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redzone.findings import Finding
 from redzone.inputs import InputSpec, open_inputs
 from redzone.models import Outcome, Source, Status, ViewKind, Zone
 from redzone.query import Filter
-from redzone.results import Results, open_results, write_outputs
+from redzone.reports.results import Results, open_results, write_outputs
+from redzone.review import Finding
 from redzone.runs import RunInputs, RunRecord, RunStore
 from redzone.runs.checkpoint import render_outcome
 from redzone.runs.reviews import append_reviews

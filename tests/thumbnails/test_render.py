@@ -9,7 +9,7 @@ from redzone.errors import ErrorCode, ImageFault
 from redzone.imaging.render import frame
 from redzone.models import ViewKind
 from redzone.thumbnails import Recipe, Scaled, Seen, ZoneOnly, shown_view
-from redzone.thumbnails.recipes import SIZES
+from redzone.thumbnails.render import SIZES
 from tests.outcomes import outcome
 from tests.pictures import encoded, gradient
 from tests.thumbnails.samples import OTHER, POSTER, RED, opened

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from redzone.findings import TEXT_LIMIT, Action, Finding, Review, standing
 from redzone.models import Poster, Status, ZoneVerdict
+from redzone.review import TEXT_LIMIT, Action, Finding, Review, standing
 from tests.outcomes import outcome
 
 NOW = datetime(2026, 10, 4, 9, 0, tzinfo=UTC)
