@@ -28,7 +28,7 @@ from pathlib import Path
 from redzone.bench.measure.children import Served, Surroundings, clean_environment, simulator
 from redzone.imaging.render import frame
 from redzone.models import Question, ViewKind, Wording, Zone
-from redzone.vision.openai_wire import Api, request_bytes
+from redzone.vision.openai.messages import Api, request_bytes
 
 FEW = 500
 LATENCY_S = 0.2

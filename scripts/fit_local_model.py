@@ -3,7 +3,7 @@
     python scripts/fit_local_model.py FOLDER
 
 FOLDER holds labels.csv (filename, contains_key_elements, note) and images/. The figures printed are
-cross-validated; the coefficients written to src/redzone/vision/local_fit.json use every poster.
+cross-validated; the coefficients written to src/redzone/vision/local/fit.json use every poster.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ import numpy.typing as npt
 
 from redzone.imaging import frame
 from redzone.models import ViewKind
-from redzone.vision import weights
-from redzone.vision.local import VERSION
-from redzone.vision.local_judge import Evidence, Examiner, Fit, logit
+from redzone.vision.local import weights
+from redzone.vision.local.classifier import Evidence, Examiner, Fit, logit
+from redzone.vision.local.model import VERSION
 from redzone.zones import PRESETS
 
 Floats = npt.NDArray[np.float64]
 
-TARGET = Path(__file__).parents[1] / "src/redzone/vision/local_fit.json"
+TARGET = Path(__file__).parents[1] / "src/redzone/vision/local/fit.json"
 FLOOR = 0.001
 RIDGE = 0.01
 FOLDS = 10

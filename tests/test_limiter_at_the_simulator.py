@@ -15,7 +15,7 @@ from redzone.clock import LoopClock
 from redzone.errors import ModelFault
 from redzone.limiter import Limiter, Limits
 from redzone.models import Question, View, ViewKind, Wording
-from redzone.vision.openai import OpenAIOptions, OpenAIVision
+from redzone.vision.openai.client import OpenAIOptions, OpenAIVision
 from redzone.zones import PRESETS
 from tests.virtual_time import run_virtual
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redzone.errors import SettingsInvalid
 from redzone.imaging import view_size
 from redzone.models import ViewKind, Zone
-from redzone.vision.prices import image_tokens
+from redzone.vision.openai.prices import image_tokens
 from redzone.zones import PRESETS, parse_zone
 
 

@@ -31,7 +31,7 @@ from redzone.telemetry.metrics import Facts, Metrics, Snapshot
 from redzone.telemetry.metrics_log import render_line
 from redzone.telemetry.reporter import Monitor
 from redzone.vision.interface import VisionModel
-from redzone.vision.prices import Price, price_of
+from redzone.vision.openai.prices import Price, price_of
 from redzone.zones import parse_zone
 
 CACHE_NAME = "cache.sqlite"
@@ -71,7 +71,7 @@ def ensure_usable(settings: Settings, provider: Provider) -> None:
     """Raise before a run begins, not at its first poster: ModelFilesMissing, or SettingsInvalid for a budget
     without a price."""
     if provider.name == "local":
-        from redzone.vision.local import ensure_installed
+        from redzone.vision.local.model import ensure_installed
 
         ensure_installed()
     known = prices(settings, provider)
@@ -122,10 +122,10 @@ def vision_model(
 ) -> VisionModel:
     """The model behind a provider's name."""
     if provider.name == "local":
-        from redzone.vision.local import LocalModel
+        from redzone.vision.local.model import LocalModel
 
         return LocalModel()
-    from redzone.vision.openai import OpenAIOptions, OpenAIVision
+    from redzone.vision.openai.client import OpenAIOptions, OpenAIVision
 
     options = OpenAIOptions(
         api_key=settings.api_key() or "none",

@@ -13,7 +13,7 @@ from redzone.cli import app
 from redzone.config.loader import load
 from redzone.config.settings import Settings, variables
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "settings.md"
 OPTION = re.compile(r"--[a-z][a-z-]+")
 SERVERS = ("vllm ", "ollama ", "llama-server ")

@@ -18,7 +18,7 @@ from redzone.errors import ErrorCode
 from redzone.telemetry.metrics import Facts, RateFigures, Snapshot, Stage
 from tests.terminal.snapshots import snapshot, snapshots
 
-PAGE = Path(__file__).parent.parent / "docs" / "advice.md"
+PAGE = Path(__file__).parents[2] / "docs" / "advice.md"
 WORKING = {Stage.FETCH: 120.0, Stage.MODEL: 480.0}
 
 

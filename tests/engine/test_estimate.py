@@ -18,7 +18,7 @@ from redzone.config.settings import Settings
 from redzone.engine.estimate import EXPECTED_OUTPUT_TOKENS, LOCAL_S_PER_POSTER, Basis, forecast
 from redzone.engine.workers import GUESSED_WORKING_S
 from redzone.models import BadRow, Forecast, Poster, Row, ZoneVerdict
-from redzone.vision.prices import Price
+from redzone.vision.openai.prices import Price
 from redzone.wiring import Provider, asked, vision_model, zones_of
 
 VERDICT = ZoneVerdict(name="red", contains_key_elements=False, confidence_pct=90.0)

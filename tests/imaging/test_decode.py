@@ -185,10 +185,10 @@ def claims() -> dict[str, bytes]:
 
 CHILD = """
 import resource
-from redzone.framing.decoding import decode
+from redzone.imaging.decode import decode
 from redzone.errors import ImageFault
 from tests.pictures import encoded, gradient
-from tests.test_decoding import LIMITS, claims
+from tests.imaging.test_decode import LIMITS, claims
 for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP"):
     decode(encoded(gradient(32, 32), kind), *LIMITS)
 files = claims()

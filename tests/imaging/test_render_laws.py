@@ -16,7 +16,7 @@ from redzone.imaging.render import frame
 from redzone.models import ViewKind, Zone
 from tests.pictures import MODES, WITH_EXIF, encoded, gradient
 
-# as redzone.framing.decoding has it outside of tests, where warnings are no errors
+# as redzone.imaging.decode has it outside of tests, where warnings are no errors
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 kinds = st.sampled_from(list(ViewKind))

@@ -151,7 +151,7 @@ def test_stdin_is_kept_in_a_private_file_and_read_like_any_input(
 
 def test_a_real_pipe_is_spooled(tmp_path: Path) -> None:
     """The process's own standard input, not a stand-in."""
-    script = "import sys, pathlib, redzone.sources as s; print(s.spool_stdin(pathlib.Path(sys.argv[1])).path)"
+    script = "import sys, pathlib, redzone.inputs as s; print(s.spool_stdin(pathlib.Path(sys.argv[1])).path)"
     run = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)], input=b"url\nx\n", capture_output=True, check=True
     )

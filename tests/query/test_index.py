@@ -36,7 +36,7 @@ NOW = datetime(2026, 10, 4, 9, 0, tzinfo=UTC)
 COUNT = """
 import sys
 from pathlib import Path
-from redzone.browse import RunBrowser
+from redzone.query import RunBrowser
 from redzone.runs import RunFolder
 with RunBrowser(RunFolder(Path(sys.argv[1]))) as browser:
     print(browser.facets().total)

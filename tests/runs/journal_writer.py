@@ -32,7 +32,7 @@ async def record_for_ever(journal: Journal, first: int) -> None:
 
 
 def main() -> None:
-    """`python -m tests.journal_writer CHECKPOINT FIRST_ROW`."""
+    """`python -m tests.runs.journal_writer CHECKPOINT FIRST_ROW`."""
     with Journal(Path(sys.argv[1])) as journal:
         try:
             asyncio.run(record_for_ever(journal, int(sys.argv[2])))

@@ -25,7 +25,7 @@ from tests.outcomes import NOON, outcome
 from tests.runs.journal_writer import WORKERS
 from tests.runs.test_checkpoint import foreign_line, write
 
-PROJECT = Path(__file__).parent.parent
+PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_full_disk_stops_the_writer_and_leaves_whole_lines(tmp_path: Path) -> 
     """On a real file system of 64 KB: the failure says what to do, and every committed row is there."""
     script = (
         "mount -t tmpfs -o size=64k tmpfs $1 && mkdir $1/run-7 && shift && "
-        '"$0" -m tests.journal_writer "$2" 1; code=$?; cp "$2" "$1"; exit $code'
+        '"$0" -m tests.runs.journal_writer "$2" 1; code=$?; cp "$2" "$1"; exit $code'
     )
     disk, copy = tmp_path / "disk", tmp_path / "copy.jsonl"
     disk.mkdir()

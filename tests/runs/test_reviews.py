@@ -23,7 +23,7 @@ APPEND = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from redzone.findings import Action, Review
+from redzone.review import Action, Review
 from redzone.runs.reviews import append_reviews
 for row in range(1, 26):
     review = Review(row=row, by=sys.argv[2], at=datetime.now(UTC), action=Action.NOTE, note="x" * 3000)

@@ -138,7 +138,7 @@ def _files(settings: Settings) -> Finding:
 
 
 def _local_model() -> str:
-    from redzone.vision.local import probe
+    from redzone.vision.local.model import probe
 
     return f"loads: {probe()}"
 
@@ -151,7 +151,7 @@ def _guarded(name: str, look: Callable[[], str]) -> Finding:
 
 
 def _model_age(model: str) -> Finding:
-    from redzone.vision.prices import price_of, prices_as_of, shutdown_of
+    from redzone.vision.openai.prices import price_of, prices_as_of, shutdown_of
 
     price, end = price_of(model), shutdown_of(model)
     cost = "no price known"

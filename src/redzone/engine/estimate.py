@@ -13,7 +13,7 @@ from redzone.config.settings import Settings
 from redzone.engine.workers import GUESSED_WORKING_S, workers_needed
 from redzone.models import BadRow, Forecast, Question, Row, Tokens, View, Wording, Zone
 from redzone.vision.interface import VisionModel
-from redzone.vision.prices import Price
+from redzone.vision.openai.prices import Price
 
 ASSUMED_POSTER_PX = (1000, 1500)
 EXPECTED_OUTPUT_TOKENS = 120  # a justification and one or two elements a zone

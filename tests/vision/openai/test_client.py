@@ -29,10 +29,10 @@ from redzone.errors import (
 )
 from redzone.models import Allowance, Question, Reply, Source, Tokens, View, ViewKind, Wording, Zone
 from redzone.vision import prompts
-from redzone.vision.openai import OpenAIOptions, OpenAIVision
-from redzone.vision.openai_wire import Api, request_bytes
-from redzone.vision.prices import Price
-from redzone.vision.rate_headers import parse_duration_s, read_allowance
+from redzone.vision.openai.client import OpenAIOptions, OpenAIVision
+from redzone.vision.openai.messages import Api, request_bytes
+from redzone.vision.openai.prices import Price
+from redzone.vision.openai.rate_limit_headers import parse_duration_s, read_allowance
 from tests.loopback import Answer, Loopback, hang_up, reply
 
 KEY = "sk-test-0123456789abcdef"

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from redzone.errors import ModelFilesMissing
 from redzone.models import Question, Reply, Source, ViewKind, Zone, ZoneVerdict
-from redzone.vision import weights
 from redzone.vision.interface import Estimate
-from redzone.vision.weights import INSTALL
+from redzone.vision.local import weights
+from redzone.vision.local.weights import INSTALL
 
 if TYPE_CHECKING:
-    from redzone.vision.local_judge import Judge
+    from redzone.vision.local.classifier import Judge
 
 VERSION = "redzone-local-1"
 # An inference takes up to 0.25 GB while it runs (measured with 640x960 posters), a thread runs one.
@@ -92,7 +92,7 @@ class LocalModel:
 
 def _load() -> Judge:
     try:
-        from redzone.vision.local_judge import Examiner, Fit, Judge
+        from redzone.vision.local.classifier import Examiner, Fit, Judge
     except ModuleNotFoundError as error:
         raise ModelFilesMissing(f"the local model needs {error.name}; {INSTALL}") from error
     return Judge(Examiner(), Fit.shipped())

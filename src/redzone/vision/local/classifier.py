@@ -13,8 +13,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from redzone.models import Box, Element, ElementKind, Zone, ZoneVerdict
-from redzone.vision.face_detector import Face, FaceDetector
-from redzone.vision.text_detector import TextDetector, text_rectangles, text_score
+from redzone.vision.local.face_detector import Face, FaceDetector
+from redzone.vision.local.text_detector import TextDetector, text_rectangles, text_score
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -41,7 +41,7 @@ class Fit:
     @classmethod
     def shipped(cls) -> Fit:
         """The one in local_fit.json."""
-        record = json.loads(resources.files("redzone.vision").joinpath("local_fit.json").read_text())
+        record = json.loads(resources.files("redzone.vision.local").joinpath("fit.json").read_text())
         return cls(**record["fit"])
 
     def probability(self, evidence: Evidence) -> float:

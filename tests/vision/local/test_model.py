@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from redzone.models import ElementKind, Question, Source, Tokens, View, ViewKind, Wording, Zone, ZoneVerdict
-from redzone.vision import local, weights
-from redzone.vision.local import LocalModel
+from redzone.vision.local import weights
+from redzone.vision.local.model import VERSION, LocalModel, probe
 from redzone.zones import PRESETS
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 RED = PRESETS["red"]
 
 # what a person sees in the red zone of each example
@@ -122,12 +122,12 @@ async def test_a_reply_names_the_model_and_costs_nothing(model: LocalModel) -> N
     """No tokens, no money, and a version that changes with the fit."""
     asked = question(example("low-tide.png"), RED)
     reply = await model.ask(asked)
-    assert (reply.model, reply.tokens, model.cost_usd(reply)) == (local.VERSION, Tokens(), 0.0)
+    assert (reply.model, reply.tokens, model.cost_usd(reply)) == (VERSION, Tokens(), 0.0)
     assert model.estimate(asked).tokens == 0
-    assert model.prompt_version == local.VERSION
+    assert model.prompt_version == VERSION
     assert (model.name, model.source, model.paid) == ("local", Source.LOCAL, False)
-    record = json.loads(resources.files("redzone.vision").joinpath("local_fit.json").read_text())
-    assert record["version"] == local.VERSION
+    record = json.loads(resources.files("redzone.vision.local").joinpath("fit.json").read_text())
+    assert record["version"] == VERSION
     assert record["weights_sha256"] == {file.file: file.sha256 for file in (weights.TEXT, weights.FACE)}
 
 
@@ -156,7 +156,8 @@ async def test_cancelled_questions_leave_the_model_usable() -> None:
 def test_importing_the_provider_loads_neither_numpy_nor_the_runtime() -> None:
     """Whoever judges with another provider pays nothing for this one."""
     code = (
-        "import sys, redzone.vision.local; print([m for m in ('numpy', 'onnxruntime') if m in sys.modules])"
+        "import sys, redzone.vision.local.model; "
+        "print([m for m in ('numpy', 'onnxruntime') if m in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
@@ -164,4 +165,4 @@ def test_importing_the_provider_loads_neither_numpy_nor_the_runtime() -> None:
 
 def test_the_probe_says_what_answered() -> None:
     """`redzone doctor` learns in one line that the networks load and run."""
-    assert local.probe().startswith(f"{local.VERSION} on ")
+    assert probe().startswith(f"{VERSION} on ")

@@ -28,9 +28,9 @@ from redzone.errors import (
 from redzone.models import Question, Reply, Source, Tokens, ViewKind
 from redzone.vision import prompts
 from redzone.vision.interface import Estimate
-from redzone.vision.openai_wire import Api, read_replies, request_bytes
-from redzone.vision.prices import Price, image_tokens
-from redzone.vision.rate_headers import read_allowance, retry_after_s
+from redzone.vision.openai.messages import Api, read_replies, request_bytes
+from redzone.vision.openai.prices import Price, image_tokens
+from redzone.vision.openai.rate_limit_headers import read_allowance, retry_after_s
 
 if TYPE_CHECKING:
     import httpcore2

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from redzone.errors import ModelFilesMissing
-from redzone.vision import weights
-from redzone.vision.local import LocalModel
-from redzone.vision.weights import Weights
+from redzone.vision.local import weights
+from redzone.vision.local.model import LocalModel
+from redzone.vision.local.weights import Weights
 
 
 def test_both_files_are_installed_and_whole() -> None:
@@ -44,11 +44,8 @@ async def test_without_the_extra_the_model_names_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
     """redzone installed without [local] says so when the model is loaded, not with an import error."""
-    for name in [
-        name for name in sys.modules if name.startswith("redzone.vision.") and name != "redzone.vision.local"
-    ]:
-        if name.endswith(("local_judge", "text_detector", "face_detector")):
-            monkeypatch.delitem(sys.modules, name)
+    for name in ("classifier", "text_detector", "face_detector"):
+        monkeypatch.delitem(sys.modules, f"redzone.vision.local.{name}", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     model = LocalModel()
     with pytest.raises(ModelFilesMissing, match=rf"{package}.*pip install"):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from redzone.models import Zone
-from redzone.vision import weights
+from redzone.vision.local import weights
 
 Pixels = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.float32]

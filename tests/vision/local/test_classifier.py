@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redzone.models import Box, ElementKind, Zone
-from redzone.vision.face_detector import Face
-from redzone.vision.local_judge import Evidence, Fit, is_plain, verdict
-from redzone.vision.text_detector import connected_areas, text_rectangles, text_score
+from redzone.vision.local.classifier import Evidence, Fit, is_plain, verdict
+from redzone.vision.local.face_detector import Face
+from redzone.vision.local.text_detector import connected_areas, text_rectangles, text_score
 from redzone.zones import PRESETS
 
 RED = PRESETS["red"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from redzone.vision import weights
+from redzone.vision.local import weights
 
 Pixels = npt.NDArray[np.uint8]
 Map = npt.NDArray[np.float32]

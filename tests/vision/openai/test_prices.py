@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from redzone.config.settings import Settings
 from redzone.models import Tokens
-from redzone.vision.prices import Price, image_tokens, price_of, prices_as_of, shutdown_of
+from redzone.vision.openai.prices import Price, image_tokens, price_of, prices_as_of, shutdown_of
 
 
 def test_a_price_is_per_million_tokens() -> None:

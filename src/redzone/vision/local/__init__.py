@@ -1,0 +1,1 @@
+"""The embedded model: two small networks and a rule, on this machine."""
