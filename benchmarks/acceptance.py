@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from redzone.bench.request_log import busiest_window
+from redzone.bench.simulator.request_log import busiest_window
 
 REDZONE = [sys.executable, "-m", "redzone"]
 RPM = 1200

@@ -25,7 +25,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from redzone.bench.measure.children import Served, Surroundings, clean_environment, simulator
+from redzone.bench.measure.processes import Served, Surroundings, clean_environment, simulator
 from redzone.imaging.render import frame
 from redzone.models import Question, ViewKind, Wording, Zone
 from redzone.vision.openai.messages import Api, request_bytes

@@ -20,7 +20,7 @@ from typing import Any
 
 from PIL import Image
 
-from redzone.bench.artwork import draw_poster
+from redzone.bench.simulator.artwork import draw_poster
 from redzone.imaging.render import frame, frame_whole
 from redzone.models import View, ViewKind, Zone
 

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from redzone.bench.measure.children import Surroundings, analyze, clean_environment, simulator
+from redzone.bench.measure.processes import Surroundings, analyze, clean_environment, simulator
 
 
 def measured(folder: Path, posters: int, options: list[str], *more: str) -> tuple[dict[str, Any], list[Any]]:

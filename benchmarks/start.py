@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from redzone.bench.measure.children import REDZONE, clean_environment
+from redzone.bench.measure.processes import REDZONE, clean_environment
 
 MOST_S = 1.0
 GIVE_UP_S = 30.0

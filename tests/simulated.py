@@ -15,8 +15,8 @@ from typing import Any
 from rich.console import Console
 
 from redzone import launch
-from redzone.bench.request_log import RequestRecord
-from redzone.bench.simulator import Simulator, SimulatorOptions
+from redzone.bench.simulator.request_log import RequestRecord
+from redzone.bench.simulator.server import Simulator, SimulatorOptions
 from redzone.config.loader import load
 from redzone.models import Outcome
 from redzone.runs import RunFolder

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from redzone.bench.simulator import SimulatorOptions
+from redzone.bench.simulator.server import SimulatorOptions
 from tests.conftest import Invoke
 from tests.simulated import simulated, write_list
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from redzone.bench.faults import Fault
-from redzone.bench.simulator import Simulator, SimulatorOptions
+from redzone.bench.simulator.faults import Fault
+from redzone.bench.simulator.server import Simulator, SimulatorOptions
 from redzone.cli import app
 from tests.command import redzone
 from tests.conftest import Invoke

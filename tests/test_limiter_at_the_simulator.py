@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from redzone.bench.artwork import poster_file
-from redzone.bench.enforcement import Enforcement
-from redzone.bench.request_log import busiest_window
-from redzone.bench.simulator import RequestRecord, Simulator, SimulatorOptions
+from redzone.bench.simulator.artwork import poster_file
+from redzone.bench.simulator.rate_limits import Enforcement
+from redzone.bench.simulator.request_log import busiest_window
+from redzone.bench.simulator.server import RequestRecord, Simulator, SimulatorOptions
 from redzone.clock import LoopClock
 from redzone.errors import ModelFault
 from redzone.limiter import Limiter, Limits

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from redzone.bench.artwork import poster_file
-from redzone.bench.faults import Fault
-from redzone.bench.simulator import Simulator, SimulatorOptions
+from redzone.bench.simulator.artwork import poster_file
+from redzone.bench.simulator.faults import Fault
+from redzone.bench.simulator.server import Simulator, SimulatorOptions
 from redzone.errors import ErrorCode
 from redzone.models import VIEW_PREFIX, Source
 from redzone.net.byte_ranges import START_BYTES

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from blockbuster import blockbuster_ctx
 
-from redzone.bench.faults import ALL, Fault, parse_faults
-from redzone.bench.simulator import SimulatorOptions
+from redzone.bench.simulator.faults import ALL, Fault, parse_faults
+from redzone.bench.simulator.server import SimulatorOptions
 from redzone.errors import (
     BreakerOpen,
     BudgetSpent,

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from redzone import launch
-from redzone.bench.faults import Fault
-from redzone.bench.simulator import Simulator, SimulatorOptions
+from redzone.bench.simulator.faults import Fault
+from redzone.bench.simulator.server import Simulator, SimulatorOptions
 from redzone.errors import InputChanged, InputLost
 from redzone.models import Source
 from redzone.runs.checkpoint import read_outcomes

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from redzone.bench.simulator import Simulator
+from redzone.bench.simulator.server import Simulator
 from redzone.cache import Cache, KnownUrl, Remembered
 from redzone.config.settings import Settings
 from redzone.engine.estimate import EXPECTED_OUTPUT_TOKENS, LOCAL_S_PER_POSTER, Basis, forecast

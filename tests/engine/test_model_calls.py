@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from redzone.bench.faults import Fault
-from redzone.bench.simulator import SimulatorOptions
+from redzone.bench.simulator.faults import Fault
+from redzone.bench.simulator.server import SimulatorOptions
 from redzone.errors import BudgetSpent
 from redzone.models import Source, Status
 from tests.simulated import Run, model_requests, poster_list, simulated, write_list

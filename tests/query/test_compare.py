@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from redzone.bench.simulator import SimulatorOptions
+from redzone.bench.simulator.server import SimulatorOptions
 from redzone.models import Outcome, Status, ViewKind
 from redzone.query import Change, GroupFigures, RunBrowser, compare, run_before, trends
 from redzone.runs import RunInputs, RunRecord, RunState, RunStore

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.bench.model_requests import check_strict
+from redzone.bench.simulator.requests import check_strict
 from redzone.models import ElementKind, Question, View, ViewKind, Wording, Zone, ZoneVerdict
 from redzone.vision import prompts
 from redzone.vision.prompts import (

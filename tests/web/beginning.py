@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from redzone.bench.simulator import Simulator, SimulatorOptions
+from redzone.bench.simulator.server import Simulator, SimulatorOptions
 from redzone.runs import RunStore
 from redzone.runs.lock import holder_pid
 from tests.command import OURS

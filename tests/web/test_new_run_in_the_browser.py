@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from redzone.bench.simulator import Simulator
+from redzone.bench.simulator.server import Simulator
 from redzone.runs import RunStore
 from tests.simulated import poster_list
 from tests.web.beginning import served_with_its_runs, slow_model

@@ -16,7 +16,7 @@ from secrets import token_urlsafe
 import httpx2
 import pytest
 
-from redzone.bench.simulator import Simulator, SimulatorOptions
+from redzone.bench.simulator.server import Simulator, SimulatorOptions
 from redzone.runs import RunFolder, RunState, RunStore
 from redzone.runs.checkpoint import read_outcomes
 from redzone.runs.lock import holder_pid

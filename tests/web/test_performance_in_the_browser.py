@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from redzone.bench.simulator import SimulatorOptions
+from redzone.bench.simulator.server import SimulatorOptions
 from redzone.runs import RunStore
 from tests.command import start, wait_until
 from tests.simulated import poster_list, simulated

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from redzone.bench.simulator import SimulatorOptions
+from redzone.bench.simulator.server import SimulatorOptions
 from tests.command import start
 from tests.simulated import poster_list, simulated
 from tests.web.browsing import Witness, no_sideways_scroll

@@ -190,8 +190,8 @@ def compare(
     from rich.console import Console
 
     from redzone.bench.measure.compare import compare as compare_benches
-    from redzone.bench.measure.report import print_comparison
-    from redzone.bench.measure.saved import load_bench
+    from redzone.bench.measure.result_file import load_bench
+    from redzone.bench.measure.terminal_report import print_comparison
 
     found = compare_benches(load_bench(before), load_bench(after))
     if as_json:

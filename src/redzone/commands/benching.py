@@ -16,7 +16,7 @@ from redzone.commands.terminal import print_json, say, stderr
 from redzone.errors import ExitCode, Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from redzone.bench.measure.saved import Bench
+    from redzone.bench.measure.result_file import Bench
     from redzone.bench.measure.stages import Kind, Stage, World
 
 ProfileOption = Annotated[
@@ -92,7 +92,7 @@ def measure(world: World, stages: Sequence[Stage], folder: Path, kind: Kind, *, 
 
 def live_world(live: str, stages: Sequence[Stage], folder: Path, *, yes: bool) -> World:
     """The real API, after its price was shown and agreed to. Raises UsageError without a yes."""
-    from redzone.bench.measure.children import analyze
+    from redzone.bench.measure.processes import analyze
     from redzone.bench.measure.stages import STARTS, World, surroundings
     from redzone.terminal.formatting import format_cost
 
@@ -130,9 +130,9 @@ def hand_over(found: Bench, output: Path | None, html: Path | None, *, as_json: 
     """Save, draw and print."""
     from rich.console import Console
 
-    from redzone.bench.measure.page import render_page
-    from redzone.bench.measure.report import print_bench
-    from redzone.bench.measure.rows import as_json as figures
+    from redzone.bench.measure.html_page import render_page
+    from redzone.bench.measure.table import as_json as figures
+    from redzone.bench.measure.terminal_report import print_bench
 
     if output is not None:
         output.write_text(found.render(), encoding="utf-8")

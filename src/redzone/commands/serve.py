@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from redzone.bench.faults import Fault, parse_faults
+from redzone.bench.simulator.faults import Fault, parse_faults
 from redzone.errors import SettingsInvalid
 
 MAX_SIDE_PX = 8000
@@ -53,9 +53,9 @@ def serve(  # noqa: PLR0913 - Typer reads an option from each argument
 ) -> None:
     """Serve generated posters and an OpenAI-compatible vision API on 127.0.0.1 until Ctrl-C."""
     # asyncio, Pillow and its codecs would cost every other command a tenth of a second
-    from redzone.bench.enforcement import Enforcement
-    from redzone.bench.options import SimulatorOptions
-    from redzone.bench.serving import Serving, serve_until_stopped
+    from redzone.bench.simulator.options import SimulatorOptions
+    from redzone.bench.simulator.process import Serving, serve_until_stopped
+    from redzone.bench.simulator.rate_limits import Enforcement
 
     try:
         options = SimulatorOptions(

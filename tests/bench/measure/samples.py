@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from redzone.bench.measure.pace import pace_of
 from redzone.bench.measure.profiles import Profile
-from redzone.bench.measure.saved import Bench, Machine, Shares, StageFigures, Start
+from redzone.bench.measure.rate import pace_of
+from redzone.bench.measure.result_file import Bench, Machine, Shares, StageFigures, Start
 
 
 def shares(**changes: float) -> Shares:

@@ -8,7 +8,7 @@ import pytest
 
 from redzone.bench.measure.compare import compare
 from redzone.bench.measure.profiles import Profile
-from redzone.bench.measure.saved import load_bench
+from redzone.bench.measure.result_file import load_bench
 from redzone.errors import InputUnusable
 from tests.bench.measure.samples import bench, stage
 

@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
-from redzone.bench.faults import Fault
 from redzone.bench.measure.profiles import DEFAULT, PROFILES, SWEEP_DEFAULT, Changes, choose, serve_options
+from redzone.bench.simulator.faults import Fault
 from redzone.commands.benching import ProfileOption
 from redzone.errors import SettingsInvalid
 

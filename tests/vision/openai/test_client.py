@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.bench.artwork import poster_file
-from redzone.bench.model_replies import write_duration
-from redzone.bench.model_requests import Api as ServedApi
-from redzone.bench.simulator import Fault, Simulator, SimulatorOptions
+from redzone.bench.simulator.artwork import poster_file
+from redzone.bench.simulator.replies import write_duration
+from redzone.bench.simulator.requests import Api as ServedApi
+from redzone.bench.simulator.server import Fault, Simulator, SimulatorOptions
 from redzone.errors import (
     CredentialsRejected,
     ErrorCode,

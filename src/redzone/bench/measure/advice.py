@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from redzone.bench.measure.saved import Bench, StageFigures
+from redzone.bench.measure.result_file import Bench, StageFigures
 from redzone.diagnostics import Topic, bottleneck
 from redzone.diagnostics.bottleneck import BURST, Limit, Load, second_looks
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
-from redzone.bench.measure.rows import UNKNOWN, format_bytes, format_cpu
-from redzone.bench.measure.saved import Bench, StageFigures
+from redzone.bench.measure.result_file import Bench, StageFigures
+from redzone.bench.measure.table import UNKNOWN, format_bytes, format_cpu
 from redzone.terminal.formatting import format_rate
 
 NOTABLE = 0.05  # a ratio nearer to 1 is called the same: two runs of one bench differ by some per cent

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from redzone.bench.measure.advice import brake_of, troubles
 from redzone.bench.measure.profiles import Profile
-from redzone.bench.measure.saved import Bench, StageFigures
+from redzone.bench.measure.result_file import Bench, StageFigures
 from redzone.bench.measure.stages import Stage
-from redzone.bench.options import pack_factor
+from redzone.bench.simulator.options import pack_factor
 from redzone.diagnostics.bottleneck import AT_THE_LIMIT
 
 LIMITED_S = 20.0  # how long requests start at the limit: longer would only show the limit again

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from redzone.bench.enforcement import Enforcement
-from redzone.bench.faults import Fault, check_shares, parse_faults
+from redzone.bench.simulator.faults import Fault, check_shares, parse_faults
+from redzone.bench.simulator.rate_limits import Enforcement
 from redzone.errors import SettingsInvalid
 from redzone.models import Frozen
 

@@ -15,17 +15,11 @@ from pathlib import Path
 from typing import Literal
 
 from redzone import __version__
-from redzone.bench.measure.children import (
-    Finished,
-    Surroundings,
-    analyze,
-    clean_environment,
-    simulator,
-)
+from redzone.bench.measure.processes import Finished, Surroundings, analyze, clean_environment, simulator
 from redzone.bench.measure.profiles import Profile, serve_options
-from redzone.bench.measure.saved import Bench, Machine, StageFigures, Start
-from redzone.bench.measure.witness import RunSeen, read_run
-from redzone.bench.options import pack_factor
+from redzone.bench.measure.result_file import Bench, Machine, StageFigures, Start
+from redzone.bench.measure.run_reader import RunSeen, read_run
+from redzone.bench.simulator.options import pack_factor
 from redzone.errors import UsageError
 from redzone.models import Status
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from redzone.bench.measure.saved import Bench, StageFigures
+from redzone.bench.measure.result_file import Bench, StageFigures
 from redzone.bench.measure.stages import Stage
 from redzone.diagnostics.bottleneck import BURST
 

@@ -1,0 +1,113 @@
+"""What goes wrong on purpose, and for whom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+from redzone.bench.simulator.artwork import fraction
+from redzone.errors import SettingsInvalid
+
+
+class Fault(StrEnum):
+    """A kind of fault. Model side first, then image side."""
+
+    HTTP500 = "http500"
+    HTTP503 = "http503"
+    RESET = "reset"
+    STALL = "stall"
+    STALL_ALWAYS = "stall_always"
+    HALF = "half"
+    BROKEN_JSON = "broken_json"
+    BROKEN_ANSWER = "broken_answer"
+    REFUSAL = "refusal"
+    EMPTY = "empty"
+    CUTOFF = "cutoff"
+    SLOW_DOWN = "slow_down"
+    PACK_MISSING = "pack_missing"
+    PACK_DOUBLED = "pack_doubled"
+    DEAD = "dead"
+    IMAGE_HTTP500 = "image_http500"
+    IMAGE_RESET = "image_reset"
+    IMAGE_STALL = "image_stall"
+    IMAGE_TRUNCATED = "image_truncated"
+    IMAGE_DRIP = "image_drip"
+    IMAGE_HTML = "image_html"
+    IMAGE_HALF = "image_half"
+
+
+IMAGE_SIDE = tuple(fault for fault in Fault if fault is Fault.DEAD or fault.startswith("image_"))
+MODEL_SIDE = tuple(fault for fault in Fault if fault not in IMAGE_SIDE)
+# These hit a poster or a picture once and for all; the others hit one request, so that a retry may pass.
+PERMANENT = frozenset({Fault.DEAD, Fault.STALL_ALWAYS})
+# These need several pictures in one request: ALL leaves them out, else it would mean less without packs.
+PACKED = frozenset({Fault.PACK_MISSING, Fault.PACK_DOUBLED})
+ALL = "all"
+
+
+def parse_fault(text: str) -> tuple[Fault, float]:
+    """Read `kind=share`, a share of the requests between 0 and 1. Raises SettingsInvalid."""
+    kind, _, share = text.partition("=")
+    try:
+        return Fault(kind.strip()), _parse_share(text, share)
+    except ValueError:
+        raise SettingsInvalid(
+            f"fault {text!r}: there is no kind {kind!r}; kinds: {', '.join(Fault)}, or {ALL}=share for all"
+        ) from None
+
+
+def parse_faults(texts: Iterable[str]) -> dict[Fault, float]:
+    """Read several `kind=share`; `all=0.05` spreads 5 % of the requests of each side evenly over its
+    kinds but those of packs. A kind named twice, or named beside `all`, adds up. Raises SettingsInvalid."""
+    shares: dict[Fault, float] = {}
+    for text in texts:
+        kind, _, share = text.partition("=")
+        if kind.strip() == ALL:
+            whole = _parse_share(text, share)
+            sides = [[fault for fault in side if fault not in PACKED] for side in (MODEL_SIDE, IMAGE_SIDE)]
+            parts = [(fault, whole / len(side)) for side in sides for fault in side]
+        else:
+            parts = [parse_fault(text)]
+        for fault, part in parts:
+            shares[fault] = shares.get(fault, 0.0) + part
+    check_shares(shares)
+    return shares
+
+
+def check_shares(shares: Mapping[Fault, float]) -> None:
+    """Raise SettingsInvalid unless the shares of each side are at least 0 and at most 1 together."""
+    for name, side in (("model", MODEL_SIDE), ("image", IMAGE_SIDE)):
+        own = [shares.get(fault, 0.0) for fault in side]
+        if min(own) < 0 or sum(own) > 1 + 1e-9:
+            raise SettingsInvalid(
+                f"faults of the {name} side: shares {own}; each is at least 0, together at most 1"
+            )
+
+
+def choose_fault(shares: Mapping[Fault, float], seed: int, subject: str, occurrence: int) -> Fault | None:
+    """The fault that hits the `occurrence`-th request about the subject, or None.
+
+    `shares` is one side's. A permanent kind looks at the subject alone. Equal arguments, equal answer.
+    """
+    for fault in PERMANENT & shares.keys():
+        if fraction(seed, fault, subject) < shares[fault]:
+            return fault
+    draw = fraction(seed, "fault", subject, occurrence)
+    for fault, share in shares.items():
+        if fault in PERMANENT:
+            continue
+        if draw < share:
+            return fault
+        draw -= share
+    return None
+
+
+def _parse_share(text: str, share: str) -> float:
+    try:
+        value = float(share)
+    except ValueError:
+        value = math.nan
+    if not 0.0 <= value <= 1.0:
+        raise SettingsInvalid(f"fault {text!r}: write kind=share, the share from 0 to 1: reset=0.05")
+    return value

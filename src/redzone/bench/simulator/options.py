@@ -1,0 +1,55 @@
+"""What the simulator is asked to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from redzone.bench.simulator.faults import Fault, check_shares
+from redzone.bench.simulator.rate_limits import Enforcement, Limits
+
+# The one named poster size: a few hundred bytes, for runs of 100,000 rows.
+TINY = "tiny"
+
+
+def pack_factor(pictures: int) -> float:
+    """How much longer an answer about that many pictures takes than one about one. Half of the time of a
+    single answer is taken to be its output, of which there is one for each picture."""
+    return (1 + max(1, pictures)) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorOptions:
+    """Limits, latency and faults of a simulator. Raises SettingsInvalid for impossible fault shares.
+
+    `latency_s` is the model's median for one picture, times `pack_factor` for more; `latency_spread` the
+    sigma of its logarithm, so that 0.5 puts one answer in twenty beyond 2.3 times the median. `rpm` and `tpm`
+    are per minute, None is no limit; without `announce` no x-ratelimit header is sent (a 429 keeps its
+    retry-after). `faults` maps kinds to shares of the requests. Without `responses_api` /v1/responses is not
+    there. `poster_size` is (width, height), px, and `poster_grain` the share of noise in them: 0.1 makes a
+    JPEG of 1000x1500 some 200 KB, as a photograph's. With `api_key` every other key is refused. After
+    `quota_requests` answers the account is empty.
+    """
+
+    latency_s: float = 0.0
+    latency_spread: float = 0.0
+    image_latency_s: float = 0.0
+    rpm: int | None = None
+    tpm: int | None = None
+    enforcement: Enforcement = Enforcement.ROLLING
+    announce: bool = True
+    faults: Mapping[Fault, float] = field(default_factory=dict)
+    seed: int = 0
+    responses_api: bool = True
+    poster_size: tuple[int, int] = (300, 450)
+    poster_grain: float = 0.0
+    api_key: str | None = field(default=None, repr=False)
+    quota_requests: int | None = None
+
+    def __post_init__(self) -> None:
+        check_shares(self.faults)
+
+    @property
+    def limits(self) -> Limits:
+        """The rate limits."""
+        return Limits(self.rpm, self.tpm, Enforcement(self.enforcement))

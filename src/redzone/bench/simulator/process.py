@@ -1,0 +1,89 @@
+"""The simulator as a process of its own: it serves until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from redzone.bench.simulator.artwork import poster_list
+from redzone.bench.simulator.options import SimulatorOptions
+from redzone.bench.simulator.server import Simulator
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Where to listen, and what to write once it does. `size` is that of the list's addresses, "" for the
+    simulator's own; with `until_eof` it ends when standard input does, too."""
+
+    port: int
+    ready_file: Path | None
+    list_file: Path | None
+    posters: int
+    size: str
+    drawn: bool
+    until_eof: bool
+
+
+def serve_until_stopped(options: SimulatorOptions, serving: Serving) -> None:
+    """Serve, and tell where on stdout, until SIGINT or SIGTERM."""
+    asyncio.run(_serve(options, serving))
+
+
+async def _serve(options: SimulatorOptions, serving: Serving) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_number, stop.set)
+    if serving.until_eof:
+        loop.add_reader(sys.stdin.fileno(), _stop_at_eof, stop)
+    async with Simulator(options, port=serving.port) as simulator:
+        await asyncio.to_thread(_announce, simulator, serving)
+        await stop.wait()
+
+
+def _stop_at_eof(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        stop.set()
+
+
+def _announce(simulator: Simulator, serving: Serving) -> None:
+    """Write the files, then say where the simulator is: whoever reads that finds them."""
+    if serving.drawn:
+        simulator.draw_posters(serving.posters, size=serving.size)
+    list_url = simulator.poster_list_url(serving.posters, size=serving.size)
+    list_file = serving.list_file or Path("posters.csv")
+    if serving.list_file:
+        _write_whole(serving.list_file, poster_list(simulator.origin, serving.posters, serving.size))
+    if serving.ready_file:
+        ready = {
+            "origin": simulator.origin,
+            "base_url": simulator.base_url,
+            "posters_url": list_url,
+            "pid": os.getpid(),
+        }
+        _write_whole(serving.ready_file, json.dumps(ready) + "\n")
+    name = shlex.quote(str(list_file))
+    typer.echo(f"Model API    {simulator.base_url}")
+    typer.echo(f"Poster list  {list_url}")
+    typer.echo(f"Seen so far  {simulator.origin}/stats  {simulator.origin}/log\n\nTry:")
+    if not serving.list_file:
+        typer.echo(f"  curl -so {name} '{list_url}'")
+    typer.echo(
+        f"  OPENAI_API_KEY=simulated redzone analyze {name} "
+        f"--base-url {simulator.base_url} --allow-private-hosts\n\nCtrl-C ends it."
+    )
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file that nobody can see half written."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)

@@ -1,0 +1,133 @@
+"""Answers of both model APIs, in the shapes that openai 3.54 parses, and the headers about rates."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from redzone.bench.simulator.requests import Api, Asked, count_tokens
+from redzone.models import Allowance
+
+MODELS = ("gpt-6-luna", "simulated-vision")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What goes back: a text or a refusal, and whether it was cut off."""
+
+    text: str | None
+    refusal: str | None = None
+    cut: bool = False
+
+    @property
+    def tokens(self) -> int:
+        """Output tokens, by length."""
+        return count_tokens(self.text or self.refusal or "")
+
+
+def write_answer(asked: Asked, said: Said, number: int, created_s: int) -> bytes:
+    """The 200 body of the API that was asked."""
+    write = _write_response if asked.api is Api.RESPONSES else _write_completion
+    return json.dumps(write(asked, said, number, created_s)).encode()
+
+
+def write_models(created_s: int) -> bytes:
+    """The body of GET /v1/models."""
+    models = [
+        {"id": name, "object": "model", "created": created_s, "owned_by": "simulator"} for name in MODELS
+    ]
+    return json.dumps({"object": "list", "data": models}).encode()
+
+
+def rate_headers(allowance: Allowance) -> list[tuple[str, str]]:
+    """The x-ratelimit-* headers of the limits that there are."""
+    limits = {
+        "requests": (allowance.limit_requests, allowance.remaining_requests, allowance.reset_requests_s),
+        "tokens": (allowance.limit_tokens, allowance.remaining_tokens, allowance.reset_tokens_s),
+    }
+    headers = []
+    for scope, (limit, remaining, reset_s) in limits.items():
+        if limit is not None and reset_s is not None:
+            headers += [
+                (f"x-ratelimit-limit-{scope}", str(limit)),
+                (f"x-ratelimit-remaining-{scope}", str(remaining)),
+                (f"x-ratelimit-reset-{scope}", write_duration(reset_s)),
+            ]
+    return headers
+
+
+def write_duration(seconds: float) -> str:
+    """A duration as Go writes it, rounded up to a millisecond: 120ms, 1s, 1.5s, 6m0s, 1h0m0s."""
+    total_ms = math.ceil(round(seconds * 1000, 3))
+    if 0 < total_ms < 1000:
+        return f"{total_ms}ms"
+    minutes, rest_ms = divmod(total_ms, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{rest_ms / 1000:g}s"
+    if hours:
+        return f"{hours}h{minutes}m{text}"
+    return f"{minutes}m{text}" if minutes else text
+
+
+def retry_headers(retry_after_s: float) -> list[tuple[str, str]]:
+    """Both retry headers, rounded up so that whoever waits exactly that long is not turned away by a
+    rounding error."""
+    after_ms = math.floor(retry_after_s * 1000 + 1e-3) + 1
+    return [("retry-after", str(math.ceil(after_ms / 1000))), ("retry-after-ms", str(after_ms))]
+
+
+def _write_response(asked: Asked, said: Said, number: int, created_s: int) -> dict[str, Any]:
+    content: list[dict[str, Any]] = []
+    if said.refusal is not None:
+        content.append({"type": "refusal", "refusal": said.refusal})
+    elif said.text is not None:
+        content.append({"type": "output_text", "text": said.text, "annotations": [], "logprobs": []})
+    status = "incomplete" if said.cut else "completed"
+    message = {
+        "id": f"msg_{number}",
+        "type": "message",
+        "role": "assistant",
+        "status": status,
+        "content": content,
+    }
+    return {
+        "id": f"resp_{number}",
+        "object": "response",
+        "created_at": created_s,
+        "status": status,
+        "error": None,
+        "incomplete_details": {"reason": "max_output_tokens"} if said.cut else None,
+        "instructions": None,
+        "max_output_tokens": asked.max_output_tokens,
+        "model": asked.model,
+        "output": [message] if content else [],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": {
+            "input_tokens": asked.input_tokens,
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "output_tokens": said.tokens,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": asked.input_tokens + said.tokens,
+        },
+    }
+
+
+def _write_completion(asked: Asked, said: Said, number: int, created_s: int) -> dict[str, Any]:
+    message = {"role": "assistant", "content": said.text, "refusal": said.refusal}
+    finish = "length" if said.cut else "stop"
+    return {
+        "id": f"chatcmpl-{number}",
+        "object": "chat.completion",
+        "created": created_s,
+        "model": asked.model,
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
+        "usage": {
+            "prompt_tokens": asked.input_tokens,
+            "completion_tokens": said.tokens,
+            "total_tokens": asked.input_tokens + said.tokens,
+        },
+    }

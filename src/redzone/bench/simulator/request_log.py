@@ -1,0 +1,102 @@
+"""What the simulator saw: the witness of every law about requests."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from redzone.bench.simulator.faults import Fault
+from redzone.bench.simulator.http_server import Reply
+from redzone.bench.simulator.requests import Api
+
+WINDOW_S = 60.0
+MODEL_PATHS = frozenset(Api)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to happen with a request, decided the moment it has arrived: `reply` after `delay_s`."""
+
+    reply: Reply
+    delay_s: float = 0.0
+    fault: Fault | None = None
+    poster: int | None = None
+    image_sha256: str | None = None
+    pictures: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One request. `at_s` is the loop's time at which its last byte had arrived, the instant that the
+    rate limit looked at. `status` is None while no answer went out: pending, stalled, reset, or the
+    client left. `sent_bytes` is the length of the body that went out, of the part that a fault cut off, too.
+    `pictures` are shown to the model, `image_sha256` is the first one's. Tokens are those that the answer
+    reports; a rejected or broken request has none."""
+
+    at_s: float
+    wall: datetime
+    method: str
+    path: str
+    status: int | None = None
+    answered_at_s: float | None = None
+    fault: Fault | None = None
+    poster: int | None = None
+    image_sha256: str | None = None
+    pictures: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    sent_bytes: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Input and output tokens together."""
+        return self.input_tokens + self.output_tokens
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether it is an attempt at the model, on either API."""
+        return self.method == "POST" and self.path in MODEL_PATHS
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as JSON values."""
+        values = {part.name: getattr(self, part.name) for part in fields(self)}
+        return values | {"wall": self.wall.isoformat()}
+
+
+def summarise(log: Sequence[RequestRecord]) -> dict[str, Any]:
+    """The log in numbers; `busiest_minute` is the most model requests in any 60 s."""
+    model = [record for record in log if record.asks_model]
+    return {
+        "requests": len(log),
+        "model_requests": len(model),
+        "model_answers": sum(record.status == 200 for record in model),
+        "model_rejections": sum(record.status == 429 for record in model),
+        "model_statuses": _count(record.status for record in model),
+        "poster_statuses": _count(record.status for record in log if record.poster is not None),
+        "poster_bytes": sum(record.sent_bytes for record in log if record.poster is not None),
+        "faults": _count(record.fault for record in log if record.fault),
+        "input_tokens": sum(record.input_tokens for record in model),
+        "output_tokens": sum(record.output_tokens for record in model),
+        "busiest_minute": busiest_window(record.at_s for record in model),
+    }
+
+
+def busiest_window(starts_s: Iterable[float], window_s: float = WINDOW_S) -> int:
+    """The most starts in any half-open window of that length. Starts come in order."""
+    window: deque[float] = deque()
+    most = 0
+    for start_s in starts_s:
+        window.append(start_s)
+        while window[0] <= start_s - window_s:
+            window.popleft()
+        most = max(most, len(window))
+    return most
+
+
+def _count(values: Iterable[object]) -> dict[str, int]:
+    return dict(Counter(str(value) for value in values))

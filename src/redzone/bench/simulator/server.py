@@ -1,0 +1,167 @@
+"""Posters and a vision API on loopback: rate limits, latency and faults to order, and a log of all of it.
+
+Bench, tests and demo use it. In a test:
+
+    async with Simulator(SimulatorOptions(rpm=600)) as simulator:
+        client = AsyncOpenAI(base_url=simulator.base_url, api_key="simulated", max_retries=0)
+        ...
+    assert len(simulator.log) == attempts
+
+Routes: GET /posters/{n}.{jpg,png,webp}[?size=tiny], /posters.csv?n=1000[&size=tiny], /redirect?to=URL,
+/v1/models; POST /v1/responses, /v1/chat/completions; and, not logged, GET /log (a JSON array), /stats,
+/healthz.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import datetime
+from typing import Self
+from urllib.parse import quote
+
+from redzone.bench.simulator.faults import Fault, parse_fault, parse_faults
+from redzone.bench.simulator.http_server import Connection, Reply, Request
+from redzone.bench.simulator.image_api import PosterSide
+from redzone.bench.simulator.model_api import ModelSide
+from redzone.bench.simulator.options import TINY, SimulatorOptions
+from redzone.bench.simulator.replies import write_models
+from redzone.bench.simulator.request_log import Plan, RequestRecord, summarise
+from redzone.bench.simulator.requests import Api
+from redzone.clock import Clock, LoopClock
+
+__all__ = ["Fault", "RequestRecord", "Simulator", "SimulatorOptions", "parse_fault", "parse_faults"]
+
+HOST = "127.0.0.1"
+BACKLOG = 1024
+_NOT_FOUND = Reply(404, b'{"error":{"message":"no such route","type":"invalid_request_error","code":null}}')
+
+
+class Simulator:
+    """The server, listening on 127.0.0.1 from entering to leaving; port 0 takes a free one.
+
+    `log` has one record for every request, in the order of their arrival, some 400 bytes each; it is
+    never cut, because it is what the tests believe.
+    """
+
+    def __init__(
+        self, options: SimulatorOptions | None = None, *, port: int = 0, clock: Clock | None = None
+    ) -> None:
+        self.options = options or SimulatorOptions()
+        self.log: list[RequestRecord] = []
+        self._port = port
+        self._clock = clock or LoopClock()
+        self._posters = PosterSide(self.options)
+        self._model = ModelSide(self.options)
+        self._connections: set[Connection] = set()
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: Connection(self._answer, self._clock, self._connections),
+            HOST,
+            self._port,
+            backlog=BACKLOG,
+        )
+        self._port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None  # noqa: S101 - entered before it is left
+        self._server.close()
+        open_connections = tuple(self._connections)
+        for connection in open_connections:
+            connection.abort()
+        await asyncio.gather(*(connection.ended() for connection in open_connections))
+        await self._server.wait_closed()
+        await asyncio.sleep(0)  # lets the transports close their sockets
+
+    @property
+    def origin(self) -> str:
+        """http://127.0.0.1:PORT, without a slash at the end."""
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def base_url(self) -> str:
+        """What an OpenAI client takes as its base URL."""
+        return f"{self.origin}/v1"
+
+    def poster_url(self, number: int, *, size: str = "", extension: str = ".jpg") -> str:
+        """The address of a poster; size `tiny` makes it a few hundred bytes."""
+        return f"{self.origin}/posters/{number}{extension}{f'?size={size}' if size else ''}"
+
+    def poster_list_url(self, count: int, *, size: str = "") -> str:
+        """The address of an input list of that many posters."""
+        return f"{self.origin}/posters.csv?n={count}{f'&size={size}' if size else ''}"
+
+    def draw_posters(self, count: int, *, size: str = "") -> None:
+        """Draw JPEG posters 1 to `count` before anybody asks, as many as the memory for them holds."""
+        self._posters.draw(count, tiny=size == TINY)
+
+    async def _answer(self, request: Request) -> Reply:
+        control = self._control(request)
+        if control:
+            return control
+        at_s, wall = self._clock.monotonic(), self._clock.now()
+        plan = self._route(request, at_s, wall)
+        index = len(self.log)
+        record = _record(request, plan, at_s, wall)
+        self.log.append(record)
+        if plan.delay_s > 0:
+            await self._clock.sleep(plan.delay_s)
+        now_s = self._clock.monotonic()
+        reply = self._model.close(plan, now_s)
+        if reply.sent_status is not None:
+            self.log[index] = replace(
+                record, status=reply.status, answered_at_s=now_s, sent_bytes=len(reply.body)
+            )
+        return reply
+
+    def _control(self, request: Request) -> Reply | None:
+        match request.path:
+            case "/healthz":
+                return Reply(200, b"ok", "text/plain")
+            case "/stats":
+                return Reply(200, json.dumps(summarise(self.log)).encode())
+            case "/log":
+                return Reply(200, json.dumps([record.as_json() for record in self.log]).encode())
+            case _:
+                return None
+
+    def _route(self, request: Request, at_s: float, wall: datetime) -> Plan:
+        match request.method, request.path:
+            case "POST", Api.RESPONSES | Api.CHAT as api:
+                return self._model.plan(Api(api), request, at_s, int(wall.timestamp()))
+            case "GET", "/v1/models":
+                return self._model.refuse(request) or Plan(Reply(200, write_models(int(wall.timestamp()))))
+            case "GET", "/posters.csv":
+                return self._posters.plan_list(request, self.origin)
+            case "GET", "/redirect":
+                return Plan(_redirect(request.query.get("to", "")))
+            case "GET", _:
+                return self._posters.plan_poster(request) or Plan(_NOT_FOUND)
+            case _:
+                return Plan(_NOT_FOUND)
+
+
+def _redirect(target: str) -> Reply:
+    # quoted, so that no line break in it becomes a header of its own
+    location = quote(target, safe="%/:?#[]@!$&'()*+,;=~")
+    return Reply(302, headers=[("location", location)]) if location else _NOT_FOUND
+
+
+def _record(request: Request, plan: Plan, at_s: float, wall: datetime) -> RequestRecord:
+    return RequestRecord(
+        at_s=at_s,
+        wall=wall,
+        method=request.method,
+        path=request.path,
+        fault=plan.fault,
+        poster=plan.poster,
+        image_sha256=plan.image_sha256,
+        pictures=plan.pictures,
+        input_tokens=plan.input_tokens,
+        output_tokens=plan.output_tokens,
+    )
