@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from redzone.commands import bench, cache, config, runs
-from redzone.commands.around import (
+from redzone.commands.dashboard import dashboard
+from redzone.commands.doctor import doctor
+from redzone.commands.report import report
+from redzone.commands.run_output import (
     check_outputs,
     finish,
     forecast_of,
@@ -17,9 +20,6 @@ from redzone.commands.around import (
     who_judges,
     write_outputs,
 )
-from redzone.commands.dashboard import dashboard
-from redzone.commands.doctor import doctor
-from redzone.commands.report import report
 from redzone.commands.terminal import (
     HomeOption,
     JsonOption,

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redzone.cli import app
-from redzone.commands.filtering import filter_of
+from redzone.commands.filter_options import filter_of
 from redzone.query import Filter
 from redzone.runs import RunFolder
 from redzone.web.exports import options_of

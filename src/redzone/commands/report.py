@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from redzone.commands.filtering import (
+from redzone.commands.filter_options import (
     CodeOption,
     DisagreedOption,
     GroupOption,
@@ -22,6 +23,11 @@ from redzone.commands.filtering import (
     filter_of,
 )
 from redzone.commands.terminal import HomeOption, RunArgument, home_for, say
+
+if TYPE_CHECKING:
+    from redzone.reports import Pictures, Shot
+    from redzone.review import Finding
+    from redzone.runs import RunFolder
 
 
 def report(  # noqa: PLR0913  Typer reads an option from each argument
@@ -53,7 +59,6 @@ def report(  # noqa: PLR0913  Typer reads an option from each argument
 
       redzone report 20261123 -o review.pdf --status unsure
     """
-    from redzone.commands.pictures import pictures_of
     from redzone.errors import UsageError
     from redzone.reports import REPORTS, format_for
     from redzone.reports.results import open_results, write_outputs
@@ -77,3 +82,21 @@ def report(  # noqa: PLR0913  Typer reads an option from each argument
             results, targets, wanted, sys.stdout, pictures_of(folder), most_pictures=pictures
         ):
             say(line)
+
+
+def pictures_of(folder: RunFolder) -> Pictures:
+    """The pictures of a run's findings, from disk where they are kept, else fetched again."""
+    home = folder.path.parents[1]  # <home>/runs/<run id>
+
+    def shots(findings: Sequence[Finding], width_px: int) -> Iterator[Shot]:
+        from redzone.reports import Shot
+        from redzone.thumbnails import Scaled, Thumbnail, collected, picture_of, terms_of
+
+        wanted = [picture_of(finding.row, finding.outcome) for finding in findings]
+        for got in collected(home, wanted, Scaled(width_px), terms_of(folder, folder.read())):
+            if isinstance(got, Thumbnail):
+                yield Shot(got.data, changed=got.changed)
+            else:
+                yield Shot(None, got.reason)
+
+    return shots

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from redzone.commands.filtering import (
+from redzone.commands.filter_options import (
     CodeOption,
     DisagreedOption,
     GroupOption,
@@ -149,7 +149,7 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
 
       redzone export 20261123 --status fail --status unsure --unreviewed -o review.csv
     """
-    from redzone.commands.pictures import pictures_of
+    from redzone.commands.report import pictures_of
     from redzone.reports.results import INPUT_CHANGED, open_results, write_outputs
     from redzone.runs import RunStore
 

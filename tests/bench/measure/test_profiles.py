@@ -8,7 +8,7 @@ import pytest
 
 from redzone.bench.measure.profiles import DEFAULT, PROFILES, SWEEP_DEFAULT, Changes, choose, serve_options
 from redzone.bench.simulator.faults import Fault
-from redzone.commands.benching import ProfileOption
+from redzone.commands.bench import ProfileOption
 from redzone.errors import SettingsInvalid
 
 

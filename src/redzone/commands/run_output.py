@@ -114,7 +114,7 @@ def write_outputs(folder: RunFolder, output: list[str]) -> list[str]:
     from redzone.reports import results
 
     if output:
-        from redzone.commands.pictures import pictures_of
+        from redzone.commands.report import pictures_of
 
         with results.open_results(folder) as found:
             for line in results.write_outputs(found, output, ALL, sys.stdout, pictures_of(folder)):
