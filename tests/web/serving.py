@@ -13,8 +13,8 @@ import httpx2
 from starlette.routing import BaseRoute
 
 from redzone.web.app import Dashboard
-from redzone.web.serve import Server, listen, options_for
-from redzone.web.site import WebOptions
+from redzone.web.server import Server, listen, options_for
+from redzone.web.services.state import WebOptions
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 

@@ -30,6 +30,6 @@ def dashboard(
 
       redzone dashboard --host 0.0.0.0 --port 8080 --no-open
     """
-    from redzone.web.serve import Serving, serve
+    from redzone.web.server import Serving, serve
 
     serve(home_for(home), Serving(host, port, not no_open), say)

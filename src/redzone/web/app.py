@@ -11,37 +11,37 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from redzone.errors import UsageError
-from redzone.web import (
-    analytics_page,
-    assets,
+from redzone.web import static_files
+from redzone.web.pages import (
+    analytics,
+    downloads,
     health,
-    new_run_page,
-    performance_page,
-    pictures,
-    poster_page,
-    results_page,
-    run_controls,
+    images,
+    new_run,
+    performance,
+    poster,
+    results,
+    run_actions,
     runs,
-    take_away,
 )
-from redzone.web.access import Access
-from redzone.web.pages import on_crash, on_http_error, on_usage_error, refusal_page
-from redzone.web.site import Site, WebOptions
+from redzone.web.security import Access
+from redzone.web.services.state import Site, WebOptions
+from redzone.web.templates import on_crash, on_http_error, on_usage_error, refusal_page
 
 # a form; the page that takes whole lists allows itself more
 MAX_BODY_BYTES = 64 * 1024
 PAGES = (
     runs,
-    new_run_page,
-    run_controls,
-    results_page,
-    poster_page,
-    pictures,
-    take_away,
-    performance_page,
-    analytics_page,
+    new_run,
+    run_actions,
+    results,
+    poster,
+    images,
+    downloads,
+    performance,
+    analytics,
     health,
-    assets,
+    static_files,
 )
 
 
@@ -61,7 +61,7 @@ class Dashboard(Starlette):
             max_body_size=MAX_BODY_BYTES,
         )
         self.state.site = site
-        assets.assets()  # read before the first request, which would wait for the disk
+        static_files.assets()  # read before the first request, which would wait for the disk
 
     def build_middleware_stack(self) -> ASGIApp:
         """Starlette's own stack, with the rules of access around all of it."""

@@ -1,0 +1,1 @@
+"""A page each: its routes, from the request to the answer."""

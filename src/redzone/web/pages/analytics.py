@@ -1,0 +1,126 @@
+"""`/analytics`: what runs found, together and compared, and whether people agree."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from redzone.errors import RunNotFound, UsageError
+from redzone.query import run_before
+from redzone.web.live_stream import Last, Parts, stream_parts
+from redzone.web.services.run_status import RunFigures
+from redzone.web.services.state import Site, site_of
+from redzone.web.templates import render, render_part
+from redzone.web.views.analytics import JUDGEABLE, LISTED_GROUPS, Analytics, Difference, changes_of
+from redzone.web.views.analytics_query import Scope
+from redzone.web.views.card import Card
+from redzone.web.views.list_query import Selection
+from redzone.web.views.pagination import with_query
+
+OFFERED_RUNS = 200
+LISTED_CHANGES = 50
+READ_FOR_S = 1.0  # what is not read by then follows, and the page says so
+
+
+async def show_analytics(request: Request) -> Response:
+    """The page."""
+    scope = Scope.of(request.query_params.multi_items())
+    context = await asyncio.to_thread(_context, site_of(request), scope)
+    return render(request, "analytics.html", **context)
+
+
+async def follow_analytics(request: Request) -> Response:
+    """The figures again while runs are read that nobody has looked at before."""
+    scope = Scope.of(request.query_params.multi_items())
+    return stream_parts(request, _Follower(site_of(request), scope))
+
+
+@dataclass(frozen=True, slots=True)
+class _Follower:
+    site: Site
+    scope: Scope
+
+    def __call__(self) -> Parts | Last:
+        context = _context(self.site, self.scope)
+        parts = {"figures": render_part("analytics/figures.html", **context)}
+        return parts if context["found"].reading else Last(parts)
+
+
+def _context(site: Site, scope: Scope) -> dict[str, Any]:
+    found = look(site, scope)
+    return {
+        "found": found,
+        "scope": scope,
+        "judgeable": JUDGEABLE,
+        "listed_groups": LISTED_GROUPS,
+        "stream": with_query("/analytics/stream", scope.pairs),
+    }
+
+
+def look(site: Site, scope: Scope) -> Analytics:
+    """What there is to see in a scope, with as many runs as can be read in a second."""
+    runs = site.overview.newest_first()
+    selected = scope.selected(runs)
+    newest = selected[0] if selected else None
+    previous = _before(newest, runs)
+    after = _named(runs, scope.after) or newest
+    before = _named(runs, scope.before) or _before(after, runs)
+    pair = [run for run in (after, before) if run is not None]
+    wanted = {run.id: site.folder(run.id) for run in [*pair, *([previous] if previous else []), *selected]}
+    tallies, unread = site.tallies.of(wanted.values(), READ_FOR_S)
+    difference = None
+    if after is not None and before is not None and not {after.id, before.id} & unread:
+        difference = _difference(site, before, after)
+    return Analytics(
+        scope=scope,
+        every=runs[:OFFERED_RUNS],
+        within=scope.within(runs)[:OFFERED_RUNS],
+        before=before,
+        after=after,
+        runs=selected,
+        tallies=tallies,
+        newest=newest,
+        previous=previous,
+        difference=difference,
+        reading=len(unread),
+    )
+
+
+def _before(run: RunFigures | None, runs: Sequence[RunFigures]) -> RunFigures | None:
+    record = run_before((other.record for other in runs), run.record) if run is not None else None
+    return _named(runs, record.id) if record is not None else None
+
+
+def _named(runs: Iterable[RunFigures], run_id: str) -> RunFigures | None:
+    """The run of that id; None without one. Raises RunNotFound."""
+    if not run_id:
+        return None
+    for run in runs:
+        if run.id == run_id:
+            return run
+    raise RunNotFound(f"there is no run {run_id}")
+
+
+def _difference(site: Site, before: RunFigures, after: RunFigures) -> Difference | None:
+    with suppress(UsageError):  # a checkpoint of another version, of which there is no tally either
+        found = site.tallies.compared(site.folder(before.id), site.folder(after.id))
+        browser = site.browser(site.folder(after.id))
+
+        def cards(rows: Sequence[int]) -> list[Card]:
+            return [Card(after.record, finding, Selection()) for finding in browser.those(rows)]
+
+        return Difference(before, after, found, changes_of(found, cards, LISTED_CHANGES))
+    return None
+
+
+routes: list[BaseRoute] = [
+    Route("/analytics", show_analytics),
+    Route("/analytics/stream", follow_analytics),
+]

@@ -1,0 +1,153 @@
+"""`/runs/{id}/export.{form}`: what the list of a run holds, as a file; and the menu that leads there."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import unicodedata
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from redzone.query import Filter
+from redzone.reports import Format, format_for, missing_for
+from redzone.reports.html_file import MOST_CARDS as PAGE_CARDS
+from redzone.reports.html_file import MOST_PICTURES as PAGE_PICTURES
+from redzone.reports.pdf_file import MOST_CARDS as PDF_CARDS
+from redzone.reports.pdf_file import MOST_PICTURES as PDF_PICTURES
+from redzone.reports.results import INPUT_CHANGED
+from redzone.runs import RunRecord
+from redzone.text import clean
+from redzone.web.services.exporter import Handover
+from redzone.web.services.state import site_of
+from redzone.web.templates import render
+from redzone.web.views.list_query import Selection
+from redzone.web.views.pagination import address, with_query
+
+_T = TypeVar("_T")
+MEDIA_TYPES = {
+    Format.CSV: "text/csv; charset=utf-8",
+    Format.JSON: "application/json",
+    Format.JSONL: "application/x-ndjson",
+    Format.PARQUET: "application/vnd.apache.parquet",
+    Format.HTML: "text/html; charset=utf-8",
+    Format.PDF: "application/pdf",
+}
+# in the address: take the rows although the input is no longer what was judged
+CHANGED = ("input", "changed")
+_LONGEST_LABEL = 40  # of up to 4 bytes each, in the 255 that a file name may have
+_USES = {
+    Format.CSV: ("CSV", "for spreadsheets"),
+    Format.JSON: ("JSON", "one array"),
+    Format.JSONL: ("JSONL", "an object a line"),
+    Format.PARQUET: ("Parquet", "typed, for DuckDB or pandas"),
+    Format.HTML: ("Page", "HTML with pictures, to mail"),
+    Format.PDF: ("PDF", "fails and unsure ones, to print"),
+}
+# posters with a picture, and posters of each status
+_MOST = {Format.HTML: (PAGE_PICTURES, PAGE_CARDS), Format.PDF: (PDF_PICTURES, PDF_CARDS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to take a list along. `most` says what it has of a list that is too long for all of it, `needs`
+    what must be installed first."""
+
+    name: str
+    use: str
+    most: str
+    needs: str
+    href: str
+
+
+def ways_for(run_id: str, selection: Selection, total: int) -> list[Way]:
+    """All of them, for the `total` posters that are selected."""
+    query = selection.filter.to_query()
+    return [
+        Way(*words, _most(form, total), missing_for(form), with_query(f"/runs/{run_id}/export.{form}", query))
+        for form, words in _USES.items()
+    ]
+
+
+def _most(form: Format, total: int) -> str:
+    pictures, cards = _MOST.get(form, (total, total))
+    if total <= pictures:
+        return ""
+    told = f"; at most {cards:,} of each status" if total > cards else ""
+    return f"Pictures of the first {pictures:,} only{told}."
+
+
+async def take_away(request: Request) -> Response:
+    """The file. A process of its own writes it before the first byte is sent, so that what goes wrong is a
+    page and not half a file."""
+    # it takes time and room, and leaves something on the disk of whoever follows a stranger's link
+    if request.headers.get("sec-fetch-site") not in (None, "none", "same-origin"):
+        raise HTTPException(403, "Results can be taken away from the dashboard's own pages only.")
+    site, form = site_of(request), _form(request.path_params["form"])
+    folder = await asyncio.to_thread(site.folder, request.path_params["run_id"])
+    wanted = Filter.from_query(request.query_params.multi_items())
+    headers = {
+        "Content-Type": MEDIA_TYPES[form],
+        "Content-Disposition": disposition(file_name(await asyncio.to_thread(folder.read), form, wanted)),
+    }
+    if request.method == "HEAD":
+        return Response(headers=headers)
+    written = await _unless_left(request, site.exports.write(folder.id, form, wanted))
+    if INPUT_CHANGED in written.said and CHANGED not in request.query_params.multi_items():
+        await asyncio.to_thread(written.file.close)
+        again = address(request, **dict([CHANGED]))
+        return render(request, "input_changed.html", 409, run_id=folder.id, again=again)
+    return Handover(written, headers)
+
+
+def _form(name: str) -> Format:
+    if name not in set(Format):
+        raise HTTPException(404, f"Results come as {', '.join(Format)}.")
+    form = Format(name)
+    format_for(Path(f"results.{form}"))  # says what must be installed first
+    return form
+
+
+async def _unless_left(request: Request, work: Coroutine[object, object, _T]) -> _T:
+    """What comes of the work; it is given up when nobody waits for it any more, or the dashboard ends."""
+    making = asyncio.create_task(work)
+    leaving = [asyncio.create_task(_left(request)), asyncio.create_task(site_of(request).closing.wait())]
+    try:
+        await asyncio.wait([making, *leaving], return_when=asyncio.FIRST_COMPLETED)
+        if making.done():
+            return making.result()
+    finally:
+        for task in (making, *leaving):
+            task.cancel()
+        await asyncio.gather(making, *leaving, return_exceptions=True)
+    raise HTTPException(503, "The dashboard ends, and this with it.")
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def file_name(record: RunRecord, form: Format, wanted: Filter) -> str:
+    """The run and its label in letters and digits of any script; whether rows are left out."""
+    label = unicodedata.normalize("NFKC", clean(record.label))
+    plain = re.sub(r"[\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f\s]+", "-", label)[:_LONGEST_LABEL].strip("-")
+    parts = [record.id, plain, "filtered" if wanted != Filter() else ""]
+    return f"{'-'.join(filter(None, parts))}.{form}"
+
+
+def disposition(name: str) -> str:
+    """The header that has a browser save a file under this name: RFC 6266, with one in ASCII for old ones."""
+    plain = name.encode("ascii", "replace").decode().replace("?", "_")
+    exact = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
+    return f'attachment; filename="{plain}"{exact}'
+
+
+routes: list[BaseRoute] = [Route("/runs/{run_id:run}/export.{form}", take_away)]

@@ -1,0 +1,189 @@
+"""Who may come in, and with what headers they are answered. Pure ASGI, outermost of all.
+
+A browser on this machine runs pages of strangers, and they can send requests to any port of it. So a
+request must name a host that is ours (else somebody's DNS name points here), another site may link to the
+dashboard but neither embed its parts nor write, and off the loopback a token is asked for.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from redzone.web.services.state import WebOptions
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is not answered, in a sentence that says what to do."""
+
+    status: HTTPStatus
+    reason: str
+
+
+Refuse = Callable[[Scope, Refusal], Response]
+
+
+class Access:
+    """Lets a request through to the app or refuses it, and puts the headers on whatever is answered."""
+
+    def __init__(self, app: ASGIApp, options: WebOptions, refuse: Refuse) -> None:
+        self._app = app
+        self._options = options
+        self._refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                # pages show a run's state of this moment, and what they show is nobody else's business
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._answer(scope)(scope, receive, send_guarded)
+
+    def _answer(self, scope: Scope) -> ASGIApp:
+        headers = Headers(scope=scope)
+        refusal = wrong_host(headers, self._options) or wrong_site(scope["method"], headers)
+        if refusal is not None:
+            return self._refuse(scope, refusal)
+        token = self._options.token
+        if token is None or _is_open(scope["path"]):
+            return self._app
+        given, kept = _split_token(scope["query_string"])
+        if given is not None and scope["method"] == "GET" and _same(given, token):
+            return self._welcome(scope["path"], kept, headers, token)
+        if any(_same(shown, token) for shown in _tokens_shown(headers, self._options.cookie)):
+            return self._app
+        return self._refuse(
+            scope,
+            Refusal(
+                HTTPStatus.UNAUTHORIZED,
+                "This dashboard asks for a token. Open the address that `redzone dashboard` printed when it "
+                "was started; it ends in ?token=...",
+            ),
+        )
+
+    def _welcome(self, path: str, query: str, headers: Headers, token: str) -> Response:
+        """The cookie, and on to the same page without the token in its address."""
+        # one slash: two would lead to another host
+        place = quote("/" + path.lstrip("/")) + (f"?{query}" if query else "")
+        answer: Response = RedirectResponse(place, HTTPStatus.SEE_OTHER)
+        if headers.get("sec-fetch-site") not in (None, "none", "same-origin"):
+            # a redirect that another site began does not carry the new cookie, a page's own step does
+            answer = PlainTextResponse("The dashboard opens now.\n", headers={"Refresh": f"0; url={place}"})
+        answer.set_cookie(self._options.cookie, token, httponly=True, samesite="strict")
+        return answer
+
+
+def wrong_host(headers: Headers, options: WebOptions) -> Refusal | None:
+    """A refusal unless the Host header names us: a stranger's name that points here is a trap."""
+    named = headers.getlist("host")
+    host = _host_name(named[0]) if len(named) == 1 else None
+    if host is not None and (host in options.names or (options.any_address and _is_address(host))):
+        return None
+    return Refusal(
+        HTTPStatus.MISDIRECTED_REQUEST,
+        "The dashboard does not go by this name. Open it at the address that `redzone dashboard` printed, "
+        "or start it with --host and the name that you use.",
+    )
+
+
+def wrong_site(method: str, headers: Headers) -> Refusal | None:
+    """A refusal for what another site sends: it may link to a page, and nothing else."""
+    site = headers.get("sec-fetch-site")
+    if method in SAFE:
+        # a frame navigates, too, but no document of its own
+        linked = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+        if site in (None, "same-origin", "none") or linked:
+            return None
+        return Refusal(HTTPStatus.FORBIDDEN, "Parts of the dashboard are not for other sites.")
+    if site == "same-origin" or (site is None and _is_own_origin(headers)):
+        return None
+    return Refusal(
+        HTTPStatus.FORBIDDEN,
+        "Only the dashboard's own pages may change something. Reload the page and try again.",
+    )
+
+
+def _is_open(path: str) -> bool:
+    # what a page of refusal needs, and a probe that has no token
+    return path in ("/healthz", "/favicon.ico") or path.startswith("/static/")
+
+
+def _is_own_origin(headers: Headers) -> bool:
+    origin = urlsplit(headers.get("origin", ""))
+    return origin.scheme in ("http", "https") and origin.netloc.lower() == headers["host"].lower()
+
+
+def _host_name(host: str) -> str | None:
+    try:
+        parts = urlsplit(f"//{host}")
+        name, _ = parts.hostname, parts.port
+    except ValueError:
+        return None
+    return name if parts.netloc == host and "@" not in host else None
+
+
+def _is_address(host: str) -> bool:
+    # a name can be made to point here, an address cannot
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _same(given: str, token: str) -> bool:
+    return secrets.compare_digest(given.encode(), token.encode())
+
+
+def _tokens_shown(headers: Headers, cookie: str) -> list[str]:
+    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    shown = [bearer.strip()] if scheme.lower() == "bearer" else []
+    return [*shown, cookie_parser(headers.get("cookie", "")).get(cookie, "")]
+
+
+def _split_token(query: bytes) -> tuple[str | None, str]:
+    """The token of a query, and the query without it."""
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    given = next((value for name, value in pairs if name == "token"), None)
+    return given, urlencode([pair for pair in pairs if pair[0] != "token"])

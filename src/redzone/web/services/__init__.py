@@ -1,0 +1,1 @@
+"""What the dashboard holds and does between requests."""

@@ -1,0 +1,156 @@
+"""What every page shares: the home with its runs, and how the dashboard was started."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, ClassVar
+
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import HTTPConnection
+
+from redzone.errors import RunNotFound
+from redzone.query import RunBrowser
+from redzone.runs import RunFolder, RunStore
+from redzone.runs.record import RUN_ID
+from redzone.web.services.exporter import Exports
+from redzone.web.services.launcher import Launcher
+from redzone.web.services.metrics_cache import Histories
+from redzone.web.services.run_status import Overview
+from redzone.web.services.totals_cache import Tallies
+
+if TYPE_CHECKING:
+    from redzone.thumbnails import Thumbnails
+
+MOST_OPEN = 40  # runs whose tables are open: three files each, of the 1,024 that a process often may have
+
+
+@dataclass(frozen=True, slots=True)
+class WebOptions:
+    """Who may come in: `names` are the hosts that a request may name, with `any_address` every address, too.
+    Without a `token` whoever reaches the port may; `cookie` is the name under which browsers keep it."""
+
+    names: frozenset[str] = frozenset({"localhost", "127.0.0.1", "::1"})
+    any_address: bool = False
+    token: str | None = field(default=None, repr=False)
+    cookie: str = "redzone_token"
+
+
+@dataclass(slots=True)
+class Site:
+    """What the pages share. `closing` is set when the server ends, so that open event streams do, too;
+    `draining` are runs that were told to stop, each with the time at which its process took it in hand."""
+
+    home: Path
+    options: WebOptions
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    store: RunStore = field(init=False)
+    overview: Overview = field(init=False)
+    histories: Histories = field(default_factory=Histories)
+    launcher: Launcher = field(init=False)
+    exports: Exports = field(init=False)
+    draining: set[tuple[str, int]] = field(default_factory=set)
+    tallies: Tallies = field(default_factory=Tallies)
+    _thumbnails: Thumbnails | None = None
+    _browsers: dict[str, RunBrowser] = field(default_factory=dict)
+    _readings: dict[str, asyncio.Task[object]] = field(default_factory=dict)
+    _turn: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self.store = RunStore(self.home)
+        self.overview = Overview(self.store)
+        self.launcher = Launcher(self.home)
+        self.exports = Exports(self.home)
+
+    @property
+    def thumbnails(self) -> Thumbnails:
+        """The pictures of this home."""
+        if self._thumbnails is None:
+            # 0.2 s to import, so not before somebody looks at a picture
+            from redzone.thumbnails import Thumbnails
+
+            self._thumbnails = Thumbnails(self.home)
+        return self._thumbnails
+
+    async def aclose(self) -> None:
+        """Let go of what the pages have opened."""
+        if self._thumbnails is not None:
+            await self._thumbnails.aclose()
+        await asyncio.gather(*self._readings.values(), return_exceptions=True)
+        for browser in self._browsers.values():
+            await asyncio.to_thread(browser.close)
+
+    def browser(self, folder: RunFolder) -> RunBrowser:
+        """The one to look through a run's findings with. Blocking, as its calls are."""
+        with self._turn:
+            found = self._browsers.pop(folder.id, None) or RunBrowser(folder)
+            self._browsers[folder.id] = found  # the last one looked at is the last one closed
+            spare = list(self._browsers)[:-MOST_OPEN]
+            closing = [self._browsers.pop(run_id) for run_id in spare]
+        for browser in closing:
+            browser.close()
+        return found
+
+    async def is_read(self, folder: RunFolder, within_s: float) -> bool:
+        """Whether a run's findings can be looked through without a long wait. The first call begins to read
+        them; a run of 100,000 outcomes that nobody has looked at takes several seconds, once."""
+        reading = self._readings.get(folder.id)
+        if reading is None:
+            first = asyncio.to_thread(lambda: self.browser(folder).get(1))
+            reading = self._readings[folder.id] = asyncio.create_task(first)
+        await asyncio.wait([reading], timeout=within_s)
+        if not reading.done():
+            return False
+        if reading.exception() is not None:
+            del self._readings[folder.id]  # the page says what is wrong, and the next one tries again
+        reading.result()
+        return True
+
+    def folder(self, run_id: str) -> RunFolder:
+        """The run of exactly this id. Raises RunNotFound."""
+        if RUN_ID.fullmatch(run_id):
+            folder = RunFolder(self.store.folder / run_id)
+            # a link may lead out of the home: it is no run
+            if folder.path.is_dir() and not folder.path.is_symlink():
+                return folder
+        raise RunNotFound(f"there is no run {run_id} in {self.home}")
+
+
+def site_of(connection: HTTPConnection) -> Site:
+    """The site that a request belongs to."""
+    site = connection.app.state.site
+    assert isinstance(site, Site)  # noqa: S101  create_app put it there
+    return site
+
+
+class _RunConvertor(Convertor[str]):
+    regex: ClassVar[str] = RUN_ID.pattern
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+class _CountConvertor(Convertor[int]):
+    # nine digits: what an address may hold is bounded before it is a number
+    regex: ClassVar[str] = "[0-9]{1,9}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+class _RowConvertor(_CountConvertor):
+    regex: ClassVar[str] = "[1-9][0-9]{0,8}"
+
+
+# Nothing else of an address ever reaches a path of the file system: routes write {run_id:run} and {row:row}.
+register_url_convertor("run", _RunConvertor())
+register_url_convertor("row", _RowConvertor())
+register_url_convertor("count", _CountConvertor())

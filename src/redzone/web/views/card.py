@@ -1,0 +1,167 @@
+"""A finding as pages show it: its addresses, and what is drawn over its picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from redzone.config.settings import Settings
+from redzone.models import VIEW_PREFIX, Box, Outcome, Status, Zone, ZoneVerdict
+from redzone.review import Finding
+from redzone.runs import RunRecord
+from redzone.web.views.list_query import Selection
+
+VERSION_LENGTH = 12  # hex digits of the judged content that make a picture's address its own for ever
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A rectangle of the picture in per cent of its width and height, as SVG attributes take them."""
+
+    x: str
+    y: str
+    w: str
+    h: str
+
+    @classmethod
+    def of(cls, box: Zone | Box) -> Part:
+        """The rectangle of fractions."""
+        return cls(*(f"{100 * side:.6g}%" for side in (box.x, box.y, box.w, box.h)))
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A zone on the picture. `status` colours it; None where nothing is said of it."""
+
+    zone: Zone
+    part: Part
+    status: Status | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """An element on the picture, by the number under which the page lists it."""
+
+    number: int
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A finding of a run, in the selection that it is looked at in."""
+
+    record: RunRecord
+    finding: Finding
+    selection: Selection
+
+    @property
+    def row(self) -> int:
+        """The row's number."""
+        return self.finding.row.row
+
+    @property
+    def name(self) -> str:
+        """The title, else the id."""
+        return self.finding.row.title or self.finding.row.id
+
+    @property
+    def status(self) -> str:
+        """The status that counts; `pending` where there is none."""
+        return self.finding.status or "pending"
+
+    @property
+    def overruled(self) -> Status | None:
+        """The run's own status where a person's differs."""
+        original = self.finding.original_status
+        return original if original != self.finding.status else None
+
+    @property
+    def confidence_pct(self) -> float | None:
+        """Of the zone that the model is least sure of."""
+        verdicts = self._verdicts
+        return min(verdict.confidence_pct for verdict in verdicts) if verdicts else None
+
+    @property
+    def sure(self) -> str:
+        """The confidence in words; empty where there is none."""
+        return percent(self.confidence_pct) if self.confidence_pct is not None else ""
+
+    @property
+    def labels(self) -> list[str]:
+        """What the model found, each once, in its words."""
+        elements = [element for verdict in self._verdicts for element in verdict.elements]
+        return list(dict.fromkeys(element.label or element.kind for element in elements))
+
+    @property
+    def reason(self) -> str:
+        """Why the status is what it is: the justification that counts, or what went wrong."""
+        error = self._outcome.error if self._outcome is not None else None
+        return self.finding.justification or (error.message if error is not None else "")
+
+    @property
+    def href(self) -> str:
+        """The poster's page, in the same selection."""
+        return self.selection.at(f"/runs/{self.record.id}/posters/{self.row}")
+
+    @property
+    def marks(self) -> list[Mark]:
+        """The run's zones."""
+        return [Mark(zone, Part.of(zone), self._said_of(zone.name)) for zone in self.record.zones]
+
+    @property
+    def spots(self) -> list[Spot]:
+        """The elements whose place the model named, counted through all zones."""
+        elements = [element for verdict in self._verdicts for element in verdict.elements]
+        return [
+            Spot(number, Part.of(element.box))
+            for number, element in enumerate(elements, 1)
+            if element.box is not None
+        ]
+
+    def picture(self, size: int) -> str:
+        """The address of the whole poster, at most so many px wide."""
+        return self._address(size=str(size))
+
+    def closeup(self, zone: Zone) -> str:
+        """The address of the picture of a zone alone."""
+        return self._address(zone=zone.name)
+
+    @property
+    def seen(self) -> str:
+        """The address of what the model saw."""
+        return self._address(seen="yes")
+
+    @property
+    def _outcome(self) -> Outcome | None:
+        return self.finding.outcome
+
+    @property
+    def _verdicts(self) -> tuple[ZoneVerdict, ...]:
+        return self._outcome.zones if self._outcome is not None else ()
+
+    def _said_of(self, name: str) -> Status | None:
+        if len(self.record.zones) == 1 and self.finding.status is not Status.ERROR:
+            return self.finding.status
+        verdict = next((verdict for verdict in self._verdicts if verdict.name == name), None)
+        if verdict is None:
+            return None
+        if verdict.confidence_pct < least_sure_pct(self.record):
+            return Status.UNSURE
+        return Status.FAIL if verdict.contains_key_elements else Status.PASS
+
+    def _address(self, **wanted: str) -> str:
+        sha256 = self._outcome.image_sha256 if self._outcome is not None else None
+        # a fingerprint of a view says nothing of the file
+        version = {"v": sha256[:VERSION_LENGTH]} if sha256 and not sha256.startswith(VIEW_PREFIX) else {}
+        return f"/runs/{self.record.id}/pictures/{self.row}?{urlencode(wanted | version)}"
+
+
+def percent(value_pct: float) -> str:
+    """With a decimal only where there is one: `99.9 %`, `100 %`."""
+    return f"{value_pct:.3g} %"
+
+
+def least_sure_pct(record: RunRecord) -> float:
+    """Below this confidence the run called a verdict unsure."""
+    value = record.settings.get("min_confidence_pct")
+    return float(value) if isinstance(value, (int, float)) else Settings().min_confidence_pct
