@@ -32,7 +32,7 @@ from redzone.models import (
     Box,
     Element,
     ElementKind,
-    Fault,
+    ErrorDetail,
     Outcome,
     Poster,
     Source,
@@ -42,10 +42,10 @@ from redzone.models import (
     ViewKind,
     ZoneVerdict,
 )
-from redzone.review import Finding
-from redzone.runs import RunFolder, RunInputs, RunRecord, RunState, RunStore
+from redzone.review import ReviewedOutcome
+from redzone.runs import RecordedState, RunFolder, RunInputs, RunRecord, RunStore
 from redzone.runs.checkpoint import render_outcome
-from redzone.runs.input import inputs_of
+from redzone.runs.input import open_run_input
 from redzone.runs.reviews import append_reviews
 from redzone.zones import PRESETS
 
@@ -85,7 +85,9 @@ def outcome(row: int, chance: random.Random) -> Outcome:
         "finished_at": BEGAN + timedelta(seconds=row / 10),
     }
     if row % 50 == 0:
-        fault = Fault(code=ErrorCode.FETCH_HTTP_404, message="HTTP 404 from posters.invalid", retryable=False)
+        fault = ErrorDetail(
+            code=ErrorCode.FETCH_HTTP_404, message="HTTP 404 from posters.invalid", retryable=False
+        )
         return Outcome.model_validate({**base, "status": Status.ERROR, "error": fault})
     confidence_pct = round(100 - chance.expovariate(1 / 12), 1)
     fails = chance.random() < 0.25
@@ -128,17 +130,17 @@ def make_run(home: Path, rows: int) -> RunFolder:
         provider="openai",
         model="gpt-6-luna",
         view=ViewKind.CROP,
-        state=RunState.FINISHED,
+        state=RecordedState.FINISHED,
         finished_at=BEGAN + timedelta(seconds=rows / 10),
         seconds=rows / 10,
     )
     folder = RunStore(home).create(record)
-    folder.write(record.model_copy(update={"input_sha256": inputs_of(folder, record).digest()}))
+    folder.write(record.model_copy(update={"input_sha256": open_run_input(folder, record).digest()}))
     folder.checkpoint_path.write_bytes(b"".join(map(render_outcome, outcomes)))
     append_reviews(
         folder.reviews_path,
         (
-            Finding(Poster(one.row, one.id, one.image), one).judge("ann", BEGAN, Status.PASS)
+            ReviewedOutcome(Poster(one.row, one.id, one.image), one).judge("ann", BEGAN, Status.PASS)
             for one in outcomes[::100]
         ),
     )

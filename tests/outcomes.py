@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from redzone.errors import ErrorCode
-from redzone.models import Fault, Outcome, Source, Status, Tokens
+from redzone.models import ErrorDetail, Outcome, Source, Status, Tokens
 
 NOON = datetime(2026, 10, 3, 12, 0, 0, 250_000, UTC)
 
 
 def outcome(row: int, status: Status = Status.PASS, **changes: Any) -> Outcome:
     """A whole outcome that cost a tenth of a cent."""
-    fault = Fault(code=ErrorCode.FETCH_HTTP_404, message="not there", retryable=False)
+    fault = ErrorDetail(code=ErrorCode.FETCH_HTTP_404, message="not there", retryable=False)
     values: dict[str, Any] = {
         "row": row,
         "id": f"{row:04}",

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from redzone.cache import Asked, Cache, KnownUrl, Remembered
+from redzone.cache import Cache, CacheKey, KnownUrl, Remembered
 from redzone.errors import UsageError
 from redzone.models import Box, Element, ElementKind, Zone, ZoneVerdict
 from tests.cache_writer import fill, remembered
 
 WEEK_S = 168 * 3600.0
 RED = Zone(name="red", x=0.0, y=0.0, w=0.6, h=0.1)
-ASKED = Asked((RED,), "crop", "1", "1", "openai", "gpt-6-luna")
+ASKED = CacheKey((RED,), "crop", "1", "1", "openai", "gpt-6-luna")
 FULL = Remembered(
     (
         ZoneVerdict(
@@ -129,7 +129,7 @@ def test_the_key_depends_on_everything_that_the_verdict_does() -> None:
     others = [
         ASKED.key("ac"),
         *(
-            Asked((RED,), *parts).key("ab")
+            CacheKey((RED,), *parts).key("ab")
             for parts in (
                 ("poster", "1", "1", "openai", "gpt-6-luna"),
                 ("crop", "2", "1", "openai", "gpt-6-luna"),

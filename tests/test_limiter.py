@@ -9,9 +9,9 @@ from itertools import pairwise
 import pytest
 
 from redzone.clock import LoopClock
-from redzone.limiter import PROBE_DISTANCE_S, PROBES, Drained, Limiter, Limits, Permit
+from redzone.limiter import PROBE_DISTANCE_S, PROBES, Limiter, LimiterClosed, Limits, Permit
 from redzone.models import Allowance
-from redzone.rate_meter import Brake, Meter
+from redzone.rate_meter import Backoff, WindowCounter
 from tests.model_server import Bucket, Counter, PerSecond, Rolling, Scene, play
 from tests.virtual_time import run_virtual
 
@@ -352,7 +352,7 @@ def test_a_cancelled_waiter_leaves_no_trace() -> None:
 
 
 def test_a_closed_limiter_starts_nothing_more() -> None:
-    """The first Ctrl-C: whoever waits and whoever comes later gets Drained, at once."""
+    """The first Ctrl-C: whoever waits and whoever comes later gets LimiterClosed, at once."""
 
     async def scene() -> None:
         limiter = Limiter(Limits(1), LoopClock())
@@ -361,8 +361,8 @@ def test_a_closed_limiter_starts_nothing_more() -> None:
         await asyncio.sleep(1.0)
         limiter.close()
         done = await asyncio.gather(*waiting, return_exceptions=True)
-        assert all(isinstance(outcome, Drained) for outcome in done)
-        with pytest.raises(Drained):
+        assert all(isinstance(outcome, LimiterClosed) for outcome in done)
+        with pytest.raises(LimiterClosed):
             await limiter.acquire(0)
         assert asyncio.get_running_loop().time() < 1.1
         assert limiter.state().started == 1
@@ -398,7 +398,7 @@ def test_limits_that_make_no_sense_are_refused() -> None:
 
 def test_the_brake_lingers_near_the_refused_pace() -> None:
     """From 70 % fast to within 2 %, slow around it, then ever faster: 40 s back, double after two minutes."""
-    brake = Brake()
+    brake = Backoff()
     brake.cut(600.0, 0.7, from_s=0.0)
     assert [brake.per_min(at_s) for at_s in (0.0, 40.0)] == pytest.approx([420.0, 600.0])
     assert brake.per_min(24.0) > 588.0
@@ -408,7 +408,7 @@ def test_the_brake_lingers_near_the_refused_pace() -> None:
 
 def test_a_meter_without_any_limit_never_waits() -> None:
     """vLLM and Ollama announce nothing: all may start."""
-    meter = Meter(None)
+    meter = WindowCounter(None)
     for _ in range(1000):
         assert meter.wait_s(0.0, 1) == 0.0
         meter.start(0.0, 1)

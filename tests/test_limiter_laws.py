@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redzone.clock import LoopClock
-from redzone.limiter import Drained, Limiter, Limits, Permit
+from redzone.limiter import Limiter, LimiterClosed, Limits, Permit
 from redzone.models import Allowance
 from tests.virtual_time import run_virtual
 
@@ -239,7 +239,7 @@ def test_a_hold_lasts_exactly_that_long(hold_s: float, before_s: float, waiting:
 def test_after_close_nothing_starts_and_nobody_hangs(
     limits: Limits, waiting: int, close_s: float, late_s: float
 ) -> None:
-    """Everybody who waits, and everybody who comes later, gets Drained."""
+    """Everybody who waits, and everybody who comes later, gets LimiterClosed."""
 
     async def scene() -> None:
         limiter, clock = Limiter(limits, LoopClock()), LoopClock()
@@ -248,7 +248,7 @@ def test_after_close_nothing_starts_and_nobody_hangs(
             await clock.sleep(after_s)
             try:
                 return (await limiter.acquire(100)).started_s
-            except Drained:
+            except LimiterClosed:
                 return None
 
         async with asyncio.timeout(FOR_EVER_S):

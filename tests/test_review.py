@@ -9,16 +9,16 @@ import pytest
 from pydantic import ValidationError
 
 from redzone.models import Poster, Status, ZoneVerdict
-from redzone.review import TEXT_LIMIT, Action, Finding, Review, standing
+from redzone.review import TEXT_LIMIT, Action, Review, ReviewedOutcome, standing
 from tests.outcomes import outcome
 
 NOW = datetime(2026, 10, 4, 9, 0, tzinfo=UTC)
 POSTER = Poster(7, "0007", "https://posters.example/7.jpg", "The Long Way Up", "award")
 ZONE = ZoneVerdict(name="red", contains_key_elements=True, confidence_pct=80, justification="a face")
-FOUND = Finding(POSTER, outcome(7, Status.FAIL, zones=(ZONE,)))
+FOUND = ReviewedOutcome(POSTER, outcome(7, Status.FAIL, zones=(ZONE,)))
 
 
-def after(*reviews: Review) -> Finding:
+def after(*reviews: Review) -> ReviewedOutcome:
     return replace(FOUND, reviews=reviews)
 
 
@@ -32,7 +32,7 @@ def test_without_a_review_everything_is_the_run_s_own() -> None:
 
 def test_a_pending_row_has_no_status() -> None:
     """Neither its own nor an original one."""
-    pending = Finding(POSTER, None)
+    pending = ReviewedOutcome(POSTER, None)
     assert (pending.status, pending.original_status, pending.original_justification) == (None, None, "")
 
 

@@ -46,7 +46,7 @@ _VERDICTS = TypeAdapter(tuple[ZoneVerdict, ...])
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CacheKey:
     """All that a verdict depends on beside the picture."""
 
     zones: tuple[Zone, ...]
@@ -63,7 +63,7 @@ class Asked:
 
 
 @lru_cache(maxsize=8)
-def _round_the_picture(asked: Asked) -> tuple[str, str]:
+def _round_the_picture(asked: CacheKey) -> tuple[str, str]:
     """The JSON that is hashed, without the picture: it is the same for a whole run."""
     zones = [zone.model_dump() for zone in asked.zones]
     rest = [zones, asked.view, asked.framing_version, asked.prompt_version, asked.provider, asked.model]

@@ -15,17 +15,17 @@ from redzone.commands.report import report
 from redzone.commands.run_output import (
     check_outputs,
     finish,
-    forecast_of,
-    print_forecast,
+    print_estimate,
+    run_estimate_lines,
     who_judges,
     write_outputs,
 )
 from redzone.commands.terminal import (
     HomeOption,
     JsonOption,
-    home_of,
     load_settings,
     print_json,
+    resolve_home,
     say,
     stderr,
 )
@@ -198,14 +198,14 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
     loaded = load_settings(given)
     request = launch.Request(tuple(inputs), _mapping(column_map), limit, sample, seed, name)
     if dry_run:
-        print_forecast(loaded.settings, home_of(loaded), request, as_json=as_json)
+        print_estimate(loaded.settings, resolve_home(loaded), request, as_json=as_json)
         return
     if preset and "-" not in inputs:  # stdin can be read only once
-        for line in forecast_of(loaded.settings, home_of(loaded), request):
+        for line in run_estimate_lines(loaded.settings, resolve_home(loaded), request):
             say(line)
     manner = _manner(progress)
     check_outputs(output)
-    job, opened = launch.begin(loaded.settings, home_of(loaded), request)
+    job, opened = launch.begin(loaded.settings, resolve_home(loaded), request)
     say(f"run {job.folder.id}: {job.rows:,} posters, {who_judges(job)}")
     with job.folder.lock():
         end = launch.carry_out(job, opened, manner)
@@ -245,10 +245,10 @@ def resume(  # noqa: PLR0913
     """
     from redzone import launch
     from redzone.runs import RunStore
-    from redzone.runs.record import RunState
+    from redzone.runs.record import RecordedState
 
     _choice("--fail-on", fail_on, ("fail",))
-    place = home_of(load_settings({"home": home}))
+    place = resolve_home(load_settings({"home": home}))
     store = RunStore(place)
     folder = store.get(run) if run else store.newest_unfinished()
     if folder is None:
@@ -267,7 +267,7 @@ def resume(  # noqa: PLR0913
     with folder.lock():
         record = folder.read()
         retry = retry_errors and record.counts.get("error")
-        if record.state is RunState.FINISHED and not retry and not allow_changed_input:
+        if record.state is RecordedState.FINISHED and not retry and not allow_changed_input:
             counts = ", ".join(f"{count:,} {status}" for status, count in record.counts.items())
             say(f"run {folder.id} is finished: {counts}")
             write_outputs(folder, output or [])

@@ -21,14 +21,14 @@ from redzone.clock import LoopClock
 from redzone.config.settings import Settings
 from redzone.errors import ExitCode, InputChanged, Interrupted, RunStopped
 from redzone.inputs import STDIN, Inputs, InputSpec, open_inputs, spool_stdin
-from redzone.models import Forecast, Row, Status, Zone
+from redzone.models import Row, RunEstimate, Status, Zone
 from redzone.pipeline import Pipeline
 from redzone.runs import RunFolder, RunStore
 from redzone.runs.event_log import run_log
 from redzone.runs.index import CheckpointIndex
-from redzone.runs.input import inputs_of
+from redzone.runs.input import open_run_input
 from redzone.runs.journal import Journal
-from redzone.runs.record import RunInputs, RunRecord, RunState, new_run_id
+from redzone.runs.record import RecordedState, RunInputs, RunRecord, new_run_id
 from redzone.telemetry.metrics import Metrics, Snapshot
 from redzone.terminal.panels import Heading
 from redzone.terminal.progress import Progress, show
@@ -41,11 +41,11 @@ from redzone.wiring import (
     choose_provider,
     ensure_usable,
     open_cache,
-    pack_of,
+    pack_size,
+    parse_zones,
     prices,
     vision_model,
     worker_bounds,
-    zones_of,
 )
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def begin(settings: Settings, home: Path, request: Request) -> tuple[Job, Inputs
 
     Raises UsageError before anything is made; only standard input needs the folder first.
     """
-    provider, zones = choose_provider(settings), zones_of(settings)
+    provider, zones = choose_provider(settings), parse_zones(settings)
     ensure_usable(settings, provider)
     store = RunStore(home)
     inputs = RunInputs(
@@ -130,12 +130,12 @@ def begin(settings: Settings, home: Path, request: Request) -> tuple[Job, Inputs
     return Job(folder, home, settings, provider, zones, record.rows), opened
 
 
-def foresee(settings: Settings, home: Path, request: Request) -> tuple[Provider, Forecast]:
+def estimate_run(settings: Settings, home: Path, request: Request) -> tuple[Provider, RunEstimate]:
     """What a run of this request would take. Reads everything, makes and sends nothing.
 
     Raises UsageError as `begin` does.
     """
-    provider, zones = choose_provider(settings), zones_of(settings)
+    provider, zones = choose_provider(settings), parse_zones(settings)
     ensure_usable(settings, provider)
     with TemporaryDirectory() as scratch:
         # nothing is made: without a home yet, an empty cache stands in for its own
@@ -145,13 +145,13 @@ def foresee(settings: Settings, home: Path, request: Request) -> tuple[Provider,
             InputSpec(request.paths, request.mapping, request.limit, request.sample, request.seed, stdin)
         )
         opened.survey()
-        return provider, asyncio.run(_forecast(settings, place, provider, zones, opened))
+        return provider, asyncio.run(_estimate_run(settings, place, provider, zones, opened))
 
 
-async def _forecast(
+async def _estimate_run(
     settings: Settings, home: Path, provider: Provider, zones: tuple[Zone, ...], inputs: Inputs
-) -> Forecast:
-    from redzone.engine.estimate import Basis, forecast
+) -> RunEstimate:
+    from redzone.engine.estimate import Basis, estimate
 
     workers, most = worker_bounds(settings, provider)
     model = vision_model(settings, provider, most, lambda _: None)
@@ -166,16 +166,16 @@ async def _forecast(
             price=prices(settings, provider).get(provider.model),
             workers=workers,
             max_workers=most,
-            pack=pack_of(settings, provider),
+            pack=pack_size(settings, provider),
         )
-        return await forecast(inputs.rows(), cache, basis)
+        return await estimate(inputs.rows(), cache, basis)
     finally:
         await model.aclose()
         cache.close()
 
 
 def _surveyed(folder: RunFolder, record: RunRecord) -> tuple[Inputs, RunRecord]:
-    opened = inputs_of(folder, record)
+    opened = open_run_input(folder, record)
     survey = opened.survey()
     told = {"input_sha256": survey.sha256, "rows": survey.rows, "columns": survey.columns}
     return opened, record.model_copy(update=told)
@@ -193,7 +193,7 @@ def reopen(folder: RunFolder, settings: Settings, home: Path, *, allow_changed: 
     rows by id and image, and their files written anew (the old ones are kept beside them).
     """
     record = folder.read()
-    inputs = inputs_of(folder, record)
+    inputs = open_run_input(folder, record)
     found = inputs.survey().sha256
     if found != record.input_sha256:
         if not allow_changed:
@@ -202,10 +202,10 @@ def reopen(folder: RunFolder, settings: Settings, home: Path, *, allow_changed: 
                 f"now it is {found}; put the old input back, or pass --allow-changed-input to match rows "
                 "by id and image"
             )
-        from redzone.runs.rematch import match_again
+        from redzone.runs.rematch import rematch
 
         inputs, changed = _surveyed(folder, record)
-        match_again(folder, inputs.rows)
+        rematch(folder, inputs.rows)
         folder.write(changed)
         record = changed
     provider = Provider(
@@ -225,7 +225,7 @@ def carry_out(job: Job, inputs: Inputs, manner: Manner) -> End:
         for repair in repairs:
             log.warning("%s", repair)
         record = job.folder.read()
-        job.folder.write(record.model_copy(update={"state": RunState.RUNNING, "reason": ""}))
+        job.folder.write(record.model_copy(update={"state": RecordedState.RUNNING, "reason": ""}))
         end = asyncio.run(_run(job, record, inputs, journal, manner))
         seconds = record.seconds + end.snapshot.elapsed_s
         job.folder.write(_ended(record.model_copy(update={"seconds": seconds}), end))
@@ -312,9 +312,9 @@ def _ended(record: RunRecord, end: End) -> RunRecord:
     """What run.json says at the end."""
     snapshot = end.snapshot
     if end.stopped is None:
-        state = RunState.FINISHED
+        state = RecordedState.FINISHED
     else:
-        state = RunState.INTERRUPTED if isinstance(end.stopped, Interrupted) else RunState.STOPPED
+        state = RecordedState.INTERRUPTED if isinstance(end.stopped, Interrupted) else RecordedState.STOPPED
     counts = {
         "pass": snapshot.passed,
         "fail": snapshot.failed,

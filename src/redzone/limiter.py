@@ -13,7 +13,7 @@ from math import inf
 
 from redzone.clock import Clock
 from redzone.models import Allowance
-from redzone.rate_meter import DEEP_CUT, RARE, SLIGHT_CUT, Mark, Meter
+from redzone.rate_meter import DEEP_CUT, RARE, SLIGHT_CUT, Grant, WindowCounter
 
 # Before the first answer nothing is known. 1.1 s apart: a server that allows one request a second, and
 # counts by the second, accepts them all. The sixth waits for an answer, yet not for ever.
@@ -36,7 +36,7 @@ GRAIN_S = 0.001
 SHORTEST_NAP_S = 1e-6
 
 
-class Drained(Exception):
+class LimiterClosed(Exception):
     """No attempt starts any more."""
 
 
@@ -66,8 +66,8 @@ class Permit:
     """The right to one attempt, spent by being given. Hand it back to `observe`, `rejected` or `failed`."""
 
     number: int
-    requests: Mark
-    tokens: Mark
+    requests: Grant
+    tokens: Grant
 
     @property
     def started_s(self) -> float:
@@ -99,8 +99,8 @@ class Limiter:
     def __init__(self, limits: Limits, clock: Clock) -> None:
         self._limits = limits
         self._clock = clock
-        self._requests = Meter(limits.requests_per_min)
-        self._tokens = Meter(limits.tokens_per_min)
+        self._requests = WindowCounter(limits.requests_per_min)
+        self._tokens = WindowCounter(limits.tokens_per_min)
         # FIFO and cancel-safe: its holder is the head of the queue and has the only timer
         self._turn = asyncio.Lock()
         self._nap: asyncio.Future[None] | None = None
@@ -124,7 +124,7 @@ class Limiter:
 
     async def acquire(self, tokens: int) -> Permit:
         """Wait for this attempt's turn, first come first served. `tokens` is the estimate of input plus
-        `max_output_tokens`. A cancelled waiter leaves no trace. Raises Drained after `close`."""
+        `max_output_tokens`. A cancelled waiter leaves no trace. Raises LimiterClosed after `close`."""
         if tokens < 0:
             raise ValueError(f"tokens is {tokens}; an estimate is 0 or more")
         self._waiting += 1
@@ -136,7 +136,7 @@ class Limiter:
                     if wait_s <= 0.0:
                         return self._start(now_s, tokens)
                     await self._sleep(now_s, wait_s, tokens)
-                raise Drained
+                raise LimiterClosed
         finally:
             self._waiting -= 1
 
@@ -191,7 +191,7 @@ class Limiter:
         self._held_until_s = max(self._held_until_s, self._clock.monotonic() + seconds)
 
     def close(self) -> None:
-        """Start nothing more: whoever waits, and whoever comes later, gets Drained."""
+        """Start nothing more: whoever waits, and whoever comes later, gets LimiterClosed."""
         self._drained = True
         self._wake()
 

@@ -181,7 +181,7 @@ class Timing(Frozen):
     total_s: float = 0.0
 
 
-class Fault(Frozen):
+class ErrorDetail(Frozen):
     """Why a poster has no verdict."""
 
     code: ErrorCode
@@ -207,7 +207,7 @@ class Outcome(Frozen):
     cost_usd: float = Field(default=0.0, ge=0.0)
     timing: Timing = Timing()
     image_sha256: str | None = None
-    error: Fault | None = None
+    error: ErrorDetail | None = None
     finished_at: datetime
 
     @model_validator(mode="after")
@@ -276,7 +276,7 @@ class Reply:
     allowance: Allowance | None = None
 
 
-class Forecast(Frozen):
+class RunEstimate(Frozen):
     """The figures of a run that has not begun. Costs are None where the price is not known; seconds are
     by what holds it back most: workers, processor or a given limit."""
 

@@ -18,15 +18,15 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from random import Random
 
-from redzone.cache import Asked, Cache, KnownUrl, Remembered
-from redzone.engine.limits import WorkingTime
-from redzone.engine.model_calls import Asking, AskingParts, InHand
-from redzone.engine.outcome import Judgement, Ledger, faulted, judged
-from redzone.engine.retry_policy import Attempt, LadderOptions, Tried, next_attempt
-from redzone.engine.workers import RowFeed, workers_needed
+from redzone.cache import Cache, CacheKey, KnownUrl, Remembered
+from redzone.engine.limits import Deadline
+from redzone.engine.model_calls import ModelCallParts, ModelCalls, PosterTask
+from redzone.engine.outcome import PosterStats, VerdictResult, error_outcome, judged_outcome
+from redzone.engine.retry_policy import Attempt, AttemptResult, RetryPolicy, next_attempt
+from redzone.engine.workers import RowSource, workers_needed
 from redzone.errors import DeadlineFault, ErrorCode, InputFault, ModelFault, PosterFault, RunStopped
 from redzone.imaging import FramingOptions
-from redzone.limiter import Drained
+from redzone.limiter import LimiterClosed
 from redzone.models import (
     BadRow,
     Outcome,
@@ -39,10 +39,10 @@ from redzone.models import (
     ViewKind,
     Zone,
 )
-from redzone.net import Fetched, Fetcher, NotModified, Part, Validators
+from redzone.net import Fetched, Fetcher, NotModified, PartialFile, Validators
 from redzone.runs.checkpoint import render_outcome
 from redzone.telemetry.metrics import Stage
-from redzone.telemetry.reporter import Monitor
+from redzone.telemetry.reporter import Reporter
 
 log = logging.getLogger(__name__)
 STAFF_EVERY_S = 1.0
@@ -54,8 +54,8 @@ class Options:
 
     run_id: str
     zones: tuple[Zone, ...]
-    ladder: LadderOptions
-    asked: Asked
+    retry: RetryPolicy
+    asked: CacheKey
     min_confidence_pct: float
     workers: int | None
     max_workers: int
@@ -66,13 +66,13 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts(AskingParts):
+class Parts(ModelCallParts):
     """What the pipeline works with, beside what asking does; wiring chooses the concrete ones."""
 
     fetcher: Fetcher
     cache: Cache
     random: Random
-    monitor: Monitor
+    reporter: Reporter
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class _Picture:
     whole file, or the fingerprint of the view that its beginning gave."""
 
     image: str
-    file: Fetched | Part
+    file: Fetched | PartialFile
     sha256: str
     views: dict[ViewKind, View]
 
@@ -92,8 +92,8 @@ class Pipeline:
     def __init__(self, parts: Parts, options: Options) -> None:
         self._parts = parts
         self._options = options
-        self._asking = Asking(parts, options.pack)
-        self._flights: dict[str, asyncio.Future[Judgement | PosterFault | None]] = {}
+        self._model_calls = ModelCalls(parts, options.pack)
+        self._flights: dict[str, asyncio.Future[VerdictResult | PosterFault | None]] = {}
         self._given_up_on_stop: set[asyncio.Timeout] = set()
         self._workers: set[int] = set()
         self._wanted = options.workers or 1
@@ -104,24 +104,24 @@ class Pipeline:
         if self.stopped is None:
             self.stopped = reason
             self._parts.limiter.close()
-            self._asking.hurry()
+            self._model_calls.flush()
             for scope in self._given_up_on_stop:
                 scope.reschedule(self._parts.clock.monotonic())
 
     async def run(self, rows: Iterator[Row]) -> None:
         """Give every row an outcome, or end early with `stopped` set."""
-        feed = RowFeed(rows)
+        feed = RowSource(rows)
         self._parts.metrics.start()
         async with asyncio.TaskGroup() as group:
-            watch = group.create_task(self._parts.monitor.watch())
+            watch = group.create_task(self._parts.reporter.watch())
             try:
                 async with asyncio.TaskGroup() as crew:
                     await self._staff(crew, feed)
             finally:
                 watch.cancel()
-        await self._parts.monitor.tell()
+        await self._parts.reporter.tell()
 
-    async def _staff(self, crew: asyncio.TaskGroup, feed: RowFeed) -> None:
+    async def _staff(self, crew: asyncio.TaskGroup, feed: RowSource) -> None:
         """Keep the wanted number of workers at work until the rows are handed out."""
         while not feed.exhausted.is_set() and self.stopped is None:
             self._wanted = self._options.workers or self._auto_workers()
@@ -134,7 +134,7 @@ class Pipeline:
                 async with asyncio.timeout(STAFF_EVERY_S):
                     await feed.exhausted.wait()
 
-    async def _work(self, number: int, feed: RowFeed) -> None:
+    async def _work(self, number: int, feed: RowSource) -> None:
         """Pull rows while there are any, and while this worker is wanted."""
         metrics = self._parts.metrics
         try:
@@ -145,7 +145,7 @@ class Pipeline:
                         return
                     metrics.begin(number, row.row, row.id)
                     await self._record(await self._outcome(row, number), number)
-                except Drained:
+                except LimiterClosed:
                     pass  # it stays without an outcome; resume takes it up
                 except RunStopped as reason:
                     self.stop(reason)
@@ -156,45 +156,49 @@ class Pipeline:
     async def _outcome(self, row: Row, worker: int) -> Outcome:
         """What is recorded for a row. Whatever goes wrong with one poster is its own error."""
         parts = self._parts
-        time = WorkingTime(self._options.deadline_s, parts.clock)
-        hand = InHand(worker, Ledger(row, parts.clock.monotonic()), time)
+        time = Deadline(self._options.deadline_s, parts.clock)
+        task = PosterTask(worker, PosterStats(row, parts.clock.monotonic()), time)
         if isinstance(row, BadRow):
-            return self._faulted(hand, InputFault(row.reason))
+            return self._error_outcome(task, InputFault(row.reason))
         try:
             async with time:
-                judgement = await self._judge(hand, row)
-            status = judgement.status(self._options.min_confidence_pct)
-            return judged(hand.ledger, judgement, status, parts.clock.monotonic(), parts.clock.now())
+                result = await self._judge(task, row)
+            status = result.status(self._options.min_confidence_pct)
+            return judged_outcome(task.stats, result, status, parts.clock.monotonic(), parts.clock.now())
         except PosterFault as fault:
-            return self._faulted(hand, fault)
-        except (Drained, RunStopped):
+            return self._error_outcome(task, fault)
+        except (LimiterClosed, RunStopped):
             raise
         except Exception as error:
             if time.expired:
-                return self._faulted(hand, DeadlineFault(f"no verdict after {time.seconds:g} s of work"))
+                return self._error_outcome(
+                    task, DeadlineFault(f"no verdict after {time.seconds:g} s of work")
+                )
             # the border of a poster: a bug or a full disk of the cache costs one row, not the run
             log.exception("row %d: unexpected error", row.row)
-            return self._faulted(hand, PosterFault(ErrorCode.INTERNAL, f"{type(error).__name__}: {error}"))
+            return self._error_outcome(
+                task, PosterFault(ErrorCode.INTERNAL, f"{type(error).__name__}: {error}")
+            )
 
-    async def _judge(self, hand: InHand, poster: Poster) -> Judgement:
+    async def _judge(self, task: PosterTask, poster: Poster) -> VerdictResult:
         """From the image's address to a judgement; equal pictures in flight are asked about once."""
-        picture = await self._picture(hand, poster)
-        if isinstance(picture, Judgement):
+        picture = await self._picture(task, poster)
+        if isinstance(picture, VerdictResult):
             return picture
-        hand.ledger.sha256 = picture.sha256
+        task.stats.sha256 = picture.sha256
         key = self._options.asked.key(picture.sha256)
         while (flight := self._flights.get(key)) is not None:
-            self._parts.metrics.stage(hand.worker, Stage.TWIN)
-            with hand.time.paused():
+            self._parts.metrics.stage(task.worker, Stage.WAIT_DUPLICATE)
+            with task.time.paused():
                 found = await asyncio.shield(flight)
-            if isinstance(found, Judgement):
+            if isinstance(found, VerdictResult):
                 return replace(found, source=Source.DUPLICATE)
             if isinstance(found, PosterFault):
                 raise found
         flight = self._flights[key] = asyncio.get_running_loop().create_future()
-        result: Judgement | PosterFault | None = None
+        result: VerdictResult | PosterFault | None = None
         try:
-            result = await self._remembered(key) or await self._ask(hand, picture)
+            result = await self._remembered(key) or await self._ask(task, picture)
             if result.source is self._parts.model.source:
                 await self._remember(key, result)
             return result
@@ -205,113 +209,113 @@ class Pipeline:
             del self._flights[key]
             flight.set_result(result)  # None: the leader was interrupted, a twin takes over
 
-    async def _picture(self, hand: InHand, poster: Poster) -> _Picture | Judgement:
+    async def _picture(self, task: PosterTask, poster: Poster) -> _Picture | VerdictResult:
         """The picture, or the judgement where the server says that a judged picture has not changed."""
         cache, fetcher = self._parts.cache, self._parts.fetcher
         known = await cache.known_url(poster.image)
-        judgement = await self._remembered(self._options.asked.key(known.sha256)) if known else None
-        validators = Validators(known.etag, known.last_modified) if known and judgement else None
-        async with self._downloading(hand):
+        result = await self._remembered(self._options.asked.key(known.sha256)) if known else None
+        validators = Validators(known.etag, known.last_modified) if known and result else None
+        async with self._downloading(task):
             fetch = fetcher.fetch_start if self._options.partial_download else fetcher.fetch
             got = await fetch(poster.image, validators)
         if isinstance(got, NotModified):
             assert known is not None  # noqa: S101  only then were validators sent
-            assert judgement is not None  # noqa: S101
-            hand.ledger.sha256 = known.sha256
-            return judgement
-        picture = await self._recognised(hand, poster.image, got)
+            assert result is not None  # noqa: S101
+            task.stats.sha256 = known.sha256
+            return result
+        picture = await self._recognised(task, poster.image, got)
         if got.validators is not None:
             told = KnownUrl(got.validators.etag, got.validators.last_modified, picture.sha256)
             await cache.remember_url(poster.image, told)
         return picture
 
-    async def _recognised(self, hand: InHand, image: str, got: Fetched | Part) -> _Picture:
+    async def _recognised(self, task: PosterTask, image: str, got: Fetched | PartialFile) -> _Picture:
         """By the whole file; by the first view where the beginning of the file shows it."""
-        if isinstance(got, Part):
+        if isinstance(got, PartialFile):
             from redzone.imaging.render import frame_start
 
-            kind = self._options.ladder.views[0]
-            self._parts.metrics.stage(hand.worker, Stage.FRAME)
+            kind = self._options.retry.views[0]
+            self._parts.metrics.stage(task.worker, Stage.FRAME)
             view = await asyncio.to_thread(
                 frame_start, got.data, self._options.zones, kind, self._options.framing
             )
             if view is not None:
                 return _Picture(image, got, view.fingerprint, {kind: view})
-            got = await self._rest(hand, image, got)
+            got = await self._rest(task, image, got)
         return _Picture(image, got, got.sha256, {})
 
-    async def _rest(self, hand: InHand, image: str, part: Part) -> Fetched:
-        async with self._downloading(hand):
+    async def _rest(self, task: PosterTask, image: str, part: PartialFile) -> Fetched:
+        async with self._downloading(task):
             return await self._parts.fetcher.fetch_rest(image, part)
 
     @asynccontextmanager
-    async def _downloading(self, hand: InHand) -> AsyncIterator[None]:
+    async def _downloading(self, task: PosterTask) -> AsyncIterator[None]:
         """A turn at the image server, and its time on the ledger; given up when the run stops."""
-        with hand.time.paused():
+        with task.time.paused():
             await self._parts.fetcher.turn()
-        self._parts.metrics.stage(hand.worker, Stage.FETCH)
+        self._parts.metrics.stage(task.worker, Stage.FETCH)
         started_s = self._parts.clock.monotonic()
         try:
             async with self._unless_stopped():
                 yield
         finally:
-            hand.ledger.fetch_s += self._parts.clock.monotonic() - started_s
+            task.stats.fetch_s += self._parts.clock.monotonic() - started_s
             self._parts.metrics.image_bytes = self._parts.fetcher.received_bytes
 
-    async def _remembered(self, key: str) -> Judgement | None:
+    async def _remembered(self, key: str) -> VerdictResult | None:
         """What was paid for before: by this run a duplicate, by another one the cache."""
         found = await self._parts.cache.verdict(key)
         if found is None:
             return None
         source = Source.DUPLICATE if found.run_id == self._options.run_id else Source.CACHE
-        judgement = Judgement(found.verdicts, source, found.strategy, found.model)
-        unsure = judgement.status(self._options.min_confidence_pct) is Status.UNSURE
-        if unsure and not set(self._options.ladder.models) <= set(found.models):
+        result = VerdictResult(found.verdicts, source, found.strategy, found.model)
+        unsure = result.status(self._options.min_confidence_pct) is Status.UNSURE
+        if unsure and not set(self._options.retry.models) <= set(found.models):
             return None  # there is a model now that has not been asked
-        return judgement
+        return result
 
-    async def _remember(self, key: str, judgement: Judgement) -> None:
+    async def _remember(self, key: str, result: VerdictResult) -> None:
         """What was paid for now, and whom this run could ask."""
-        verdicts, strategy, model = judgement.verdicts, judgement.strategy, judgement.model
-        models = self._options.ladder.models
+        verdicts, strategy, model = result.verdicts, result.strategy, result.model
+        models = self._options.retry.models
         await self._parts.cache.remember(
             key, Remembered(verdicts, strategy, model, self._options.run_id, models)
         )
 
-    async def _ask(self, hand: InHand, picture: _Picture) -> Judgement:
+    async def _ask(self, task: PosterTask, picture: _Picture) -> VerdictResult:
         """Climb the ladder until an answer is sure. Raises the last fault where no answer is readable."""
-        history: list[Tried] = []
-        best: Judgement | None = None
+        history: list[AttemptResult] = []
+        best: VerdictResult | None = None
         parts = self._parts
-        while isinstance(step := next_attempt(history, self._options.ladder, parts.random.random()), Attempt):
+        while isinstance(step := next_attempt(history, self._options.retry, parts.random.random()), Attempt):
             if step.delay_s > 0:
-                parts.metrics.stage(hand.worker, Stage.BACKOFF)
+                parts.metrics.stage(task.worker, Stage.BACKOFF)
                 async with self._unless_stopped():
                     await parts.clock.sleep(step.delay_s)
-            view = await self._view(hand, picture, step.view)
+            view = await self._view(task, picture, step.view)
             question = Question(view, self._options.zones, step.wording, step.model)
-            reply = await self._asking.ask(hand, question, packed=step.packed)
+            reply = await self._model_calls.ask(task, question, packed=step.packed)
             if isinstance(reply.result, ModelFault):
-                history.append(Tried(step, reply.result))
+                history.append(AttemptResult(step, reply.result))
                 continue
-            found = Judgement(reply.result, parts.model.source, step.strategy, reply.model)
+            found = VerdictResult(reply.result, parts.model.source, step.strategy, reply.model)
             if found.status(self._options.min_confidence_pct) is not Status.UNSURE:
                 return found
             if best is None or found.confidence_pct > best.confidence_pct:
                 best = found
-            history.append(Tried(step, None))
+            history.append(AttemptResult(step, None))
         if best is not None:
             return best
         fault = history[-1].fault
         assert fault is not None  # noqa: S101  without verdicts every attempt has a fault
         raise fault
 
-    async def _view(self, hand: InHand, picture: _Picture, kind: ViewKind) -> View:
+    async def _view(self, task: PosterTask, picture: _Picture, kind: ViewKind) -> View:
         """A view of the picture, made once, of the whole file: what of it is missing is fetched first."""
         if kind not in picture.views:
-            if isinstance(picture.file, Part):
-                picture.file = await self._rest(hand, picture.image, picture.file)
-            self._parts.metrics.stage(hand.worker, Stage.FRAME)
+            if isinstance(picture.file, PartialFile):
+                picture.file = await self._rest(task, picture.image, picture.file)
+            self._parts.metrics.stage(task.worker, Stage.FRAME)
             # not at the top: it brings Pillow, and the first poster is asked for before that is imported
             from redzone.imaging.render import frame, frame_at_once
 
@@ -322,23 +326,23 @@ class Pipeline:
 
     @asynccontextmanager
     async def _unless_stopped(self) -> AsyncIterator[None]:
-        """For what costs nothing: it is given up when the run stops. Raises Drained."""
+        """For what costs nothing: it is given up when the run stops. Raises LimiterClosed."""
         scope = asyncio.timeout(None)
         try:
             async with scope:
                 if self.stopped is not None:
-                    raise Drained
+                    raise LimiterClosed
                 self._given_up_on_stop.add(scope)
                 yield
         except TimeoutError:
             if scope.expired():
-                raise Drained from None
+                raise LimiterClosed from None
             raise
         finally:
             self._given_up_on_stop.discard(scope)
 
-    def _faulted(self, hand: InHand, fault: PosterFault) -> Outcome:
-        return faulted(hand.ledger, fault, self._parts.clock.monotonic(), self._parts.clock.now())
+    def _error_outcome(self, task: PosterTask, fault: PosterFault) -> Outcome:
+        return error_outcome(task.stats, fault, self._parts.clock.monotonic(), self._parts.clock.now())
 
     async def _record(self, outcome: Outcome, worker: int) -> None:
         """On disk first, counted after."""

@@ -1,6 +1,6 @@
 """How much of one quantity (requests or tokens) may start now: arithmetic only, time is handed in.
 
-A `Meter` keeps two accounts. The window is exact: every start of the last minute, never more than the
+A `WindowCounter` keeps two accounts. The window is exact: every start of the last minute, never more than the
 limit. The level is an estimate of what the server would accept right now; it grows at 98 % of the limit
 and follows what the server says is left. An attempt starts when both have room for it.
 """
@@ -49,7 +49,7 @@ class Style(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Mark:
+class Grant:
     """One start in a meter's log. Mutable, for what is known only later: its real use, and who came next."""
 
     started_s: float
@@ -68,7 +68,7 @@ class Mark:
     refused: bool = False
 
 
-class Brake:
+class Backoff:
     """A ceiling after a refusal: a part of the refused pace, then a cubic curve, as TCP CUBIC has it: fast
     back to near that pace, flat around it, then ever faster beyond it. A straight line (AIMD) spends most
     of its time well below a limit that has not moved, or takes an hour to leave one that has."""
@@ -99,7 +99,7 @@ class Brake:
         self.cut(refused_per_min, max(LEAST_CUT, self._cut_to * DEEP_CUT), from_s)
 
 
-class Meter:
+class WindowCounter:
     """The account of one quantity. Amounts are whole units, instants seconds of one monotonic clock."""
 
     def __init__(self, configured: int | None) -> None:
@@ -108,13 +108,13 @@ class Meter:
         self._bound_per_min = inf if configured is None else configured * SHARE
         self.in_window = 0
         self.charged = 0
-        self.brake = Brake()
+        self.brake = Backoff()
         self._refused = 0
         # the log: first what surely counts at the server too, then what is about to leave, both by age
-        self._log: deque[Mark] = deque()
-        self._leaving: deque[Mark] = deque()
+        self._log: deque[Grant] = deque()
+        self._leaving: deque[Grant] = deque()
         self._leaving_amount = 0
-        self._recent: deque[Mark] = deque()
+        self._recent: deque[Grant] = deque()
         self._total = 0
         self._level = 0.0
         self._level_at_s = -inf
@@ -152,7 +152,7 @@ class Meter:
         wait_s = missing * 60.0 / pace_per_min
         return min(wait_s, next_out_s) if self._style is Style.WINDOW else wait_s
 
-    def start(self, now_s: float, amount: int) -> Mark:
+    def start(self, now_s: float, amount: int) -> Grant:
         """Enter a start. The caller has seen `wait_s(now_s, amount) == 0`."""
         pace_per_min = self.pace_per_min(now_s)
         if pace_per_min != inf:
@@ -163,12 +163,12 @@ class Meter:
         self._total += amount
         self.in_window += amount
         self.charged += amount
-        mark = Mark(now_s, amount, amount, self.in_window, self._leaving_amount, self._total, before)
+        mark = Grant(now_s, amount, amount, self.in_window, self._leaving_amount, self._total, before)
         self._log.append(mark)
         self._recent.append(mark)
         return mark
 
-    def reconcile(self, now_s: float, mark: Mark, used: int) -> None:
+    def reconcile(self, now_s: float, mark: Grant, used: int) -> None:
         """Replace a start's estimate by its real use, as far as it still counts."""
         self.forget(now_s)
         change = used - mark.charged
@@ -179,7 +179,7 @@ class Meter:
             self._level -= change
         mark.charged = used
 
-    def learn(self, now_s: float, mark: Mark, limit: int | None, remaining: int | None) -> bool:
+    def learn(self, now_s: float, mark: Grant, limit: int | None, remaining: int | None) -> bool:
         """Take in what the answer to `mark` said. True when the limit is now lower than was believed."""
         if limit is None or limit <= 0:
             return False
@@ -194,7 +194,7 @@ class Meter:
             self._follow(now_s, mark, limit, min(max(remaining, 0), limit))
         return self.pace_per_min(now_s) < before
 
-    def refuse(self, now_s: float, mark: Mark) -> None:
+    def refuse(self, now_s: float, mark: Grant) -> None:
         """The server refused `mark`: nothing is left at this moment."""
         self.forget(now_s)
         if mark.started_s + WINDOW_S > now_s:
@@ -234,7 +234,7 @@ class Meter:
             if mark.refused:
                 self._refused -= mark.amount
 
-    def _oldest(self) -> Mark | None:
+    def _oldest(self) -> Grant | None:
         if self._leaving:
             return self._leaving[0]
         return self._log[0] if self._log else None
@@ -265,7 +265,7 @@ class Meter:
         while recent and now_s >= recent[0].started_s + DISORDER_S:
             recent.popleft().total_after = self._total
 
-    def _follow(self, now_s: float, mark: Mark, limit: int, remaining: int) -> None:
+    def _follow(self, now_s: float, mark: Grant, limit: int, remaining: int) -> None:
         """Bring the level in line with `remaining`, which was true when `mark` arrived."""
         self._settle(now_s)
         second = limit / 60

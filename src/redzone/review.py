@@ -86,7 +86,7 @@ def standing(reviews: Sequence[Review]) -> tuple[Review, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ReviewedOutcome:
     """A row, the run's outcome (None while it is pending) and every review of it in order, taken back or not.
     A pending row has nothing to review."""
 

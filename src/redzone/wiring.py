@@ -15,11 +15,11 @@ from typing import Literal
 import aiofiles
 
 from redzone import imaging
-from redzone.cache import Asked, Cache
+from redzone.cache import Cache, CacheKey
 from redzone.clock import LoopClock
 from redzone.config.settings import Settings
-from redzone.engine.limits import Breaker, Budget
-from redzone.engine.retry_policy import LadderOptions
+from redzone.engine.limits import Budget, CircuitBreaker
+from redzone.engine.retry_policy import RetryPolicy
 from redzone.errors import SettingsInvalid
 from redzone.limiter import Limiter, Limits
 from redzone.models import ViewKind, Zone
@@ -27,9 +27,9 @@ from redzone.net import Fetcher, FetchOptions
 from redzone.pipeline import Options, Parts, Pipeline
 from redzone.runs import RunFolder
 from redzone.runs.journal import Journal, Recorder
-from redzone.telemetry.metrics import Facts, Metrics, Snapshot
+from redzone.telemetry.metrics import Metrics, RunFacts, Snapshot
 from redzone.telemetry.metrics_log import render_line
-from redzone.telemetry.reporter import Monitor
+from redzone.telemetry.reporter import Reporter
 from redzone.vision.interface import VisionModel
 from redzone.vision.openai.prices import Price, price_of
 from redzone.zones import parse_zone
@@ -83,7 +83,7 @@ def ensure_usable(settings: Settings, provider: Provider) -> None:
         )
 
 
-def zones_of(settings: Settings) -> tuple[Zone, ...]:
+def parse_zones(settings: Settings) -> tuple[Zone, ...]:
     """The zones to judge. Raises SettingsInvalid for an unknown or doubled one."""
     zones = tuple(parse_zone(text, settings.zone) for text in settings.zones)
     if not zones:
@@ -138,28 +138,28 @@ def vision_model(
     return OpenAIVision(options, notice)
 
 
-def ladder_options(settings: Settings, model: VisionModel, provider: Provider) -> LadderOptions:
+def retry_policy(settings: Settings, model: VisionModel, provider: Provider) -> RetryPolicy:
     """The rungs: the asked view first, wider ones after it, then the fallback model."""
     views = model.views
     if settings.view in views:
         views = views[views.index(settings.view) :]
-    packed = pack_of(settings, provider) > 1
-    return LadderOptions(views, models(settings, provider), settings.max_attempts, packed)
+    packed = pack_size(settings, provider) > 1
+    return RetryPolicy(views, models(settings, provider), settings.max_attempts, packed)
 
 
-def pack_of(settings: Settings, provider: Provider) -> int:
+def pack_size(settings: Settings, provider: Provider) -> int:
     """How many posters are asked about in one request; the local model knows no requests."""
     return settings.pack if provider.name == "openai" else 1
 
 
-def asked(settings: Settings, zones: tuple[Zone, ...], model: VisionModel, provider: Provider) -> Asked:
+def asked(settings: Settings, zones: tuple[Zone, ...], model: VisionModel, provider: Provider) -> CacheKey:
     """What a cached verdict must agree with."""
     name = f"{provider.name} {settings.openai_base_url}" if settings.openai_base_url else provider.name
     view = settings.view if settings.view in model.views else ViewKind.PIXELS
-    pack = pack_of(settings, provider)
+    pack = pack_size(settings, provider)
     # beside other pictures the same picture may be judged otherwise
     prompt = f"{model.prompt_version} pack {pack}" if pack > 1 else model.prompt_version
-    return Asked(zones, view, imaging.FRAMING_VERSION, prompt, name, provider.model)
+    return CacheKey(zones, view, imaging.FRAMING_VERSION, prompt, name, provider.model)
 
 
 def open_cache(settings: Settings, home: Path, folder: Path | None = None) -> Cache:
@@ -199,7 +199,7 @@ async def assemble(
     recorder after the crew, so that answers which are paid for reach the disk."""
     settings, clock, random = job.settings, LoopClock(), Random()  # noqa: S311  jitter
     workers, most = worker_bounds(settings, job.provider)
-    pack = pack_of(settings, job.provider)
+    pack = pack_size(settings, job.provider)
     connections = -(-most // pack)
     metrics = Metrics(clock, job.rows, _facts(settings, job.provider))
     limits = Limits(
@@ -228,16 +228,16 @@ async def assemble(
             recorder=recorder,
             metrics=metrics,
             budget=Budget(settings.max_cost_usd, journal.index.most_spent_usd),
-            breaker=Breaker(settings.breaker_failures, settings.breaker_s, clock),
+            breaker=CircuitBreaker(settings.breaker_failures, settings.breaker_s, clock),
             clock=clock,
             random=random,
-            monitor=Monitor(metrics, limiter, clock, (write_metrics,), settings.stuck_after_s),
+            reporter=Reporter(metrics, limiter, clock, (write_metrics,), settings.stuck_after_s),
         )
-        ladder = ladder_options(settings, model, job.provider)
+        retry = retry_policy(settings, model, job.provider)
         options = Options(
             run_id=job.folder.id,
             zones=job.zones,
-            ladder=ladder,
+            retry=retry,
             asked=asked(settings, job.zones, model, job.provider),
             min_confidence_pct=settings.min_confidence_pct,
             workers=workers,
@@ -246,19 +246,19 @@ async def assemble(
             deadline_s=settings.deadline_s,
             framing=imaging.FramingOptions(max_pixels=settings.max_image_pixels),
             # the other views are of the whole poster
-            partial_download=settings.partial_download and ladder.views[0] is ViewKind.CROP,
+            partial_download=settings.partial_download and retry.views[0] is ViewKind.CROP,
         )
         # last: it competes for the interpreter with all that goes before the first poster
         model.warm_up()
         yield Pipeline(parts, options), metrics
 
 
-def _facts(settings: Settings, provider: Provider) -> Facts:
-    return Facts(
+def _facts(settings: Settings, provider: Provider) -> RunFacts:
+    return RunFacts(
         cpus=os.cpu_count() or 1,
         local=provider.name == "local",
         cache_on=settings.enable_cache,
-        pack=pack_of(settings, provider),
+        pack=pack_size(settings, provider),
         delay_ms=settings.request_delay_ms,
         budget_usd=settings.max_cost_usd,
     )

@@ -154,7 +154,7 @@ def test_a_pace_stays_inside_its_picture(
 ) -> None:
     """Every value and mark; a limit far above the values is told and not drawn."""
     points.sort()
-    lines = (charts.Line("started", "first", points, filled=True),)
+    lines = (charts.PaceLine("started", "first", points, filled=True),)
     svg = charts.pace(charts.PaceChart("title", lines, limit, marks_s, gap_s), width=width)
     assert inside(svg)
     highest = max([0.1, *(value for _, value in points)])
@@ -166,7 +166,7 @@ def test_a_pace_stays_inside_its_picture(
 def test_a_pace_is_broken_where_the_run_stood_still() -> None:
     """No line leads over the night between a stop and a resume."""
     points = [(0.0, 5.0), (1.0, 6.0), (30000.0, 5.0), (30001.0, 7.0)]
-    lines = (charts.Line("outcomes", "first", points),)
+    lines = (charts.PaceLine("outcomes", "first", points),)
     assert len(elements(charts.pace(charts.PaceChart("t", lines, gap_s=60)), "polyline")) == 2
     assert len(elements(charts.pace(charts.PaceChart("t", lines)), "polyline")) == 1
 
@@ -186,7 +186,7 @@ def test_a_pace_is_broken_where_the_run_stood_still() -> None:
 )
 def test_time_is_told_in_units_that_fit_it(seconds: float, first: str, last: str) -> None:
     """From half a second to years."""
-    lines = (charts.Line("rate", "first", [(0.0, 1.0), (seconds, 2.0)]),)
+    lines = (charts.PaceLine("rate", "first", [(0.0, 1.0), (seconds, 2.0)]),)
     words = [word for word in texts(charts.pace(charts.PaceChart("t", lines))) if " " in word]
     assert (words[0], words[-1]) == (first, last)
     assert 3 <= len(words) <= 10
@@ -212,7 +212,7 @@ def test_thinning_keeps_the_ends_and_the_extremes(points: list[tuple[float, floa
 def test_a_day_of_snapshots_is_a_small_picture() -> None:
     """86,400 of them, with the one peak."""
     points = [(float(second), 500.0 if second == 5000 else 100.0 + second % 7) for second in range(86_400)]
-    svg = charts.pace(charts.PaceChart("t", (charts.Line("rate", "first", points),)))
+    svg = charts.pace(charts.PaceChart("t", (charts.PaceLine("rate", "first", points),)))
     assert len(svg) < 25_000
     assert "500 at most" in parsed(svg).attrib["aria-label"]
 

@@ -15,7 +15,7 @@ from redzone.cli import app
 from redzone.config.settings import Settings, variables
 from redzone.diagnostics import HINTS, Advice, Topic, recommendations
 from redzone.errors import ErrorCode
-from redzone.telemetry.metrics import Facts, RateFigures, Snapshot, Stage
+from redzone.telemetry.metrics import RateFigures, RunFacts, Snapshot, Stage
 from tests.terminal.snapshots import snapshot, snapshots
 
 PAGE = Path(__file__).parents[2] / "docs" / "advice.md"
@@ -76,19 +76,23 @@ CASES: dict[str, tuple[Topic, Snapshot, str, str]] = {
     ),
     "a request limit with packs": (
         Topic.REQUESTS,
-        _steady(rate=RateFigures(requests_last_min=198, requests_limit_per_min=200.0), facts=Facts(pack=4)),
+        _steady(
+            rate=RateFigures(requests_last_min=198, requests_limit_per_min=200.0), facts=RunFacts(pack=4)
+        ),
         "99 % of the limit of 200 requests a minute is used",
         f"{ENOUGH}raise VISION_REQUESTS_PER_MINUTE or use a --pack above 4",
     ),
     "a request limit with the largest packs": (
         Topic.REQUESTS,
-        _steady(rate=RateFigures(requests_last_min=198, requests_limit_per_min=200.0), facts=Facts(pack=16)),
+        _steady(
+            rate=RateFigures(requests_last_min=198, requests_limit_per_min=200.0), facts=RunFacts(pack=16)
+        ),
         "99 % of the limit of 200 requests a minute is used",
         f"{ENOUGH}raise VISION_REQUESTS_PER_MINUTE",
     ),
     "a delay between requests": (
         Topic.REQUESTS,
-        _steady(rate=RateFigures(requests_last_min=119), facts=Facts(delay_ms=500)),
+        _steady(rate=RateFigures(requests_last_min=119), facts=RunFacts(delay_ms=500)),
         "99 % of the limit of 120 requests a minute is used",
         f"{ENOUGH}lower VISION_REQUEST_DELAY_MS or use --pack",
     ),
@@ -130,19 +134,19 @@ CASES: dict[str, tuple[Topic, Snapshot, str, str]] = {
     ),
     "one processor": (
         Topic.CPU,
-        _steady(cpu_s=55.0, facts=Facts(cpus=8)),
+        _steady(cpu_s=55.0, facts=RunFacts(cpus=8)),
         "A processor is 92 % busy, 275.0 ms for a poster",
         "more workers will not help; split the input over several runs",
     ),
     "all processors": (
         Topic.CPU,
-        _steady(cpu_s=225.0, facts=Facts(cpus=4, local=True)),
+        _steady(cpu_s=225.0, facts=RunFacts(cpus=4, local=True)),
         "The 4 processors are 94 % busy with the local model, 1,125.0 ms for a poster",
         "more workers will not help; a machine with more processors does, or --provider openai",
     ),
     "processors that others keep busy": (
         Topic.CPU,
-        _steady(cpu_s=30.0, facts=Facts(cpus=1, local=True)),
+        _steady(cpu_s=30.0, facts=RunFacts(cpus=1, local=True)),
         "The processor is 50 % busy with the local model, 150.0 ms for a poster",
         "more workers will not help; a machine with more processors does, or --provider openai",
     ),
@@ -160,7 +164,7 @@ CASES: dict[str, tuple[Topic, Snapshot, str, str]] = {
     ),
     "budget": (
         Topic.BUDGET,
-        _steady(cost_usd=0.4, facts=Facts(budget_usd=1.0)),
+        _steady(cost_usd=0.4, facts=RunFacts(budget_usd=1.0)),
         "$0.4000 of $1.0000 is spent and 800 posters are left",
         "all of them will cost about $2.0000; raise --max-cost",
     ),
@@ -178,7 +182,7 @@ CASES: dict[str, tuple[Topic, Snapshot, str, str]] = {
     ),
     "unsure local model": (
         Topic.UNSURE,
-        _steady(unsure=30, passed=160, facts=Facts(local=True)),
+        _steady(unsure=30, passed=160, facts=RunFacts(local=True)),
         "30 of 200 verdicts (15 %) are unsure",
         "ask another model (--provider openai), or judge them by eye, lowest confidence first",
     ),
@@ -190,7 +194,7 @@ CASES: dict[str, tuple[Topic, Snapshot, str, str]] = {
     ),
     "cache off": (
         Topic.CACHE,
-        _steady(cost_usd=0.02, facts=Facts(cache_on=False)),
+        _steady(cost_usd=0.02, facts=RunFacts(cache_on=False)),
         "200 posters were asked about for $0.0200, and the cache is off",
         "the next run pays for them again; set ENABLE_ANALYSIS_CACHE",
     ),
@@ -299,7 +303,7 @@ def test_the_most_urgent_comes_first() -> None:
         unsure=30,
         errors_by_code={"fetch-http-404": 40},
         cost_usd=0.4,
-        facts=Facts(budget_usd=1.0, cache_on=False),
+        facts=RunFacts(budget_usd=1.0, cache_on=False),
         requests=290,
         rate=RateFigures(requests_last_min=290, requests_limit_per_min=300.0, rejected=20, held_for_s=5.0),
     )

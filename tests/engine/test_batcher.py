@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.engine.batcher import Desk
+from redzone.engine.batcher import Batcher
 from tests.virtual_time import run_virtual
 
 LINGER_S = 0.25
@@ -39,14 +39,14 @@ class Server:
         return [2 * question for question in questions]
 
 
-def ask(desk: Desk[int, int], question: int, kind: str = "crop") -> asyncio.Task[int]:
+def ask(desk: Batcher[int, int], question: int, kind: str = "crop") -> asyncio.Task[int]:
     return asyncio.create_task(desk.ask(kind, question, nullcontext(), LINGER_S))
 
 
 def test_a_full_table_is_served_at_once_and_the_rest_after_a_while() -> None:
     async def main() -> None:
         server = Server()
-        desk = Desk(3, server.serve)
+        desk = Batcher(3, server.serve)
         answers = await asyncio.gather(*(ask(desk, number) for number in range(7)))
         assert answers == [0, 2, 4, 6, 8, 10, 12]
         assert server.asked == [[0, 1, 2], [3, 4, 5], [6]]
@@ -58,11 +58,11 @@ def test_a_full_table_is_served_at_once_and_the_rest_after_a_while() -> None:
 def test_in_a_hurry_nobody_waits_for_others() -> None:
     async def main() -> None:
         server = Server()
-        desk = Desk(3, server.serve)
+        desk = Batcher(3, server.serve)
         task = asyncio.create_task(desk.ask("crop", 1, nullcontext(), linger_s=60.0))
         await asyncio.sleep(1.0)
         assert server.asked == []
-        desk.hurry()
+        desk.flush()
         assert await task == 2
         assert asyncio.get_running_loop().time() == pytest.approx(4.0, abs=0.01)
 
@@ -72,7 +72,7 @@ def test_in_a_hurry_nobody_waits_for_others() -> None:
 def test_what_is_asked_in_another_way_sits_at_another_table() -> None:
     async def main() -> None:
         server = Server()
-        desk = Desk(2, server.serve)
+        desk = Batcher(2, server.serve)
         await asyncio.gather(ask(desk, 1), ask(desk, 2, "poster"), ask(desk, 3), ask(desk, 4, "poster"))
         assert sorted(server.asked) == [[1, 3], [2, 4]]
 
@@ -91,7 +91,7 @@ def test_waiting_ends_when_the_request_begins() -> None:
 
     async def main() -> None:
         paused = Paused()
-        await Desk(1, Server().serve).ask("crop", 1, paused, LINGER_S)
+        await Batcher(1, Server().serve).ask("crop", 1, paused, LINGER_S)
         assert [paused.from_s, paused.until_s] == pytest.approx([0.0, 1.0], abs=0.01)
 
     run_virtual(main())
@@ -99,7 +99,7 @@ def test_waiting_ends_when_the_request_begins() -> None:
 
 def test_an_error_is_everybodys() -> None:
     async def main() -> None:
-        desk = Desk(2, Server(error=RuntimeError("no turn")).serve)
+        desk = Batcher(2, Server(error=RuntimeError("no turn")).serve)
         tasks = [ask(desk, 1), ask(desk, 2)]
         for task in tasks:
             with pytest.raises(RuntimeError, match="no turn"):
@@ -114,7 +114,7 @@ def test_who_leaves_is_missed_by_nobody(leaves: list[bool], after_s: float) -> N
 
     async def main() -> None:
         server = Server()
-        desk = Desk(len(leaves), server.serve)
+        desk = Batcher(len(leaves), server.serve)
         tasks = [ask(desk, number) for number in range(len(leaves))]
         await asyncio.sleep(after_s)
         for task, leaving in zip(tasks, leaves, strict=True):

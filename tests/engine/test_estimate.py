@@ -15,11 +15,11 @@ from pydantic import SecretStr
 from redzone.bench.simulator.server import Simulator
 from redzone.cache import Cache, KnownUrl, Remembered
 from redzone.config.settings import Settings
-from redzone.engine.estimate import EXPECTED_OUTPUT_TOKENS, LOCAL_S_PER_POSTER, Basis, forecast
+from redzone.engine.estimate import EXPECTED_OUTPUT_TOKENS, LOCAL_S_PER_POSTER, Basis, estimate
 from redzone.engine.workers import GUESSED_WORKING_S
-from redzone.models import BadRow, Forecast, Poster, Row, ZoneVerdict
+from redzone.models import BadRow, Poster, Row, RunEstimate, ZoneVerdict
 from redzone.vision.openai.prices import Price
-from redzone.wiring import Provider, asked, vision_model, zones_of
+from redzone.wiring import Provider, asked, parse_zones, vision_model
 
 VERDICT = ZoneVerdict(name="red", contains_key_elements=False, confidence_pct=90.0)
 REMEMBERED = Remembered((VERDICT,), "crop/full", "gpt-6-luna", "an-earlier-run")
@@ -34,15 +34,15 @@ def urls(count: int) -> Iterator[Row]:
     return posters(*(f"https://posters.example/{number}.jpg" for number in range(count)))
 
 
-class Desk:
+class Batcher:
     """A cache and a basis to reckon with."""
 
     def __init__(self, cache: Cache, basis: Basis) -> None:
         self.cache = cache
         self.basis = basis
 
-    async def reckon(self, rows: Iterator[Row]) -> Forecast:
-        return await forecast(rows, self.cache, self.basis)
+    async def reckon(self, rows: Iterator[Row]) -> RunEstimate:
+        return await estimate(rows, self.cache, self.basis)
 
 
 @asynccontextmanager
@@ -54,7 +54,7 @@ async def desk(
     workers: int | None = 20,
     max_workers: int = 200,
     **settings: Any,
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[Batcher]:
     """As wiring puts it together, with a simulator that must never be asked."""
     cache = Cache(home / "cache.sqlite", 3600.0, lambda: 1_000_000.0)
     async with Simulator() as simulator:
@@ -62,10 +62,10 @@ async def desk(
             openai_api_key=SecretStr("sk-test-0123456789"), openai_base_url=simulator.base_url, **settings
         )
         chosen = Provider("openai" if provider == "openai" else "local", told.model, "")
-        zones, model = zones_of(told), vision_model(told, chosen, 10, print)
+        zones, model = parse_zones(told), vision_model(told, chosen, 10, print)
         about = asked(told, zones, model, chosen)
         try:
-            yield Desk(cache, Basis(told, zones, about, model, chosen.model, price, workers, max_workers))
+            yield Batcher(cache, Basis(told, zones, about, model, chosen.model, price, workers, max_workers))
         finally:
             await model.aclose()
             cache.close()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from redzone.clock import LoopClock
-from redzone.engine.limits import RATE_LIMIT_PATIENCE, Breaker, Budget, WorkingTime
+from redzone.engine.limits import RATE_LIMIT_PATIENCE, Budget, CircuitBreaker, Deadline
 from redzone.errors import BreakerOpen, BudgetSpent
 from tests.virtual_time import run_virtual
 
@@ -93,8 +93,8 @@ def test_a_waiter_that_is_cancelled_takes_nothing() -> None:
     run_virtual(main())
 
 
-def _breaker() -> Breaker:
-    return Breaker(failures=3, seconds=60.0, clock=LoopClock())
+def _breaker() -> CircuitBreaker:
+    return CircuitBreaker(failures=3, seconds=60.0, clock=LoopClock())
 
 
 def test_the_breaker_opens_after_enough_failures_over_enough_time() -> None:
@@ -157,13 +157,13 @@ def test_nothing_but_rate_limits_is_borne_longer() -> None:
     assert run_virtual(main(mixed=True)) == pytest.approx(60, abs=10)
 
 
-Work = Callable[[WorkingTime], Coroutine[Any, Any, None]]
+Work = Callable[[Deadline], Coroutine[Any, Any, None]]
 
 
 async def _late(work: Work) -> tuple[bool, float]:
     """Work that does not end within its 10 s: whether that was its own deadline, and when it struck."""
     clock = LoopClock()
-    time = WorkingTime(10, clock)
+    time = Deadline(10, clock)
     try:
         async with time:
             await work(time)
@@ -175,7 +175,7 @@ async def _late(work: Work) -> tuple[bool, float]:
 def test_work_beyond_the_deadline_ends_and_says_whose_deadline_it_was() -> None:
     """TimeoutError at the border of the block, and `expired`."""
 
-    async def work(_: WorkingTime) -> None:
+    async def work(_: Deadline) -> None:
         await asyncio.sleep(100)
 
     assert run_virtual(_late(work)) == (True, 10.0)
@@ -184,7 +184,7 @@ def test_work_beyond_the_deadline_ends_and_says_whose_deadline_it_was() -> None:
 def test_somebody_elses_timeout_is_not_ours() -> None:
     """A TimeoutError from inside passes with `expired` false."""
 
-    async def work(_: WorkingTime) -> None:
+    async def work(_: Deadline) -> None:
         raise TimeoutError
 
     assert run_virtual(_late(work)) == (False, 0.0)
@@ -193,7 +193,7 @@ def test_somebody_elses_timeout_is_not_ours() -> None:
 def test_the_clock_stands_still_while_paused() -> None:
     """An hour of waiting for the rate limit costs nothing of ten seconds of work."""
 
-    async def work(time: WorkingTime) -> None:
+    async def work(time: Deadline) -> None:
         for _ in range(4):
             with time.paused():
                 await asyncio.sleep(900)
@@ -205,7 +205,7 @@ def test_the_clock_stands_still_while_paused() -> None:
 def test_an_error_in_a_pause_starts_the_clock_again() -> None:
     """A pause ends with its block, however that ends."""
 
-    async def work(time: WorkingTime) -> None:
+    async def work(time: Deadline) -> None:
         with suppress(ValueError), time.paused():
             await asyncio.sleep(100)
             raise ValueError("waiting failed")
@@ -217,7 +217,7 @@ def test_an_error_in_a_pause_starts_the_clock_again() -> None:
 def test_a_pause_at_the_very_end_of_the_time_is_still_a_pause() -> None:
     """What is left, were it next to nothing, is left afterwards."""
 
-    async def work(time: WorkingTime) -> None:
+    async def work(time: Deadline) -> None:
         await asyncio.sleep(9.999)
         with time.paused():
             await asyncio.sleep(100)
@@ -230,7 +230,7 @@ def test_a_poster_cancelled_in_a_pause_is_cancelled() -> None:
     """Not turned into a timeout."""
 
     async def main() -> None:
-        time = WorkingTime(10, LoopClock())
+        time = Deadline(10, LoopClock())
 
         async def work() -> None:
             async with time:

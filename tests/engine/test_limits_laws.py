@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redzone.clock import LoopClock
-from redzone.engine.limits import RATE_LIMIT_PATIENCE, Breaker, Budget, WorkingTime
+from redzone.engine.limits import RATE_LIMIT_PATIENCE, Budget, CircuitBreaker, Deadline
 from redzone.errors import BreakerOpen, BudgetSpent
 from tests.virtual_time import run_virtual
 
@@ -103,7 +103,7 @@ def test_working_time_counts_work_and_nothing_else(spans: list[tuple[int, bool]]
 
     async def main() -> tuple[bool, float]:
         clock = LoopClock()
-        time = WorkingTime(seconds + 0.5, clock)
+        time = Deadline(seconds + 0.5, clock)
         worked_s = 0.0
         try:
             async with time:
@@ -138,7 +138,7 @@ def test_the_breaker_opens_exactly_when_all_has_failed_for_long_enough(
 
     async def main() -> None:
         clock = LoopClock()
-        breaker = Breaker(failures, seconds, clock)
+        breaker = CircuitBreaker(failures, seconds, clock)
         streak: list[tuple[float, str]] = []
         for wait_s, what in said:
             await asyncio.sleep(wait_s)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.engine.outcome import Judgement, Ledger, faulted, judged, status_of
+from redzone.engine.outcome import PosterStats, VerdictResult, error_outcome, judged_outcome, overall_status
 from redzone.errors import DeadlineFault, ErrorCode, InputFault, ModelFault, PosterFault, Retry
 from redzone.models import BadRow, Poster, Source, Status, Timing, Tokens, ZoneVerdict
 
@@ -41,7 +41,7 @@ def test_a_sure_element_fails_a_doubt_is_unsure_and_only_sure_freedom_passes(
     verdicts: list[ZoneVerdict], status: Status
 ) -> None:
     """In this order; without any verdict nothing is sure."""
-    assert status_of(verdicts, 60.0) is status
+    assert overall_status(verdicts, 60.0) is status
 
 
 verdicts = st.builds(verdict, st.booleans(), st.floats(0, 100))
@@ -50,8 +50,8 @@ verdicts = st.builds(verdict, st.booleans(), st.floats(0, 100))
 @given(st.lists(verdicts, min_size=1, max_size=5), st.floats(0, 100))
 def test_a_pass_means_that_every_zone_is_surely_free(given_: list[ZoneVerdict], least: float) -> None:
     """And a fail that one surely is not; the order of the zones does not matter."""
-    status = status_of(given_, least)
-    assert status is status_of(given_[::-1], least)
+    status = overall_status(given_, least)
+    assert status is overall_status(given_[::-1], least)
     sure = [v for v in given_ if v.confidence_pct >= least]
     assert (status is Status.FAIL) == any(v.contains_key_elements for v in sure)
     if status is Status.PASS:
@@ -63,21 +63,21 @@ def test_a_higher_threshold_never_makes_a_verdict_surer(
     given_: list[ZoneVerdict], one: float, other: float
 ) -> None:
     """It turns pass and fail into unsure, never into each other."""
-    low, high = status_of(given_, min(one, other)), status_of(given_, max(one, other))
+    low, high = overall_status(given_, min(one, other)), overall_status(given_, max(one, other))
     if low is not high:
         assert high is Status.UNSURE
 
 
 def test_a_judgement_is_as_sure_as_its_least_sure_zone() -> None:
     """The figure by which the best answer is chosen."""
-    judgement = Judgement((verdict(False, 90), verdict(True, 70)), Source.MODEL, "crop/full", "m")
-    assert judgement.confidence_pct == 70
-    assert judgement.status(75) is Status.UNSURE
-    assert judgement.status(60) is Status.FAIL
+    result = VerdictResult((verdict(False, 90), verdict(True, 70)), Source.MODEL, "crop/full", "m")
+    assert result.confidence_pct == 70
+    assert result.status(75) is Status.UNSURE
+    assert result.status(60) is Status.FAIL
 
 
-def _ledger(row: Poster | BadRow = POSTER) -> Ledger:
-    return Ledger(
+def _ledger(row: Poster | BadRow = POSTER) -> PosterStats:
+    return PosterStats(
         row, started_s=100.0, fetch_s=0.12345, wait_s=1.0, model_s=2.0, attempts=3,
         tokens=Tokens(input=500, output=60), cost_usd=0.0001, sha256="ab",
     )  # fmt: skip
@@ -85,8 +85,8 @@ def _ledger(row: Poster | BadRow = POSTER) -> Ledger:
 
 def test_a_judged_poster_carries_what_it_took() -> None:
     """Row, words, verdicts, source, attempts, tokens, dollars and seconds to the millisecond."""
-    judgement = Judgement((verdict(True),), Source.CACHE, "poster/full", "gpt-6-luna")
-    outcome = judged(_ledger(), judgement, Status.FAIL, now_s=104.00049, at=NOON)
+    result = VerdictResult((verdict(True),), Source.CACHE, "poster/full", "gpt-6-luna")
+    outcome = judged_outcome(_ledger(), result, Status.FAIL, now_s=104.00049, at=NOON)
     assert (outcome.row, outcome.id, outcome.title, outcome.group, outcome.image) == (
         7, "0007", "The Long Way Up", "award", "https://posters.example/7.jpg",
     )  # fmt: skip
@@ -100,15 +100,15 @@ def test_a_judged_poster_carries_what_it_took() -> None:
 @pytest.mark.parametrize("status", [Status.PASS, Status.FAIL, Status.UNSURE])
 def test_a_judged_poster_has_no_error(status: Status) -> None:
     """Doubt is no error either."""
-    judgement = Judgement((verdict(False),), Source.MODEL, "crop/full", "m")
-    assert judged(_ledger(), judgement, status, 101.0, NOON).error is None
+    result = VerdictResult((verdict(False),), Source.MODEL, "crop/full", "m")
+    assert judged_outcome(_ledger(), result, status, 101.0, NOON).error is None
 
 
 @pytest.mark.parametrize("code", ErrorCode)
 @pytest.mark.parametrize("retry", Retry)
 def test_a_fault_is_never_a_verdict(code: ErrorCode, retry: Retry) -> None:
     """A refusal is unsure, everything else an error; the code, the message and the money are kept."""
-    outcome = faulted(_ledger(), PosterFault(code, "why", retry), 101.0, NOON)
+    outcome = error_outcome(_ledger(), PosterFault(code, "why", retry), 101.0, NOON)
     assert outcome.status is (Status.UNSURE if code is ErrorCode.MODEL_REFUSED else Status.ERROR)
     assert (outcome.zones, outcome.source, outcome.strategy, outcome.model) == ((), None, None, None)
     assert outcome.error is not None
@@ -120,7 +120,7 @@ def test_a_fault_is_never_a_verdict(code: ErrorCode, retry: Retry) -> None:
 def test_a_bad_row_becomes_an_outcome_with_its_number() -> None:
     """No row is ever dropped."""
     row = BadRow(row=9, reason="poster_img_url is empty", id="0009", title="Untitled", group="award")
-    outcome = faulted(Ledger(row, 0.0), InputFault(row.reason), 0.0, NOON)
+    outcome = error_outcome(PosterStats(row, 0.0), InputFault(row.reason), 0.0, NOON)
     assert (outcome.row, outcome.id, outcome.title, outcome.group) == (9, "0009", "Untitled", "award")
     assert (outcome.image, outcome.status) == ("", Status.ERROR)
     assert outcome.error is not None
@@ -129,6 +129,6 @@ def test_a_bad_row_becomes_an_outcome_with_its_number() -> None:
 
 def test_what_may_pass_is_marked_so() -> None:
     """For `resume --retry-errors` and its reader."""
-    assert faulted(_ledger(), DeadlineFault("late"), 1.0, NOON).error.retryable  # type: ignore[union-attr]  # it has one
+    assert error_outcome(_ledger(), DeadlineFault("late"), 1.0, NOON).error.retryable  # type: ignore[union-attr]  # it has one
     refused = ModelFault(ErrorCode.MODEL_REFUSED, "no")
-    assert not faulted(_ledger(), refused, 1.0, NOON).error.retryable  # type: ignore[union-attr]  # it has one
+    assert not error_outcome(_ledger(), refused, 1.0, NOON).error.retryable  # type: ignore[union-attr]  # it has one

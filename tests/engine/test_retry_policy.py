@@ -10,9 +10,9 @@ from redzone.engine.retry_policy import (
     RATE_LIMIT_REPEATS,
     TRANSIENT_REPEATS,
     Attempt,
+    AttemptResult,
     GiveUp,
-    LadderOptions,
-    Tried,
+    RetryPolicy,
     next_attempt,
 )
 from redzone.errors import ErrorCode, ModelFault, Retry
@@ -20,8 +20,8 @@ from redzone.models import ViewKind, Wording
 
 CROP, POSTER = ViewKind.CROP, ViewKind.POSTER
 FULL, SIMPLE = Wording.FULL, Wording.SIMPLE
-OPTIONS = LadderOptions((CROP, POSTER), ("first", "second"), max_attempts=20)
-ONE_RUNG = LadderOptions((CROP,), ("only",), max_attempts=20)
+OPTIONS = RetryPolicy((CROP, POSTER), ("first", "second"), max_attempts=20)
+ONE_RUNG = RetryPolicy((CROP,), ("only",), max_attempts=20)
 
 REFUSED = ModelFault(ErrorCode.MODEL_REFUSED, "no")
 UNREADABLE = ModelFault(ErrorCode.MODEL_UNREADABLE, "?")
@@ -33,15 +33,15 @@ UNSURE = None
 Rung = tuple[ViewKind, Wording, str]
 
 
-def climb(*results: ModelFault | None, options: LadderOptions = OPTIONS) -> list[Rung | GiveUp]:
+def climb(*results: ModelFault | None, options: RetryPolicy = OPTIONS) -> list[Rung | GiveUp]:
     """The rungs that are tried when the attempts end like this, and what comes after the last."""
-    history: list[Tried] = []
+    history: list[AttemptResult] = []
     rungs: list[Rung | GiveUp] = []
     for result in results:
         step = next_attempt(history, options, jitter=1.0)
         assert isinstance(step, Attempt)
         rungs.append((step.view, step.wording, step.model))
-        history.append(Tried(step, result))
+        history.append(AttemptResult(step, result))
     step = next_attempt(history, options, jitter=1.0)
     return [*rungs, step if isinstance(step, GiveUp) else (step.view, step.wording, step.model)]
 
@@ -112,7 +112,7 @@ def test_repeats_are_counted_anew_on_each_rung() -> None:
 
 def test_the_back_off_doubles_up_to_its_bound_and_is_spread_by_chance() -> None:
     """Full jitter: between nothing and the whole."""
-    history = [Tried(Attempt(CROP, FULL, "only"), TRANSIENT)]
+    history = [AttemptResult(Attempt(CROP, FULL, "only"), TRANSIENT)]
     whole = []
     for _ in range(TRANSIENT_REPEATS):
         step = next_attempt(history, ONE_RUNG, jitter=1.0)
@@ -121,16 +121,16 @@ def test_the_back_off_doubles_up_to_its_bound_and_is_spread_by_chance() -> None:
         assert isinstance(half, Attempt)
         assert half.delay_s == step.delay_s / 2
         whole.append(step.delay_s)
-        history.append(Tried(step, TRANSIENT))
+        history.append(AttemptResult(step, TRANSIENT))
     assert whole == [BACKOFF_FIRST_S, BACKOFF_FIRST_S * 2, BACKOFF_FIRST_S * 4]
     assert max(whole) <= BACKOFF_MOST_S
 
 
 def test_a_429_repeats_the_same_rung_at_once_and_costs_no_attempt() -> None:
     """The limiter waits, not the ladder; other faults' repeats are not used up by it."""
-    options = LadderOptions((CROP,), ("only",), max_attempts=2)
+    options = RetryPolicy((CROP,), ("only",), max_attempts=2)
     assert climb(*[RATE_LIMITED] * 5, TRANSIENT, options=options)[-1] == (CROP, FULL, "only")
-    step = next_attempt([Tried(Attempt(CROP, FULL, "only", 9.0), RATE_LIMITED)], options, jitter=1.0)
+    step = next_attempt([AttemptResult(Attempt(CROP, FULL, "only", 9.0), RATE_LIMITED)], options, jitter=1.0)
     assert step == Attempt(CROP, FULL, "only", delay_s=0.0)
     mixed = [TRANSIENT, RATE_LIMITED, TRANSIENT, RATE_LIMITED, TRANSIENT, RATE_LIMITED]
     assert climb(*mixed, options=ONE_RUNG)[-1] == (CROP, FULL, "only")
@@ -145,5 +145,5 @@ def test_a_server_that_does_nothing_but_reject_is_given_up() -> None:
 @pytest.mark.parametrize("most", [1, 2, 3])
 def test_the_number_of_attempts_is_bounded(most: int) -> None:
     """`max_attempts` requests, whatever rungs are left."""
-    options = LadderOptions((CROP, POSTER), ("first", "second"), max_attempts=most)
+    options = RetryPolicy((CROP, POSTER), ("first", "second"), max_attempts=most)
     assert climb(*[UNSURE] * most, options=options)[-1] == GiveUp()

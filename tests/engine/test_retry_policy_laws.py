@@ -13,9 +13,9 @@ from redzone.engine.retry_policy import (
     RATE_LIMIT_REPEATS,
     TRANSIENT_REPEATS,
     Attempt,
+    AttemptResult,
     GiveUp,
-    LadderOptions,
-    Tried,
+    RetryPolicy,
     next_attempt,
 )
 from redzone.errors import ErrorCode, ModelFault, Retry
@@ -28,7 +28,7 @@ WIDE_ENOUGH = 1000  # attempts; no ladder here is that long
 faults = st.builds(ModelFault, st.sampled_from(MODEL_CODES), st.just("..."), st.sampled_from(Retry))
 results = st.none() | faults
 ladders = st.builds(
-    LadderOptions,
+    RetryPolicy,
     views=st.sampled_from(VIEWS),
     models=st.sampled_from([("a",), ("a", "b"), ("a", "b", "c")]),
     max_attempts=st.integers(1, 20) | st.just(WIDE_ENOUGH),
@@ -37,27 +37,27 @@ ladders = st.builds(
 
 
 @st.composite
-def climbs(draw: st.DrawFn) -> tuple[LadderOptions, list[Tried]]:
+def climbs(draw: st.DrawFn) -> tuple[RetryPolicy, list[AttemptResult]]:
     """A ladder, and every attempt at it until it gave up."""
-    options, history = draw(ladders), list[Tried]()
+    options, history = draw(ladders), list[AttemptResult]()
     while isinstance(step := next_attempt(history, options, draw(st.floats(0.0, 1.0))), Attempt):
         assert 0.0 <= step.delay_s <= BACKOFF_MOST_S
         # that it ends is a law of its own: the rungs, each with its repeats, and the 429 answers
         assert len(history) <= len(options.views) * len(options.models) * 2 * (TRANSIENT_REPEATS + 1) + 100
-        history.append(Tried(step, draw(results)))
+        history.append(AttemptResult(step, draw(results)))
     return options, history
 
 
-def _rate_limited(tried: Tried) -> bool:
+def _rate_limited(tried: AttemptResult) -> bool:
     return tried.fault is not None and tried.fault.retry is Retry.RATE_LIMIT
 
 
-def _rung(tried: Tried) -> tuple[str, str]:
+def _rung(tried: AttemptResult) -> tuple[str, str]:
     return tried.attempt.strategy, tried.attempt.model
 
 
 @given(climbs())
-def test_the_ladder_ends_within_its_attempts(climb: tuple[LadderOptions, list[Tried]]) -> None:
+def test_the_ladder_ends_within_its_attempts(climb: tuple[RetryPolicy, list[AttemptResult]]) -> None:
     """At least one attempt, at most `max_attempts`, and a bounded number of 429 answers beside them."""
     options, history = climb
     rejected = sum(_rate_limited(tried) for tried in history)
@@ -67,7 +67,9 @@ def test_the_ladder_ends_within_its_attempts(climb: tuple[LadderOptions, list[Tr
 
 
 @given(climbs())
-def test_a_rung_that_has_answered_is_not_climbed_again(climb: tuple[LadderOptions, list[Tried]]) -> None:
+def test_a_rung_that_has_answered_is_not_climbed_again(
+    climb: tuple[RetryPolicy, list[AttemptResult]],
+) -> None:
     """Unreadable, refused or unsure: the same question would be paid for twice."""
     _, history = climb
     answered = set[tuple[str, str]]()
@@ -78,7 +80,7 @@ def test_a_rung_that_has_answered_is_not_climbed_again(climb: tuple[LadderOption
 
 
 @given(climbs())
-def test_rungs_never_go_back(climb: tuple[LadderOptions, list[Tried]]) -> None:
+def test_rungs_never_go_back(climb: tuple[RetryPolicy, list[AttemptResult]]) -> None:
     """Models, then views, then wordings: each in its order, and only of those that there are."""
     options, history = climb
     wordings = list(Wording)
@@ -95,7 +97,7 @@ def test_rungs_never_go_back(climb: tuple[LadderOptions, list[Tried]]) -> None:
 
 @given(climbs())
 def test_doubts_try_every_wider_view_before_the_fallback_model(
-    climb: tuple[LadderOptions, list[Tried]],
+    climb: tuple[RetryPolicy, list[AttemptResult]],
 ) -> None:
     """After a refusal or an unsure answer the model changes only from the widest view."""
     options, history = climb
@@ -109,7 +111,7 @@ def test_doubts_try_every_wider_view_before_the_fallback_model(
 
 @given(climbs())
 def test_a_passing_fault_repeats_its_rung_at_most_three_times(
-    climb: tuple[LadderOptions, list[Tried]],
+    climb: tuple[RetryPolicy, list[AttemptResult]],
 ) -> None:
     """Per rung, the first try not counted."""
     _, history = climb
@@ -118,7 +120,7 @@ def test_a_passing_fault_repeats_its_rung_at_most_three_times(
 
 
 @given(climbs())
-def test_a_429_changes_nothing(climb: tuple[LadderOptions, list[Tried]]) -> None:
+def test_a_429_changes_nothing(climb: tuple[RetryPolicy, list[AttemptResult]]) -> None:
     """Without the 429 answers the same rungs would have been tried."""
     options, history = climb
     kept = [tried for tried in history if not _rate_limited(tried)]
@@ -130,10 +132,10 @@ def test_a_429_changes_nothing(climb: tuple[LadderOptions, list[Tried]]) -> None
 
 @given(ladders, st.lists(results, max_size=30), st.floats(0.0, 1.0))
 def test_the_ladder_is_a_pure_function(
-    options: LadderOptions, said: list[ModelFault | None], jitter: float
+    options: RetryPolicy, said: list[ModelFault | None], jitter: float
 ) -> None:
     """Equal histories, equal steps; the history is left as it was."""
-    history: list[Tried] = []
+    history: list[AttemptResult] = []
     for result in said:
         copy = list(history)
         step = next_attempt(history, options, jitter)
@@ -141,12 +143,12 @@ def test_the_ladder_is_a_pure_function(
         assert step == next_attempt(tuple(copy), options, jitter)
         if isinstance(step, GiveUp):
             return
-        history.append(Tried(step, result))
+        history.append(AttemptResult(step, result))
 
 
 @given(climbs())
 def test_a_pack_is_left_for_good_after_a_fault_that_does_not_pass(
-    climb: tuple[LadderOptions, list[Tried]],
+    climb: tuple[RetryPolicy, list[AttemptResult]],
 ) -> None:
     """What is wrong with a packed answer may be another picture's doing: so the poster is asked about
     alone, in the same way, before anything else is tried."""

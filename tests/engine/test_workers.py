@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.engine.workers import BATCH_ROWS, GUESSED_WORKING_S, WITHOUT_A_LIMIT, RowFeed, workers_needed
+from redzone.engine.workers import BATCH_ROWS, GUESSED_WORKING_S, WITHOUT_A_LIMIT, RowSource, workers_needed
 from redzone.errors import InputLost
 from redzone.models import Poster, Row
 
@@ -46,7 +46,7 @@ def test_there_is_always_a_worker_and_never_too_many(
         assert workers >= min(most, rate / 60 * working_s)
 
 
-async def _pull(feed: RowFeed, hands: int) -> list[int]:
+async def _pull(feed: RowSource, hands: int) -> list[int]:
     found: list[int] = []
 
     async def worker() -> None:
@@ -64,7 +64,7 @@ async def _pull(feed: RowFeed, hands: int) -> list[int]:
 @pytest.mark.parametrize("hands", [1, 7])
 async def test_every_row_is_handed_out_once(count: int, hands: int) -> None:
     """Whatever the number of rows and of workers; then everybody gets None."""
-    feed = RowFeed(_rows(count))
+    feed = RowSource(_rows(count))
     assert sorted(await _pull(feed, hands)) == list(range(1, count + 1))
     assert feed.exhausted.is_set()
     assert await feed.next() is None
@@ -73,7 +73,7 @@ async def test_every_row_is_handed_out_once(count: int, hands: int) -> None:
 async def test_more_workers_than_rows_all_come_to_an_end() -> None:
     """Nobody waits for a row that never comes."""
     async with asyncio.timeout(5):
-        assert await _pull(RowFeed(_rows(3)), 300) == [1, 2, 3]
+        assert await _pull(RowSource(_rows(3)), 300) == [1, 2, 3]
 
 
 async def test_rows_are_read_in_a_thread_and_only_some_ahead() -> None:
@@ -88,7 +88,7 @@ async def test_rows_are_read_in_a_thread_and_only_some_ahead() -> None:
             read += 1
             yield row
 
-    feed = RowFeed(rows())
+    feed = RowSource(rows())
     await feed.next()
     assert read == BATCH_ROWS
     assert threading.current_thread().name not in threads
@@ -102,4 +102,4 @@ async def test_an_error_in_reading_reaches_the_worker() -> None:
         raise OSError("the disk is gone")
 
     with pytest.raises(InputLost, match="the disk is gone"):
-        await RowFeed(rows()).next()
+        await RowSource(rows()).next()

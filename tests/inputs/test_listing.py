@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from redzone.errors import InputUnusable
-from redzone.inputs.reader import Kind, kind_of
+from redzone.inputs.reader import Kind, detect_kind
 from tests.inputs.reading import opened, posters, read, reasons, write
 
 URL = "https://img.example.com/a.jpg"
@@ -96,4 +96,4 @@ def test_a_folder_s_digest_changes_with_names_and_sizes_and_not_with_times(tmp_p
 )
 def test_the_name_decides_and_else_the_first_lines(name: str, head: str, kind: Kind) -> None:
     """Standard input has no name at all."""
-    assert kind_of(name, head, {}) is kind
+    assert detect_kind(name, head, {}) is kind

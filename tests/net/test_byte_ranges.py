@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redzone.errors import ErrorCode, FetchFault, Retry
-from redzone.net import Fetched, Fetcher, NotModified, Part, Validators
+from redzone.net import Fetched, Fetcher, NotModified, PartialFile, Validators
 from redzone.net.byte_ranges import START_BYTES, Ask, ContentRange, fit
 from tests.loopback import Answer, Loopback, Request, reply
 from tests.net.test_fetcher import IMAGE as SMALL
@@ -48,8 +48,8 @@ def serving(image: bytes = IMAGE, etag: str | None = '"v1"', **more: str) -> Ans
     return answer
 
 
-def part_of(fetched: Fetched | Part | NotModified) -> Part:
-    assert isinstance(fetched, Part)
+def part_of(fetched: Fetched | PartialFile | NotModified) -> PartialFile:
+    assert isinstance(fetched, PartialFile)
     return fetched
 
 
@@ -67,7 +67,7 @@ async def test_the_start_of_an_image_comes_alone_and_the_rest_joins_it(server: L
     server.routes["/p.jpg"] = serving()
     async with fetcher() as fetch:
         part = await fetch.fetch_start(server.url("/p.jpg"))
-        assert part == Part(START, len(IMAGE), TAGGED)
+        assert part == PartialFile(START, len(IMAGE), TAGGED)
         assert await fetch.fetch_rest(server.url("/p.jpg"), part_of(part)) == Fetched(IMAGE, SHA256, TAGGED)
     assert ranges(server) == ["bytes=0-65535", "bytes=65536-"]
     assert server.requests[1].headers["if-range"] == '"v1"'
@@ -239,7 +239,7 @@ def test_joined_parts_are_the_whole_or_nothing(
     image: bytes, cut: int, told: tuple[int, int, int | None]
 ) -> None:
     """Whatever the server says of a truthful body: only a rest that fits makes a whole."""
-    begun = Part(image[:cut], len(image), TAGGED)
+    begun = PartialFile(image[:cut], len(image), TAGGED)
     whole = Fetched(image, hashlib.sha256(image).hexdigest(), TAGGED)
     joined = fit(Ask(begun=begun), ContentRange(*told), whole)
     assert joined == (whole if told == (len(begun.data), len(image) - 1, len(image)) else None)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redzone.errors import ErrorCode, FetchFault
-from redzone.net.urls import SHOWN_LENGTH, parse_address, redirect_target, scheme_of, shorten_url
+from redzone.net.urls import SHOWN_LENGTH, parse_address, redirect_target, shorten_url, url_scheme
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_any_text_can_be_shown(reference: str) -> None:
 )
 def test_a_path_is_told_from_an_address(reference: str, scheme: str) -> None:
     """A drive letter and a title with a colon are paths."""
-    assert scheme_of(reference) == scheme
+    assert url_scheme(reference) == scheme
 
 
 @given(st.text() | st.text().map(lambda text: "http://" + text))

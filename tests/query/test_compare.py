@@ -9,8 +9,8 @@ import pytest
 
 from redzone.bench.simulator.server import SimulatorOptions
 from redzone.models import Outcome, Status, ViewKind
-from redzone.query import Change, GroupFigures, RunBrowser, compare, run_before, trends
-from redzone.runs import RunInputs, RunRecord, RunState, RunStore
+from redzone.query import Change, GroupFigures, RunIndex, compare, run_before, trends
+from redzone.runs import RecordedState, RunInputs, RunRecord, RunStore
 from redzone.runs.reviews import append_reviews
 from tests.outcomes import outcome
 from tests.query.runs import run_of
@@ -25,8 +25,8 @@ def of(poster: str, row: int, status: Status, picture: str = "aa", image: str = 
     return outcome(row, status, id=poster, image=url, image_sha256=picture * 32, group="award")
 
 
-def browsers(tmp_path: Path, before: list[Outcome], after: list[Outcome]) -> tuple[RunBrowser, RunBrowser]:
-    return RunBrowser(run_of(tmp_path / "a", before)), RunBrowser(run_of(tmp_path / "b", after))
+def browsers(tmp_path: Path, before: list[Outcome], after: list[Outcome]) -> tuple[RunIndex, RunIndex]:
+    return RunIndex(run_of(tmp_path / "a", before)), RunIndex(run_of(tmp_path / "b", after))
 
 
 def test_changes_are_told_by_what_they_mean(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_two_real_runs_of_a_list(tmp_path: Path) -> None:
     assert first.folder is not None
     assert second.folder is not None
     store = RunStore(first.home)
-    with RunBrowser(first.folder) as one, RunBrowser(second.folder) as other:
+    with RunIndex(first.folder) as one, RunIndex(second.folder) as other:
         groups = other.groups()
         assert {group.name: group.total for group in groups} == {"group0": 8, "group1": 8, "group2": 8}
         assert sum(sum(counts.values()) for counts in other.days().values()) == 24
@@ -100,7 +100,7 @@ def test_two_real_runs_of_a_list(tmp_path: Path) -> None:
         assert [trend.change_points for trend in trends(groups, one.groups())] == [0.0] * 3
         assert compare(one, other).unchanged == 24
 
-        passing = next(item for item in other.findings() if item.status is Status.PASS)
+        passing = next(item for item in other.reviewed_outcomes() if item.status is Status.PASS)
         append_reviews(second.folder.reviews_path, [passing.judge("ann", NOW, Status.FAIL)])
         row = passing.row.row
         assert compare(one, other).newly_failing == (
@@ -116,7 +116,9 @@ def test_two_real_runs_of_a_list(tmp_path: Path) -> None:
     assert earlier.id == first.folder.id
 
 
-def record(number: int, state: RunState = RunState.FINISHED, path: str = "/lists/a.csv") -> RunRecord:
+def record(
+    number: int, state: RecordedState = RecordedState.FINISHED, path: str = "/lists/a.csv"
+) -> RunRecord:
     """The run of a day."""
     return RunRecord(
         id=f"202610{number:02}-120000-abcd",
@@ -141,7 +143,7 @@ def test_the_run_before_is_the_newest_older_one_of_the_same_list_that_found_some
         record(1),
         record(2),
         record(3, path="/lists/b.csv"),
-        record(4, RunState.RUNNING),
+        record(4, RecordedState.RUNNING),
         record(5),
         record(6, path="-"),
         record(7, path="-"),

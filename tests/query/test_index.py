@@ -18,12 +18,12 @@ import pytest
 
 from redzone.errors import CheckpointUnusable
 from redzone.models import Element, ElementKind, Outcome, Status, ZoneVerdict
-from redzone.query import Filter, RunBrowser, Sort
+from redzone.query import Filter, RunIndex, Sort
 from redzone.query.database import open_database
-from redzone.query.lookup import findings_at
+from redzone.query.lookup import load_reviewed
 from redzone.query.schema import INDEXES
 from redzone.query.sql import COUNTED, ORDERS, condition
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 from redzone.runs import RunFolder
 from redzone.runs.checkpoint import render_outcome, sealed
 from redzone.runs.journal import Journal
@@ -36,9 +36,9 @@ NOW = datetime(2026, 10, 4, 9, 0, tzinfo=UTC)
 COUNT = """
 import sys
 from pathlib import Path
-from redzone.query import RunBrowser
+from redzone.query import RunIndex
 from redzone.runs import RunFolder
-with RunBrowser(RunFolder(Path(sys.argv[1]))) as browser:
+with RunIndex(RunFolder(Path(sys.argv[1]))) as browser:
     print(browser.facets().total)
 """
 
@@ -48,15 +48,15 @@ def append(folder: RunFolder, *outcomes: Outcome, torn: bytes = b"") -> None:
         file.write(b"".join(map(render_outcome, outcomes)) + torn)
 
 
-def judged(one: Outcome, status: Status, by: str = "ann") -> Finding:
-    found = Finding(row_of(one), one)
+def judged(one: Outcome, status: Status, by: str = "ann") -> ReviewedOutcome:
+    found = ReviewedOutcome(row_of(one), one)
     return replace(found, reviews=(found.judge(by, NOW, status),))
 
 
 def test_a_live_run_is_followed_line_by_line(tmp_path: Path) -> None:
     """A line counts when it is whole; a later outcome of a row replaces the earlier one."""
     folder = run_of(tmp_path, [])
-    with RunBrowser(folder) as browser:
+    with RunIndex(folder) as browser:
         assert browser.page().items == ()
         line = render_outcome(outcome(2, Status.FAIL))
         append(folder, outcome(1), torn=line[:-10])
@@ -70,7 +70,7 @@ def test_a_live_run_is_followed_line_by_line(tmp_path: Path) -> None:
 def test_a_search_follows_the_run_too(tmp_path: Path) -> None:
     """What was found for a text is looked for again when there is more."""
     folder = run_of(tmp_path, [outcome(1, title="Wolf")])
-    with RunBrowser(folder) as browser:
+    with RunIndex(folder) as browser:
         assert browser.rows(Filter(text="wolf")) == (1,)
         append(
             folder,
@@ -86,7 +86,7 @@ def test_a_review_counts_at_once_in_filters_counts_and_findings(tmp_path: Path) 
     """Before and after the outcome is recorded anew, and until it is taken back."""
     folder = run_of(tmp_path, [outcome(1, Status.FAIL), outcome(2, Status.FAIL)])
     failing = Filter(statuses=frozenset({Status.FAIL}))
-    with RunBrowser(folder) as browser:
+    with RunIndex(folder) as browser:
         found = browser.get(1)
         assert found is not None
         append_reviews(folder.reviews_path, [found.judge("ann", NOW, Status.PASS, "only the SKY")])
@@ -104,7 +104,7 @@ def test_a_review_counts_at_once_in_filters_counts_and_findings(tmp_path: Path) 
 def test_a_review_of_another_poster_is_left_aside(tmp_path: Path) -> None:
     """Rows were numbered anew, and the number is somebody else's now."""
     other = judged(outcome(1, id="other"), Status.FAIL)
-    with RunBrowser(run_of(tmp_path, [outcome(1)], other.reviews)) as browser:
+    with RunIndex(run_of(tmp_path, [outcome(1)], other.reviews)) as browser:
         found = browser.get(1)
         assert found is not None
         assert (found.status, found.reviews) == (Status.PASS, ())
@@ -113,23 +113,23 @@ def test_a_review_of_another_poster_is_left_aside(tmp_path: Path) -> None:
 def test_a_checkpoint_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
     """By one with other rows, by a longer one that begins alike, by a shorter one; with its reviews."""
     folder = run_of(tmp_path, [outcome(1), outcome(2)], judged(outcome(2), Status.FAIL).reviews)
-    with RunBrowser(folder) as browser:
+    with RunIndex(folder) as browser:
         assert browser.facets().statuses == {Status.PASS: 1, Status.FAIL: 1}
         for rows in ((3, 2), (3, 1, 4, 5), (1,), ()):
             new = tmp_path / "new.jsonl"
             new.write_bytes(b"".join(render_outcome(outcome(row)) for row in rows))
             new.replace(folder.checkpoint_path)
             assert browser.rows() == tuple(sorted(rows))
-            assert list(browser.findings()) == plainly_read(folder)
+            assert list(browser.reviewed_outcomes()) == plainly_read(folder)
     folder.checkpoint_path.unlink()
-    with RunBrowser(folder) as browser:
+    with RunIndex(folder) as browser:
         assert browser.page().total == 0
 
 
 def test_moved_lines_and_lines_of_another_length_are_noticed_in_the_same_file(tmp_path: Path) -> None:
     """The bytes before the place where reading stopped are no longer those that were read."""
     folder = run_of(tmp_path, [outcome(1), outcome(2)])
-    with RunBrowser(folder) as browser:
+    with RunIndex(folder) as browser:
         assert browser.rows() == (1, 2)
         content = b"".join(render_outcome(outcome(row)) for row in (7, 8, 9))
         folder.checkpoint_path.write_bytes(content)
@@ -142,12 +142,12 @@ def test_damaged_lines_are_left_out_until_the_run_moves_them_away(
     """As everywhere; the tables follow when the journal mends the file."""
     folder = run_of(tmp_path, [outcome(1)])
     append(folder, torn=b"rubbish\n" + render_outcome(outcome(2)))
-    with RunBrowser(folder) as browser, caplog.at_level(logging.WARNING):
+    with RunIndex(folder) as browser, caplog.at_level(logging.WARNING):
         assert browser.rows() == (1, 2)
         assert "left out: it has no checksum" in caplog.text
         Journal(folder.checkpoint_path).close()
         assert (tmp_path / "checkpoint.bad").exists()
-        assert list(browser.findings()) == plainly_read(folder)
+        assert list(browser.reviewed_outcomes()) == plainly_read(folder)
 
 
 def test_a_damaged_review_is_left_out_and_a_torn_one_waited_for(
@@ -156,7 +156,7 @@ def test_a_damaged_review_is_left_out_and_a_torn_one_waited_for(
     """The others count, as they are written."""
     folder = run_of(tmp_path, [outcome(1), outcome(2)], judged(outcome(1), Status.FAIL).reviews)
     line = render_review(judged(outcome(2), Status.FAIL).reviews[0])
-    with folder.reviews_path.open("ab") as file, RunBrowser(folder) as browser:
+    with folder.reviews_path.open("ab") as file, RunIndex(folder) as browser:
         file.write(b"rubbish\n" + line[:-3])
         file.flush()
         with caplog.at_level(logging.WARNING):
@@ -171,14 +171,14 @@ def test_another_schema_is_refused_and_the_lines_before_stay_readable(tmp_path: 
     """With the line's place; nothing of that reading is kept."""
     folder = run_of(tmp_path, [outcome(1)])
     append(folder, outcome(2), torn=sealed(b'{"kind":"outcome","schema":2,"row":3}'))
-    with RunBrowser(folder) as browser, pytest.raises(CheckpointUnusable, match="the line at byte"):
+    with RunIndex(folder) as browser, pytest.raises(CheckpointUnusable, match="the line at byte"):
         browser.rows()
 
 
 def test_an_outcome_that_rots_on_the_disk_is_reported_not_guessed(tmp_path: Path) -> None:
     """The line no longer has its checksum, and the file is the same otherwise."""
     folder = run_of(tmp_path, [outcome(1), outcome(2)])
-    with RunBrowser(folder) as browser:
+    with RunIndex(folder) as browser:
         assert browser.page().total == 2
         content = folder.checkpoint_path.read_bytes()
         with folder.checkpoint_path.open("r+b") as file:
@@ -191,47 +191,47 @@ def test_an_outcome_that_rots_on_the_disk_is_reported_not_guessed(tmp_path: Path
 def test_an_outcome_is_never_taken_for_another_row_s(tmp_path: Path) -> None:
     """Where the tables point to another line, or the checkpoint has gone since, that is said."""
     folder = run_of(tmp_path, [outcome(1), outcome(2)])
-    with RunBrowser(folder) as browser:
+    with RunIndex(folder) as browser:
         assert browser.rows() == (1, 2)
         browser.ask(lambda db: db.execute("UPDATE finding SET offset = 0 WHERE row = 2"))
         with pytest.raises(CheckpointUnusable, match="does not hold what it held before"):
             browser.get(2)
         with pytest.raises(CheckpointUnusable):
-            browser.ask(lambda db: findings_at(db, tmp_path / "gone.jsonl", [1]))
+            browser.ask(lambda db: load_reviewed(db, tmp_path / "gone.jsonl", [1]))
 
 
 @pytest.mark.parametrize("pages", [0, 1])
 def test_tables_that_are_damaged_old_or_deleted_are_made_anew(tmp_path: Path, pages: int) -> None:
     """They are derived: nothing is lost with them."""
     folder = run_of(tmp_path, [outcome(row) for row in range(1, 200)])
-    with RunBrowser(folder) as browser:
-        expected = list(browser.findings())
+    with RunIndex(folder) as browser:
+        expected = list(browser.reviewed_outcomes())
     with folder.browse_path.open("r+b") as file:
         file.seek(pages * 4096)
         file.write(b"rubbish" * 4096)
-    with RunBrowser(folder) as browser:
-        assert list(browser.findings()) == expected
+    with RunIndex(folder) as browser:
+        assert list(browser.reviewed_outcomes()) == expected
     old = sqlite3.connect(folder.browse_path)
     old.execute("PRAGMA user_version = 99")
     old.execute("DROP TABLE words")
     old.close()
-    with RunBrowser(folder) as browser:
-        assert list(browser.findings(Filter(text="long way"))) == expected
+    with RunIndex(folder) as browser:
+        assert list(browser.reviewed_outcomes(Filter(text="long way"))) == expected
     for path in tmp_path.glob("browse*"):
         path.unlink()
-    with RunBrowser(folder) as browser:
-        assert list(browser.findings()) == expected
+    with RunIndex(folder) as browser:
+        assert list(browser.reviewed_outcomes()) == expected
 
 
 def test_the_tables_are_private_and_opened_again_at_once(tmp_path: Path) -> None:
     """0600 like all of the run's files; the second time nothing of the checkpoint is read again."""
     folder = run_of(tmp_path, [outcome(1)])
-    with RunBrowser(folder) as browser:
+    with RunIndex(folder) as browser:
         browser.rows()
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("browse*")}
         assert set(modes.values()) == {0o600}
     before = folder.browse_path.read_bytes()
-    with RunBrowser(folder) as browser:
+    with RunIndex(folder) as browser:
         assert browser.rows() == (1,)
         browser.close()
         assert browser.rows() == (1,)
@@ -245,7 +245,7 @@ def test_a_run_that_may_not_be_written_is_browsed_from_a_temporary_file() -> Non
         Path(shared).chmod(0o755)
         folder.path.chmod(0o555)
         scratches = set(Path(tempfile.gettempdir()).glob("redzone-browse-*"))
-        with unprivileged(), RunBrowser(folder) as browser:
+        with unprivileged(), RunIndex(folder) as browser:
             assert browser.rows() == (1,)
             assert sorted(os.listdir(folder.path)) == ["checkpoint.jsonl"]  # noqa: PTH208  hidden names too
         assert set(Path(tempfile.gettempdir()).glob("redzone-browse-*")) == scratches
@@ -256,7 +256,7 @@ def test_several_processes_and_threads_fill_the_tables_together(tmp_path: Path) 
     folder = run_of(tmp_path, [outcome(row) for row in range(1, 2001)])
     command = [sys.executable, "-c", COUNT, str(folder.path)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    with RunBrowser(folder) as browser, ThreadPoolExecutor(4) as threads:
+    with RunIndex(folder) as browser, ThreadPoolExecutor(4) as threads:
         totals = list(threads.map(lambda sort: browser.page(sort=sort, per_page=3).total, list(Sort) * 3))
     assert totals == [2000] * len(totals)
     for process in processes:
@@ -274,7 +274,7 @@ def test_text_is_looked_for_as_it_is_written(tmp_path: Path) -> None:
         outcome(2, title="STRASSE", group="just_added"),
         outcome(3, title="1000 Wolves", id="x-%"),
     ]
-    with RunBrowser(run_of(tmp_path, ones)) as browser:
+    with RunIndex(run_of(tmp_path, ones)) as browser:
         found = {
             text: browser.rows(Filter(text=text))
             for text in ("100%", "wolf", "straße", "t_a", "a24", "FACE", "%", "0003", "e\nt", "\ud800")
@@ -295,7 +295,7 @@ def test_text_is_looked_for_as_it_is_written(tmp_path: Path) -> None:
 
 def test_pages_and_rows_that_are_not_there(tmp_path: Path) -> None:
     """An empty page behind the last one, no finding and no neighbours of a pending row."""
-    with RunBrowser(run_of(tmp_path, [outcome(1), outcome(2), outcome(3)])) as browser:
+    with RunIndex(run_of(tmp_path, [outcome(1), outcome(2), outcome(3)])) as browser:
         page = browser.page(number=3, per_page=2)
         assert (page.items, page.total, page.pages) == ((), 3, 2)
         assert browser.page(Filter(text="nothing")).pages == 1
@@ -307,7 +307,7 @@ def test_the_next_poster_to_review_is_known_after_this_one_left_the_list(tmp_pat
     """A judged poster has no place among the unreviewed, but neighbours."""
     folder = run_of(tmp_path, [outcome(row, Status.FAIL) for row in (1, 2, 3)])
     unreviewed = Filter(reviewed=False)
-    with RunBrowser(folder) as browser:
+    with RunIndex(folder) as browser:
         append_reviews(folder.reviews_path, judged(outcome(2, Status.FAIL), Status.PASS).reviews)
         found = browser.neighbours(unreviewed, Sort.CONFIDENCE, 2)
     assert found is not None
@@ -337,7 +337,7 @@ def test_no_page_needs_a_sort_or_a_look_at_the_table(tmp_path: Path, sort: Sort)
 def test_a_bad_row_is_found_like_any_other(tmp_path: Path) -> None:
     """It has an outcome, and no image."""
     bad = outcome(1, Status.ERROR, image="", source=None)
-    with RunBrowser(run_of(tmp_path, [bad])) as browser:
+    with RunIndex(run_of(tmp_path, [bad])) as browser:
         found = browser.get(1)
         assert found is not None
         assert found.outcome == bad

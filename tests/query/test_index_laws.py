@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from redzone.errors import ErrorCode
 from redzone.models import ElementKind, Outcome, Source, Status
-from redzone.query import Comparison, Filter, RunBrowser, Sort, compare
-from redzone.review import Finding, Review
+from redzone.query import Comparison, Filter, RunIndex, Sort, compare
+from redzone.review import Review, ReviewedOutcome
 from redzone.runs import RunFolder
 from redzone.runs.checkpoint import render_intent, render_outcome
 from redzone.runs.reviews import render_review
@@ -77,24 +77,24 @@ def histories(draw: st.DrawFn) -> tuple[list[Outcome], list[Review]]:
     recorded = draw(st.lists(rounded, max_size=9))
     said = []
     for outcome in draw(st.lists(st.sampled_from(recorded), max_size=6)) if recorded else ():
-        finding, by = Finding(row_of(outcome), outcome), draw(st.sampled_from(["ann", "ben"]))
+        reviewed, by = ReviewedOutcome(row_of(outcome), outcome), draw(st.sampled_from(["ann", "ben"]))
         status, text = draw(st.sampled_from([Status.PASS, Status.FAIL, Status.UNSURE])), draw(WORDS)
         events = (
-            finding.judge(by, NOW, status),
-            finding.judge(by, NOW, status, text),
-            finding.justify(by, NOW, text),
-            finding.annotate(by, NOW, text),
-            finding.undo(by, NOW),
+            reviewed.judge(by, NOW, status),
+            reviewed.judge(by, NOW, status, text),
+            reviewed.justify(by, NOW, text),
+            reviewed.annotate(by, NOW, text),
+            reviewed.undo(by, NOW),
         )
         said.append(draw(st.sampled_from(events)))
     return recorded, said
 
 
 @contextmanager
-def browsed(history: tuple[list[Outcome], list[Review]]) -> Iterator[tuple[RunBrowser, list[Finding]]]:
+def browsed(history: tuple[list[Outcome], list[Review]]) -> Iterator[tuple[RunIndex, list[ReviewedOutcome]]]:
     with TemporaryDirectory() as place:
         folder = run_of(Path(place), *history)
-        with RunBrowser(folder) as browser:
+        with RunIndex(folder) as browser:
             yield browser, plainly_read(folder)
 
 
@@ -111,15 +111,15 @@ def test_a_page_holds_what_a_plain_filter_and_sort_would(
     history: tuple[list[Outcome], list[Review]], asked: list[tuple[Filter, Sort]]
 ) -> None:
     """Of any filter and order: rows, pages cut from them, and the findings themselves."""
-    with browsed(history) as (browser, findings):
+    with browsed(history) as (browser, reviewed_outcomes):
         for wanted, sort in asked:
-            expected = chosen(findings, wanted, sort)
+            expected = chosen(reviewed_outcomes, wanted, sort)
             assert browser.rows(wanted, sort) == tuple(one.row.row for one in expected)
             for number in (1, 2, 9):
                 page = browser.page(wanted, sort, number, 2)
                 assert page.items == tuple(expected[2 * number - 2 : 2 * number])
                 assert page.total == len(expected)
-            assert list(browser.findings(wanted)) == chosen(findings, wanted, Sort.ROW)
+            assert list(browser.reviewed_outcomes(wanted)) == chosen(reviewed_outcomes, wanted, Sort.ROW)
 
 
 @given(histories(), FILTERS, st.sampled_from(Sort))
@@ -128,17 +128,17 @@ def test_neighbours_are_those_beside_it_in_the_list(
     history: tuple[list[Outcome], list[Review]], wanted: Filter, sort: Sort
 ) -> None:
     """For a finding that the filter does not want, those between which it would stand."""
-    with browsed(history) as (browser, findings):
-        expected = chosen(findings, wanted, sort)
-        for finding in findings:
-            key = key_of(sort, finding)
+    with browsed(history) as (browser, reviewed_outcomes):
+        expected = chosen(reviewed_outcomes, wanted, sort)
+        for reviewed in reviewed_outcomes:
+            key = key_of(sort, reviewed)
             before = [one.row.row for one in expected if key_of(sort, one) < key]
             behind = [one.row.row for one in expected if key_of(sort, one) > key]
-            found = browser.neighbours(wanted, sort, finding.row.row)
+            found = browser.neighbours(wanted, sort, reviewed.row.row)
             assert found is not None
             assert found.previous == (before[-1] if before else None)
             assert found.next == (behind[0] if behind else None)
-            assert found.position == (len(before) + 1 if wants(wanted, finding) else None)
+            assert found.position == (len(before) + 1 if wants(wanted, reviewed) else None)
             assert found.total == len(expected)
 
 
@@ -148,10 +148,10 @@ def test_a_facet_counts_what_choosing_it_would_show(
     history: tuple[list[Outcome], list[Review]], wanted: Filter
 ) -> None:
     """For each value the total of the filter with that value alone in its part."""
-    with browsed(history) as (browser, findings):
+    with browsed(history) as (browser, reviewed_outcomes):
 
         def total(**part: object) -> int:
-            return sum(wants(replace(wanted, **part), one) for one in findings)  # type: ignore[arg-type]  # one field
+            return sum(wants(replace(wanted, **part), one) for one in reviewed_outcomes)  # type: ignore[arg-type]  # one field
 
         found = browser.facets(wanted)
         assert found.total == total()
@@ -161,7 +161,7 @@ def test_a_facet_counts_what_choosing_it_would_show(
         assert found.codes == _some({one: total(codes=frozenset({one})) for one in ErrorCode})
         assert found.reviewed == _some({one: total(reviewed=one) for one in (True, False)})
         assert found.disagreed == _some({one: total(disagreed=one) for one in (True, False)})
-        names = {one.row.group for one in findings}
+        names = {one.row.group for one in reviewed_outcomes}
         assert found.groups == _some({name: total(groups=frozenset({name})) for name in names})
 
 
@@ -173,8 +173,8 @@ def _some(counts: dict[K, int]) -> dict[K, int]:
 @settings(max_examples=50, deadline=None)
 def test_figures_count_what_is_wanted(history: tuple[list[Outcome], list[Review]], wanted: Filter) -> None:
     """By group, day and confidence; and the run against the people who judged."""
-    with browsed(history) as (browser, findings):
-        mine = [one for one in findings if wants(wanted, one)]
+    with browsed(history) as (browser, reviewed_outcomes):
+        mine = [one for one in reviewed_outcomes if wants(wanted, one)]
         groups = {group.name: group.counts for group in browser.groups(wanted)}
         days, bins = browser.days(wanted), browser.confidence(wanted, 4)
         agreement = browser.agreement(wanted)
@@ -198,7 +198,7 @@ def test_a_comparison_read_backwards_tells_the_same(
     one: tuple[list[Outcome], list[Review]], other: tuple[list[Outcome], list[Review]]
 ) -> None:
     """Every finding is changed, unchanged or in one run only; with itself a run agrees."""
-    with browsed(one) as (before, findings), browsed(other) as (after, later):
+    with browsed(one) as (before, reviewed_outcomes), browsed(other) as (after, later):
         found, back, same = compare(before, after), compare(after, before), compare(before, before)
     changes = (*found.newly_failing, *found.fixed, *found.flipped)
     mirrored = {(c.row_after, c.row_before, c.after, c.before, c.same_picture) for c in changes}
@@ -206,10 +206,10 @@ def test_a_comparison_read_backwards_tells_the_same(
         (c.row_before, c.row_after, c.before, c.after, c.same_picture)
         for c in (*back.newly_failing, *back.fixed, *back.flipped)
     }
-    assert len(findings) == len(changes) + found.unchanged + found.only_before
+    assert len(reviewed_outcomes) == len(changes) + found.unchanged + found.only_before
     assert len(later) == len(changes) + found.unchanged + found.only_after
     assert (back.unchanged, back.only_before) == (found.unchanged, found.only_after)
-    assert same == Comparison((), (), (), len(findings), 0, 0)
+    assert same == Comparison((), (), (), len(reviewed_outcomes), 0, 0)
 
 
 @given(histories(), st.data())
@@ -224,17 +224,17 @@ def test_however_the_files_grew_the_tables_are_the_same(
         _portions(b"".join(map(render_review, history[1])), data),
     ]
     turns = data.draw(st.permutations([0] * len(portions[0]) + [1] * len(portions[1])))
-    with TemporaryDirectory() as place, RunBrowser(RunFolder(Path(place))) as browser:
+    with TemporaryDirectory() as place, RunIndex(RunFolder(Path(place))) as browser:
         folder = browser.folder
         for turn in turns:
             path = (folder.checkpoint_path, folder.reviews_path)[turn]
             with path.open("ab") as file:
                 file.write(portions[turn].pop(0))
             browser.rows()
-        grown = (list(browser.findings()), browser.facets(), browser.agreement())
+        grown = (list(browser.reviewed_outcomes()), browser.facets(), browser.agreement())
         browser.close()
         folder.browse_path.unlink()
-        assert grown == (list(browser.findings()), browser.facets(), browser.agreement())
+        assert grown == (list(browser.reviewed_outcomes()), browser.facets(), browser.agreement())
         assert grown[0] == plainly_read(folder)
 
 

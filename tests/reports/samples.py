@@ -12,7 +12,7 @@ from redzone.models import (
     BadRow,
     Element,
     ElementKind,
-    Fault,
+    ErrorDetail,
     Outcome,
     Poster,
     Source,
@@ -21,8 +21,8 @@ from redzone.models import (
     Zone,
     ZoneVerdict,
 )
-from redzone.reports import Facts, Shot
-from redzone.review import Finding
+from redzone.reports import ReportMetadata, Shot
+from redzone.review import ReviewedOutcome
 from redzone.thumbnails.render import SIZES
 from tests.pictures import encoded
 
@@ -67,7 +67,7 @@ def failed(row: int = 1, *verdicts: ZoneVerdict) -> Outcome:
 
 
 def errored(row: int = 1, message: str = "p.csv line 3: url is empty") -> Outcome:
-    fault = Fault(code=ErrorCode.INPUT, message=message, retryable=False)
+    fault = ErrorDetail(code=ErrorCode.INPUT, message=message, retryable=False)
     return Outcome(row=row, id="", status=Status.ERROR, error=fault, finished_at=NOW)
 
 
@@ -75,7 +75,7 @@ def bad(row: int = 2) -> BadRow:
     return BadRow(row, "p.csv line 3: url is empty", str(row), columns={"content_id": "7"})
 
 
-FACTS = Facts(
+FACTS = ReportMetadata(
     run_id="20261001-120000-abcd",
     label="Autumn line-up",
     state="finished",
@@ -92,14 +92,14 @@ FACTS = Facts(
 HOSTILE = '<script>alert(1)</script> #set page(fill: red) $x^2$ *b* \\u{41} "&amp;\x1b[31m'
 
 
-def judged(row: int, status: Status = Status.FAIL, title: str = "", group: str = "award") -> Finding:
+def judged(row: int, status: Status = Status.FAIL, title: str = "", group: str = "award") -> ReviewedOutcome:
     """A finding of a status; a fail has a face and a text in the zone."""
     where = Poster(row, f"p{row}", URL, title or f"Poster {row}", group)
     if status is Status.ERROR:
-        return Finding(where, errored(row, "the server said 404"))
+        return ReviewedOutcome(where, errored(row, "the server said 404"))
     fails = status is Status.FAIL
     said = verdict(justification=f"reason {row}") if fails else free(row)
-    return Finding(where, failed(row, said).model_copy(update={"status": status}))
+    return ReviewedOutcome(where, failed(row, said).model_copy(update={"status": status}))
 
 
 def free(row: int) -> ZoneVerdict:
@@ -112,7 +112,7 @@ def picture(colour: str = "navy", size: tuple[int, int] = (200, 300)) -> bytes:
     return encoded(Image.new("RGB", size, colour), "JPEG")
 
 
-def pictured(findings: Sequence[Finding], width_px: int) -> Iterator[Shot]:
+def pictured(reviewed_outcomes: Sequence[ReviewedOutcome], width_px: int) -> Iterator[Shot]:
     """A picture for each, of the shape of a poster."""
     assert width_px in SIZES
-    return (Shot(picture()) for _ in findings)
+    return (Shot(picture()) for _ in reviewed_outcomes)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from redzone.models import Element, ElementKind
-from redzone.reports.cards import card_of, told_outside
-from redzone.review import Finding
+from redzone.reports.cards import report_card, told_outside
+from redzone.review import ReviewedOutcome
 from tests.reports.samples import NOW, failed, judged, poster, verdict
 
 
@@ -33,17 +33,19 @@ def test_what_was_found_is_told_once_with_its_number() -> None:
         Element(kind=ElementKind.FACE),
     ]
     said = verdict().model_copy(update={"elements": tuple(elements)})
-    assert card_of(Finding(poster(1), failed(1, said))).found == "2x face, text “HEAT”"
+    assert report_card(ReviewedOutcome(poster(1), failed(1, said))).found == "2x face, text “HEAT”"
 
 
 def test_a_note_alone_is_no_review() -> None:
     """It is told, and nothing is said about who reviewed."""
-    finding = judged(1)
-    noted = card_of(Finding(finding.row, finding.outcome, (finding.annotate("Ann", NOW, "ask legal"),)))
+    reviewed = judged(1)
+    noted = report_card(
+        ReviewedOutcome(reviewed.row, reviewed.outcome, (reviewed.annotate("Ann", NOW, "ask legal"),))
+    )
     assert (noted.note, noted.review, noted.original) == ("ask legal", "", "")
 
 
 def test_a_pending_row_has_no_card() -> None:
     """There is nothing to tell of it."""
     with pytest.raises(ValueError, match="row 1 is pending"):
-        card_of(Finding(poster(1), None))
+        report_card(ReviewedOutcome(poster(1), None))

@@ -14,24 +14,28 @@ from hypothesis import strategies as st
 
 from redzone.inputs import InputSpec, open_inputs
 from redzone.models import Poster
-from redzone.reports import Format, Layout, write_results
+from redzone.reports import Format, TableLayout, write_results
 from redzone.reports.csv_file import safe_cell
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 from tests.reports.samples import URL, bad, errored, failed, poster, verdict
 
 
-def rendered(layout: Layout, *findings: Finding) -> list[list[str]]:
+def rendered(layout: TableLayout, *reviewed_outcomes: ReviewedOutcome) -> list[list[str]]:
     stream = io.StringIO(newline="")
-    assert write_results(stream, Format.CSV, findings, layout) == len(findings)
+    assert write_results(stream, Format.CSV, reviewed_outcomes, layout) == len(reviewed_outcomes)
     return list(csv.reader(io.StringIO(stream.getvalue(), newline=""), strict=True))
 
 
 def test_a_line_per_row_in_the_order_given() -> None:
     """Judged, pending and bad rows alike."""
     stream = io.StringIO(newline="")
-    layout = Layout(("content_id", "url"), ("red",))
-    findings = [Finding(poster(1), failed(1)), Finding(bad(2), errored(2)), Finding(poster(3), None)]
-    count = write_results(stream, Format.CSV, findings, layout)
+    layout = TableLayout(("content_id", "url"), ("red",))
+    reviewed_outcomes = [
+        ReviewedOutcome(poster(1), failed(1)),
+        ReviewedOutcome(bad(2), errored(2)),
+        ReviewedOutcome(poster(3), None),
+    ]
+    count = write_results(stream, Format.CSV, reviewed_outcomes, layout)
     lines = stream.getvalue().split("\n")
     assert count == 3
     assert lines[0].startswith(
@@ -75,10 +79,12 @@ HOSTILE = st.text(st.sampled_from("=+-@\t\r\n'\"\x1b[m,;ab\x00\u202e＝"), max_s
 def test_every_cell_of_an_export_is_safe(cells: list[str], text: str) -> None:
     """No formula and no control character, in any column of the input, its names, and the model's text."""
     columns = {f"{cell}{number}": cell for number, cell in enumerate(cells)}
-    layout = Layout(tuple(columns), ("red",))
+    layout = TableLayout(tuple(columns), ("red",))
     outcome = failed(1, verdict(label=text, justification=text))
     table = rendered(
-        layout, Finding(poster(1, **columns), outcome), Finding(poster(2, **columns), errored(2, text))
+        layout,
+        ReviewedOutcome(poster(1, **columns), outcome),
+        ReviewedOutcome(poster(2, **columns), errored(2, text)),
     )
     assert [len(line) for line in table] == [len(layout.columns)] * 3
     for cell in (cell for line in table for cell in line):
@@ -96,14 +102,14 @@ PLAIN = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), max_size=10
 @given(rows=st.lists(st.tuples(PLAIN, PLAIN), min_size=1, max_size=6))
 def test_an_export_is_an_input_with_the_same_rows(rows: list[tuple[str, str]]) -> None:
     """parse(render(rows)) == rows for every text that needs no disarming."""
-    layout = Layout(("content_id", "title", "url"), ("red",))
+    layout = TableLayout(("content_id", "title", "url"), ("red",))
     posters = [
         Poster(number, key, URL, title, "", {"content_id": key, "title": title, "url": URL})
         for number, (key, title) in enumerate(rows, 1)
     ]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "out.csv"
-        write_results(path, Format.CSV, (Finding(row, failed(row.row)) for row in posters), layout)
+        write_results(path, Format.CSV, (ReviewedOutcome(row, failed(row.row)) for row in posters), layout)
         again = list(open_inputs(InputSpec((str(path),))).rows())
     assert [(row.columns["content_id"], row.columns["title"]) for row in again] == rows
     assert {row.columns["status"] for row in again} == {"fail"}

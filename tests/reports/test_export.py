@@ -13,15 +13,24 @@ from pathlib import Path
 import pytest
 
 from redzone.errors import ExitCode, UsageError
-from redzone.reports import REPORTS, Format, Layout, Report, format_for, html_file, pdf_file, write_results
-from redzone.review import Finding
+from redzone.reports import (
+    REPORTS,
+    Format,
+    Report,
+    TableLayout,
+    format_for,
+    html_file,
+    pdf_file,
+    write_results,
+)
+from redzone.review import ReviewedOutcome
 from tests.reports.samples import FACTS, failed, poster
 
-LAYOUT = Layout(("content_id", "url"), ("red",))
+LAYOUT = TableLayout(("content_id", "url"), ("red",))
 
 
-def findings(count: int) -> Iterator[Finding]:
-    return (Finding(poster(row), failed(row)) for row in range(1, count + 1))
+def reviewed_outcomes(count: int) -> Iterator[ReviewedOutcome]:
+    return (ReviewedOutcome(poster(row), failed(row)) for row in range(1, count + 1))
 
 
 @pytest.mark.parametrize(
@@ -46,8 +55,8 @@ def test_a_failed_export_leaves_the_old_file_and_no_draft(tmp_path: Path) -> Non
     path = tmp_path / "out.csv"
     path.write_text("old")
 
-    def breaking() -> Iterator[Finding]:
-        yield from findings(100)
+    def breaking() -> Iterator[ReviewedOutcome]:
+        yield from reviewed_outcomes(100)
         raise RuntimeError("lost")
 
     with pytest.raises(RuntimeError, match="lost"):
@@ -61,7 +70,7 @@ def test_an_export_replaces_the_file_and_keeps_a_link_a_link(tmp_path: Path) -> 
     path, link = tmp_path / "out.jsonl", tmp_path / "link.jsonl"
     path.write_text("old")
     link.symlink_to(path)
-    assert write_results(link, Format.JSONL, findings(3), LAYOUT) == 3
+    assert write_results(link, Format.JSONL, reviewed_outcomes(3), LAYOUT) == 3
     assert link.is_symlink()
     assert [json.loads(line)["row"] for line in path.read_text().splitlines()] == [1, 2, 3]
     assert sorted(os.listdir(tmp_path)) == ["link.jsonl", "out.jsonl"]  # noqa: PTH208 - hidden names too
@@ -74,7 +83,7 @@ def test_a_pipe_is_written_and_not_replaced(tmp_path: Path) -> None:
     received: list[str] = []
     reader = threading.Thread(target=lambda: received.append(path.read_text()))
     reader.start()
-    write_results(path, Format.JSON, findings(2), LAYOUT)
+    write_results(path, Format.JSON, reviewed_outcomes(2), LAYOUT)
     reader.join()
     assert len(json.loads(received[0])) == 2
     assert stat.S_ISFIFO(path.stat().st_mode)
@@ -83,19 +92,19 @@ def test_a_pipe_is_written_and_not_replaced(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
     """A missing folder, a folder in the file's place: the path and the reason."""
     with pytest.raises(UsageError, match=r"missing/out\.csv cannot be written: No such file or directory"):
-        write_results(tmp_path / "missing" / "out.csv", Format.CSV, findings(1), LAYOUT)
+        write_results(tmp_path / "missing" / "out.csv", Format.CSV, reviewed_outcomes(1), LAYOUT)
     with pytest.raises(UsageError, match="cannot be written: Is a directory"):
-        write_results(tmp_path, Format.CSV, findings(1), LAYOUT)
+        write_results(tmp_path, Format.CSV, reviewed_outcomes(1), LAYOUT)
 
 
 @pytest.mark.parametrize("form", [form for form in Format if form not in REPORTS])
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path, form: Format) -> None:
     """2,000 rows, more than 1 MB of output, are written in less than 0.5 MB of memory."""
     path = tmp_path / f"out.{form}"
-    write_results(path, form, findings(1), LAYOUT)
+    write_results(path, form, reviewed_outcomes(1), LAYOUT)
     tracemalloc.start()
     try:
-        write_results(path, form, findings(2_000), LAYOUT)
+        write_results(path, form, reviewed_outcomes(2_000), LAYOUT)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -103,7 +112,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, form: Format) -> Non
     assert path.stat().st_size > 500_000 or form in (Format.CSV, Format.PARQUET)
 
 
-@pytest.mark.parametrize("form", REPORTS)
+@pytest.mark.parametrize("form", sorted(REPORTS))
 def test_the_memory_of_a_report_is_that_of_the_posters_it_tells(
     tmp_path: Path, form: Format, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +124,7 @@ def test_the_memory_of_a_report_is_that_of_the_posters_it_tells(
     def peak(count: int) -> int:
         tracemalloc.start()
         try:
-            assert write_results(path, form, findings(count), LAYOUT, Report(FACTS)) == count
+            assert write_results(path, form, reviewed_outcomes(count), LAYOUT, Report(FACTS)) == count
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

@@ -14,19 +14,19 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from redzone.models import Box, Element, ElementKind, Poster, Status, Zone
-from redzone.reports import Format, Layout, Report, Shot, write_results
+from redzone.reports import Format, Report, Shot, TableLayout, write_results
 from redzone.reports import html_file as html_file_module
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 from tests.reports.samples import FACTS, HOSTILE, NOW, failed, judged, picture, pictured, poster, verdict
 
-LAYOUT = Layout((), ("red",))
+LAYOUT = TableLayout((), ("red",))
 VOID = {"meta", "br", "rect", "image", "line", "circle", "polyline", "polygon", "path", "link", "img"}
 
 
-def page(folder: Path, *findings: Finding, report: Report | None = None) -> str:
+def page(folder: Path, *reviewed_outcomes: ReviewedOutcome, report: Report | None = None) -> str:
     path = folder / "report.html"
-    count = write_results(path, Format.HTML, findings, LAYOUT, report or Report(FACTS, pictured))
-    assert count == len(findings)
+    count = write_results(path, Format.HTML, reviewed_outcomes, LAYOUT, report or Report(FACTS, pictured))
+    assert count == len(reviewed_outcomes)
     return path.read_text(encoding="utf-8")
 
 
@@ -74,7 +74,7 @@ def test_a_page_tells_counts_charts_and_every_poster_in_order_of_need(tmp_path: 
     """Failing first, then unsure, errors and passes."""
     statuses = (Status.PASS, Status.ERROR, Status.UNSURE, Status.FAIL, Status.FAIL)
     found = [judged(row, status, group=f"g{row % 2}") for row, status in enumerate(statuses, 1)]
-    text = read(page(tmp_path, *found, Finding(poster(6), None))).text
+    text = read(page(tmp_path, *found, ReviewedOutcome(poster(6), None))).text
     assert "2 of 3 judged posters (67 %) have a title, logo or face in the red zone." in text
     assert "1 verdict is unsure: a person should look." in text
     assert "1 poster could not be judged." in text
@@ -112,8 +112,10 @@ def test_the_zone_and_the_elements_lie_exactly_where_they_are(tmp_path: Path, si
     face = Element(kind=ElementKind.FACE, box=Box(x=0.125, y=0.25, w=0.5, h=0.125))
     said = verdict().model_copy(update={"elements": (face,)})
     facts = replace(FACTS, zones=(*FACTS.zones, Zone(name="foot", x=0.25, y=0.875, w=0.75, h=0.125)))
-    report = Report(facts, lambda findings, _: iter([Shot(picture(size=size))] * len(findings)))
-    (shot,) = shots(page(tmp_path, Finding(poster(1), failed(1, said)), report=report))
+    report = Report(
+        facts, lambda reviewed_outcomes, _: iter([Shot(picture(size=size))] * len(reviewed_outcomes))
+    )
+    (shot,) = shots(page(tmp_path, ReviewedOutcome(poster(1), failed(1, said)), report=report))
     width, height = size
     assert shot.attrib["viewBox"] == f"0 0 {width} {height}"
     image = shot.find("image")
@@ -137,9 +139,9 @@ def test_hostile_words_are_text(tmp_path: Path) -> None:
     """In titles, ids, groups, justifications, labels, notes, names of reviewers, of the run and its input."""
     said = verdict(label=HOSTILE, justification=HOSTILE)
     row = Poster(1, HOSTILE, "x", HOSTILE, HOSTILE)
-    finding = Finding(row, failed(1, said))
-    reviewed = Finding(
-        row, finding.outcome, (finding.annotate("a", NOW, HOSTILE), finding.justify(HOSTILE, NOW, HOSTILE))
+    reviewed = ReviewedOutcome(row, failed(1, said))
+    reviewed = ReviewedOutcome(
+        row, reviewed.outcome, (reviewed.annotate("a", NOW, HOSTILE), reviewed.justify(HOSTILE, NOW, HOSTILE))
     )
     facts = replace(FACTS, label=HOSTILE, inputs=(HOSTILE,), judge=HOSTILE, selection=HOSTILE)
     found = page(tmp_path, reviewed, judged(2), report=Report(facts, pictured))
@@ -153,9 +155,9 @@ def test_hostile_words_are_text(tmp_path: Path) -> None:
 
 def test_a_review_is_told_beside_what_the_model_said(tmp_path: Path) -> None:
     """Who, when, what they changed, and that others see it otherwise."""
-    finding = judged(1)
-    ann = finding.judge("Ann", NOW, Status.PASS, "only sky")
-    both = Finding(finding.row, finding.outcome, (finding.judge("Bob", NOW, Status.FAIL), ann))
+    reviewed = judged(1)
+    ann = reviewed.judge("Ann", NOW, Status.PASS, "only sky")
+    both = ReviewedOutcome(reviewed.row, reviewed.outcome, (reviewed.judge("Bob", NOW, Status.FAIL), ann))
     text = read(page(tmp_path, both)).text
     assert "None of 1 judged poster has a title, logo or face in the red zone." in text
     assert "People reviewed 1 and changed 1." in text
@@ -167,8 +169,8 @@ def test_a_review_is_told_beside_what_the_model_said(tmp_path: Path) -> None:
 def test_where_no_picture_is_one_is_drawn_with_its_zone_and_the_reason(tmp_path: Path) -> None:
     """And a picture that is not the one that was judged says so."""
 
-    def some(findings: Sequence[Finding], width_px: int) -> Iterator[Shot]:
-        assert (len(findings), width_px) == (2, html_file_module.PICTURE_PX)
+    def some(reviewed_outcomes: Sequence[ReviewedOutcome], width_px: int) -> Iterator[Shot]:
+        assert (len(reviewed_outcomes), width_px) == (2, html_file_module.PICTURE_PX)
         yield Shot(None, "the server said <404>")
         yield Shot(picture(), changed=True)
 

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from redzone.errors import UsageError
 from redzone.models import Poster, Status
-from redzone.reports import Format, Layout, format_for, write_results
-from redzone.review import Finding
+from redzone.reports import Format, TableLayout, format_for, write_results
+from redzone.review import ReviewedOutcome
 from tests.reports.samples import NOW, URL, bad, errored, failed, poster
 
-LAYOUT = Layout(("content_id", "url"), ("red",))
+LAYOUT = TableLayout(("content_id", "url"), ("red",))
 
 
 def table(path: Path) -> tuple[dict[str, str], list[tuple[Any, ...]]]:
@@ -31,25 +31,27 @@ def table(path: Path) -> tuple[dict[str, str], list[tuple[Any, ...]]]:
     return {column[0]: column[1] for column in described}, rows
 
 
-def written(folder: Path, layout: Layout, *findings: Finding) -> tuple[dict[str, str], list[dict[str, Any]]]:
+def written(
+    folder: Path, layout: TableLayout, *reviewed_outcomes: ReviewedOutcome
+) -> tuple[dict[str, str], list[dict[str, Any]]]:
     path = folder / "out's.parquet"
-    assert write_results(path, Format.PARQUET, findings, layout) == len(findings)
+    assert write_results(path, Format.PARQUET, reviewed_outcomes, layout) == len(reviewed_outcomes)
     types, rows = table(path)
     return types, [dict(zip(types, row, strict=True)) for row in rows]
 
 
 def test_columns_have_types_and_what_is_not_there_is_null(tmp_path: Path) -> None:
     """Judged, pending, bad and reviewed rows, in the order given."""
-    judged = Finding(poster(1), failed(1))
+    judged = ReviewedOutcome(poster(1), failed(1))
     at = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
-    reviewed = Finding(poster(1), failed(1), (judged.judge("Ann", at, Status.PASS, "only sky"),))
-    findings = (
+    reviewed = ReviewedOutcome(poster(1), failed(1), (judged.judge("Ann", at, Status.PASS, "only sky"),))
+    reviewed_outcomes = (
         reviewed,
-        Finding(bad(2), errored(2)),
-        Finding(poster(3), None),
-        Finding(poster(4), failed(4)),
+        ReviewedOutcome(bad(2), errored(2)),
+        ReviewedOutcome(poster(3), None),
+        ReviewedOutcome(poster(4), failed(4)),
     )
-    types, rows = written(tmp_path, LAYOUT, *findings)
+    types, rows = written(tmp_path, LAYOUT, *reviewed_outcomes)
     assert list(types) == list(LAYOUT.columns)
     assert {name: kind for name, kind in types.items() if kind != "VARCHAR"} == {
         "red_contains_key_elements": "BOOLEAN",
@@ -80,10 +82,10 @@ TEXTS = st.text(max_size=8) | st.sampled_from(["", "\x00", "\ud800", "\x1b[31m",
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6, unique_by=lambda pair: pair[0]))
 def test_the_inputs_own_columns_stay_text_under_usable_names(columns: list[tuple[str, str]]) -> None:
     """Any names, none among them, and any cells: nothing is read as a number, a date or SQL."""
-    layout = Layout(tuple(name for name, _ in columns), ("red",))
+    layout = TableLayout(tuple(name for name, _ in columns), ("red",))
     row = Poster(1, "1", URL, columns=dict(columns))
     with tempfile.TemporaryDirectory() as folder:
-        types, rows = written(Path(folder), layout, Finding(row, failed(1)))
+        types, rows = written(Path(folder), layout, ReviewedOutcome(row, failed(1)))
     own = list(rows[0].values())[: len(columns)]
     assert own == [cell.encode("utf-8", "replace").decode() for _, cell in columns]
     assert len(types) == len(layout.columns)
@@ -92,9 +94,9 @@ def test_the_inputs_own_columns_stay_text_under_usable_names(columns: list[tuple
 
 def test_names_that_differ_by_case_only_are_told_apart(tmp_path: Path) -> None:
     """SQL would not."""
-    layout = Layout(("URL", "url", ""), ())
+    layout = TableLayout(("URL", "url", ""), ())
     row = Poster(1, "1", URL, columns={"URL": "a", "url": "b", "": "c"})
-    types, rows = written(tmp_path, layout, Finding(row, failed(1)))
+    types, rows = written(tmp_path, layout, ReviewedOutcome(row, failed(1)))
     assert list(types)[:3] == ["URL", "url_2", "column_3"]
     assert list(rows[0].values())[:3] == ["a", "b", "c"]
 
@@ -108,10 +110,10 @@ def test_an_export_without_rows_has_its_columns(tmp_path: Path) -> None:
 def test_the_order_is_kept_over_many_row_groups(tmp_path: Path) -> None:
     """Three of them."""
     path = tmp_path / "big.parquet"
-    findings = (
-        Finding(Poster(row, str(row), URL, columns={"n": str(row)}), None) for row in range(1, 50_001)
+    reviewed_outcomes = (
+        ReviewedOutcome(Poster(row, str(row), URL, columns={"n": str(row)}), None) for row in range(1, 50_001)
     )
-    assert write_results(path, Format.PARQUET, findings, Layout(("n",), ())) == 50_000
+    assert write_results(path, Format.PARQUET, reviewed_outcomes, TableLayout(("n",), ())) == 50_000
     _, rows = table(path)
     assert [int(row[0]) for row in rows] == list(range(1, 50_001))
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from redzone.models import Poster, Status
-from redzone.reports import Format, Layout, Report, Shot, write_results
+from redzone.reports import Format, Report, Shot, TableLayout, write_results
 from redzone.reports import pdf_file as pdf_file_module
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 from tests.reports.samples import FACTS, HOSTILE, failed, judged, picture, pictured, verdict
 
-LAYOUT = Layout((), ("red",))
+LAYOUT = TableLayout((), ("red",))
 
 
 @pytest.fixture(autouse=True)
@@ -30,10 +30,10 @@ def poppler() -> None:
         pytest.skip(reason)
 
 
-def written(folder: Path, *findings: Finding, report: Report | None = None) -> Path:
+def written(folder: Path, *reviewed_outcomes: ReviewedOutcome, report: Report | None = None) -> Path:
     path = folder / "report.pdf"
-    count = write_results(path, Format.PDF, findings, LAYOUT, report or Report(FACTS, pictured))
-    assert count == len(findings)
+    count = write_results(path, Format.PDF, reviewed_outcomes, LAYOUT, report or Report(FACTS, pictured))
+    assert count == len(reviewed_outcomes)
     return path
 
 
@@ -87,9 +87,9 @@ def test_fonts_are_those_that_come_along(tmp_path: Path) -> None:
 def test_hostile_words_are_text(tmp_path: Path) -> None:
     """Typst shows them and runs none of them."""
     row = Poster(1, HOSTILE, "x", HOSTILE, HOSTILE)
-    finding = Finding(row, failed(1, verdict(label=HOSTILE, justification=HOSTILE)))
+    reviewed = ReviewedOutcome(row, failed(1, verdict(label=HOSTILE, justification=HOSTILE)))
     report = Report(replace(FACTS, label=HOSTILE, inputs=(HOSTILE,), judge=HOSTILE), pictured)
-    found = pages(written(tmp_path, finding, judged(2), report=report))
+    found = pages(written(tmp_path, reviewed, judged(2), report=report))
     shown = HOSTILE.removesuffix("\x1b[31m")
     assert found[0].count(shown) == 4  # title, foot, input, judge
     assert found[1].count(shown) >= 4
@@ -109,7 +109,9 @@ def test_pictures_are_shown_up_to_their_number(tmp_path: Path) -> None:
     shapes = {1: (200, 300), 2: (640, 360)}
     report = Report(
         FACTS,
-        lambda findings, _: (Shot(picture(size=shapes[finding.row.row])) for finding in findings),
+        lambda reviewed_outcomes, _: (
+            Shot(picture(size=shapes[reviewed.row.row])) for reviewed in reviewed_outcomes
+        ),
         most_pictures=2,
     )
     path = written(tmp_path, *map(judged, (1, 2, 3)), report=report)

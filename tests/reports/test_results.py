@@ -18,7 +18,7 @@ from redzone.inputs import InputSpec, open_inputs
 from redzone.models import Outcome, Source, Status, ViewKind, Zone
 from redzone.query import Filter
 from redzone.reports.results import Results, open_results, write_outputs
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 from redzone.runs import RunInputs, RunRecord, RunStore
 from redzone.runs.checkpoint import render_outcome
 from redzone.runs.reviews import append_reviews
@@ -86,16 +86,18 @@ def test_rows_come_in_input_order_with_what_the_filter_leaves(
     wanted = Filter.from_query(query)
     outcomes = {row: found(row, status) for row, status in statuses.items()}
     with results_of(8, list(reversed(outcomes.values()))) as (results, _):
-        findings = list(results.findings(wanted))
-        everything = list(results.findings())
+        reviewed_outcomes = list(results.reviewed_outcomes(wanted))
+        everything = list(results.reviewed_outcomes())
     assert [one.row.row for one in everything] == list(range(1, 9))
     assert {one.row.row: one.outcome for one in everything if one.outcome} == outcomes
     assert [one.row.columns["season"] for one in everything] == [str(n) for n in range(1, 9)]
-    assert findings == [one for one in everything if (wants if one.outcome else _admitted)(wanted, one)]
+    assert reviewed_outcomes == [
+        one for one in everything if (wants if one.outcome else _admitted)(wanted, one)
+    ]
 
 
-def _admitted(wanted: Filter, finding: Finding) -> bool:
-    return wanted.admits_pending(finding.row)
+def _admitted(wanted: Filter, reviewed: ReviewedOutcome) -> bool:
+    return wanted.admits_pending(reviewed.row)
 
 
 def test_an_export_has_what_counts_after_review_and_filters_by_it() -> None:
@@ -123,14 +125,17 @@ def test_a_list_that_has_changed_gives_the_outcomes_alone() -> None:
     with results_of(3, [found(1, Status.PASS), found(3, Status.FAIL)]) as (results, path):
         path.write_text(f"{HEADER}\n")
         with open_results(results.browser.folder) as again:
-            findings = list(again.findings())
+            reviewed_outcomes = list(again.reviewed_outcomes())
             assert again.layout.input_columns == ("row", "id", "title", "group", "image")
-        assert [one.row.columns["id"] for one in findings] == ["p1", "p3"]
+        assert [one.row.columns["id"] for one in reviewed_outcomes] == ["p1", "p3"]
 
 
 @pytest.mark.parametrize("rows", [[9], [1, 9]])
 def test_an_outcome_of_a_row_that_the_list_does_not_have_is_left_out(rows: list[int]) -> None:
     """`redzone check` counts it as unexpected."""
     with results_of(2, [found(row, Status.PASS) for row in rows]) as (results, _):
-        assert [one.row.row for one in results.findings()] == [1, 2]
-        assert [one.status for one in results.findings()] == [Status.PASS if 1 in rows else None, None]
+        assert [one.row.row for one in results.reviewed_outcomes()] == [1, 2]
+        assert [one.status for one in results.reviewed_outcomes()] == [
+            Status.PASS if 1 in rows else None,
+            None,
+        ]

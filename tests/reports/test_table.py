@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redzone.models import Outcome, Status
-from redzone.reports import Layout, result_cells, result_columns
-from redzone.review import Finding
+from redzone.reports import TableLayout, result_cells, result_columns
+from redzone.review import ReviewedOutcome
 from tests.reports.samples import NOW, bad, errored, failed, poster, verdict
 
 
-def cells_of(finding: Finding, *zones: str) -> dict[str, str]:
-    return dict(zip(result_columns(zones), result_cells(finding, zones), strict=True))
+def cells_of(reviewed: ReviewedOutcome, *zones: str) -> dict[str, str]:
+    return dict(zip(result_columns(zones), result_cells(reviewed, zones), strict=True))
 
 
-def found(outcome: Outcome) -> Finding:
-    return Finding(poster(), outcome)
+def found(outcome: Outcome) -> ReviewedOutcome:
+    return ReviewedOutcome(poster(), outcome)
 
 
 def test_an_outcome_s_cells_stand_under_its_columns() -> None:
@@ -60,7 +60,7 @@ def test_every_zone_has_its_own_columns_whatever_the_order_of_the_answer() -> No
 
 def test_a_row_without_an_outcome_is_pending() -> None:
     """It is in the table all the same."""
-    assert result_cells(Finding(poster(), None), ("red",)) == ("pending", *[""] * 21)
+    assert result_cells(ReviewedOutcome(poster(), None), ("red",)) == ("pending", *[""] * 21)
 
 
 def test_an_error_has_its_code_and_message_and_no_verdict() -> None:
@@ -101,15 +101,15 @@ def test_text_of_the_model_cannot_steer_a_terminal() -> None:
 
 def test_the_input_s_columns_come_first_and_as_they_are() -> None:
     """A row that lacks one has an empty cell."""
-    layout = Layout(("content_id", "url"), ("red",))
+    layout = TableLayout(("content_id", "url"), ("red",))
     assert layout.columns[:3] == ("content_id", "url", "status")
-    assert layout.cells(Finding(bad(), None))[:3] == ("7", "", "pending")
+    assert layout.cells(ReviewedOutcome(bad(), None))[:3] == ("7", "", "pending")
     assert layout.cells(found(failed()))[:3] == ("0012", "https://img.example.com/a.jpg", "fail")
 
 
 def test_a_name_that_the_input_has_already_gets_a_prefix() -> None:
     """So that an export can be an input again, twice and in any case."""
-    layout = Layout(("Status", "redzone_status", "error"), ("red",))
+    layout = TableLayout(("Status", "redzone_status", "error"), ("red",))
     assert "redzone_redzone_status" in layout.columns
     assert "redzone_error" in layout.columns
 
@@ -121,7 +121,7 @@ def test_a_name_that_the_input_has_already_gets_a_prefix() -> None:
 )
 def test_no_two_columns_have_the_same_name(columns: list[str]) -> None:
     """Not even for readers that ignore case; and there is a cell for each."""
-    layout = Layout(tuple(columns), ("red",))
+    layout = TableLayout(tuple(columns), ("red",))
     own = {column.casefold() for column in columns}
     added = [column.casefold() for column in layout.columns[len(columns) :]]
     assert len(set(added)) == len(added)

@@ -14,7 +14,7 @@ import pytest
 
 from redzone.errors import UsageError
 from redzone.runs import RunFolder
-from redzone.runs.lock import holder_pid, interrupt
+from redzone.runs.lock import interrupt, lock_owner_pid
 
 HOLD = """
 import sys, time
@@ -47,20 +47,20 @@ def python(code: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 def test_the_process_with_the_lock_is_the_one_at_work(folder: RunFolder) -> None:
     """While it lives and has it, and no longer."""
-    assert holder_pid(folder) is None
+    assert lock_owner_pid(folder) is None
     with python(HOLD, str(folder.path)) as process:
-        assert holder_pid(folder) == process.pid
+        assert lock_owner_pid(folder) == process.pid
         process.kill()
         process.wait()
-        assert holder_pid(folder) is None
+        assert lock_owner_pid(folder) is None
 
 
 def test_looking_takes_the_lock_from_nobody(folder: RunFolder) -> None:
     """It can be had afterwards, and who has it keeps it."""
-    assert holder_pid(folder) is None
+    assert lock_owner_pid(folder) is None
     with folder.lock():
-        assert holder_pid(folder) == os.getpid()
-        assert holder_pid(folder) == os.getpid()
+        assert lock_owner_pid(folder) == os.getpid()
+        assert lock_owner_pid(folder) == os.getpid()
     with folder.lock():
         pass
 
@@ -79,7 +79,7 @@ def test_an_old_number_that_is_somebody_else_s_by_now_is_not_signalled(folder: R
     with python(SLEEP) as stranger:
         folder.lock_path.write_text(str(stranger.pid))
         assert folder.worker_pid() == stranger.pid
-        assert holder_pid(folder) is None
+        assert lock_owner_pid(folder) is None
         with pytest.raises(UsageError, match="no process is working on it"):
             interrupt(folder)
         assert stranger.poll() is None

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from redzone.models import Poster, Row, Status
-from redzone.query import RunBrowser
+from redzone.query import RunIndex
 from redzone.review import Action, Review
-from redzone.runs.rematch import match_again
+from redzone.runs.rematch import rematch
 from redzone.runs.reviews import read_reviews
 from tests.outcomes import outcome
 from tests.query.runs import plainly_read, run_of
@@ -33,10 +33,10 @@ def test_outcomes_and_reviews_move_with_their_posters(tmp_path: Path) -> None:
     said = [note(1, "a"), note(3, "b"), note(1, "c"), note(2, "d")]
     folder = run_of(tmp_path, [outcome(1), outcome(2, Status.FAIL), outcome(3)], said)
     old = (folder.checkpoint_path.read_bytes(), folder.reviews_path.read_bytes())
-    with RunBrowser(folder) as browser:
+    with RunIndex(folder) as browser:
         assert browser.rows() == (1, 2, 3)
-        match_again(folder, lambda: rows(3, 4, 1))
-        found = list(browser.findings())
+        rematch(folder, lambda: rows(3, 4, 1))
+        found = list(browser.reviewed_outcomes())
     assert [(one.row.row, one.row.id) for one in found] == [(1, "0003"), (3, "0001")]
     assert [[review.note for review in one.reviews] for one in found] == [["b"], ["a", "c"]]
     assert found == plainly_read(folder)
@@ -47,9 +47,9 @@ def test_outcomes_and_reviews_move_with_their_posters(tmp_path: Path) -> None:
 def test_matching_again_changes_nothing_more(tmp_path: Path) -> None:
     """As after a crash between the two files, or a run resumed twice."""
     folder = run_of(tmp_path, [outcome(1), outcome(2)], [note(1, "a"), note(2, "b")])
-    match_again(folder, lambda: rows(2, 1))
+    rematch(folder, lambda: rows(2, 1))
     once = read_reviews(folder.reviews_path)
-    match_again(folder, lambda: rows(2, 1))
+    rematch(folder, lambda: rows(2, 1))
     assert read_reviews(folder.reviews_path) == once
     assert [one.note for one in plainly_read(folder)] == ["b", "a"]
 
@@ -57,12 +57,12 @@ def test_matching_again_changes_nothing_more(tmp_path: Path) -> None:
 def test_of_rows_with_the_same_poster_a_review_keeps_its_own(tmp_path: Path) -> None:
     """Or goes to the first, where its own holds another poster now."""
     folder = run_of(tmp_path, [outcome(1), outcome(2)], [note(1, "a"), note(2, "b")])
-    match_again(folder, lambda: rows(2, 1, 1, 2))
+    rematch(folder, lambda: rows(2, 1, 1, 2))
     assert {
         row: [one.note for one in events] for row, events in read_reviews(folder.reviews_path).items()
     } == {
         1: ["b"],
         2: ["a"],
     }
-    match_again(folder, lambda: rows(2, 2, 1))
+    rematch(folder, lambda: rows(2, 2, 1))
     assert sorted(read_reviews(folder.reviews_path)) == [1, 3]

@@ -22,10 +22,10 @@ import pytest
 from redzone.errors import CheckpointUnusable, RunLocked, RunNotFound, UsageError
 from redzone.models import ViewKind, Zone
 from redzone.runs import (
+    RecordedState,
     RunFolder,
     RunInputs,
     RunRecord,
-    RunState,
     RunStore,
     find_home,
     make_home,
@@ -45,7 +45,7 @@ with RunFolder(Path(sys.argv[1])).lock():
 """
 
 
-def record(run_id: str = "20261003-120000-abcd", state: RunState = RunState.RUNNING) -> RunRecord:
+def record(run_id: str = "20261003-120000-abcd", state: RecordedState = RecordedState.RUNNING) -> RunRecord:
     return RunRecord(
         id=run_id,
         label="autumn awards",
@@ -147,7 +147,12 @@ def test_what_was_asked_comes_back(store: RunStore) -> None:
     folder = store.create(asked)
     assert folder.read() == asked
     ended = asked.model_copy(
-        update={"state": RunState.STOPPED, "reason": "budget", "finished_at": NOON, "counts": {"pass": 3}}
+        update={
+            "state": RecordedState.STOPPED,
+            "reason": "budget",
+            "finished_at": NOON,
+            "counts": {"pass": 3},
+        }
     )
     folder.write(ended)
     assert folder.read() == ended
@@ -221,8 +226,8 @@ def test_runs_are_listed_newest_first_beside_any_rubbish(
     assert store.newest_first() == ()
     assert store.newest_unfinished() is None
     older, newest = "20261003-120000-abcd", "20261004-120000-abcd"
-    store.create(record(older, RunState.INTERRUPTED))
-    store.create(record(newest, RunState.FINISHED))
+    store.create(record(older, RecordedState.INTERRUPTED))
+    store.create(record(newest, RecordedState.FINISHED))
     (store.folder / "20261005-120000-abcd").mkdir()
     (store.folder / "20261006-120000-abcd").write_text("a file")
     (store.folder / "notes").mkdir()

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redzone.errors import ErrorCode
-from redzone.models import Fault, Outcome, Source, Status, Timing, Tokens, ZoneVerdict
+from redzone.models import ErrorDetail, Outcome, Source, Status, Timing, Tokens, ZoneVerdict
 from redzone.telemetry.metrics import (
     MAX_GROUPS,
     OTHER_GROUP,
     RECENT_VERDICTS,
     SHOWN_GROUPS,
-    Lane,
     Metrics,
     RateFigures,
     Stage,
+    WorkerSlot,
 )
 from tests.outcomes import outcome
 
@@ -54,7 +54,9 @@ def metrics(clock: Hand) -> Metrics:
 
 
 def _error(row: int, code: ErrorCode) -> Outcome:
-    return outcome(row, Status.ERROR, error=Fault(code=code, message="why", retryable=False), source=None)
+    return outcome(
+        row, Status.ERROR, error=ErrorDetail(code=code, message="why", retryable=False), source=None
+    )
 
 
 def test_nothing_has_happened_yet(metrics: Metrics, clock: Hand) -> None:
@@ -135,8 +137,8 @@ def test_a_lane_says_who_is_where_and_for_how_long(metrics: Metrics, clock: Hand
     clock.s += 3
     metrics.stage(2, Stage.FETCH)
     assert metrics.snapshot().lanes == (
-        Lane(worker=1, row=10, id="0010", stage=Stage.READ, age_s=3.0),
-        Lane(worker=2, row=20, id="0020", stage=Stage.FETCH, age_s=3.0),
+        WorkerSlot(worker=1, row=10, id="0010", stage=Stage.READ, age_s=3.0),
+        WorkerSlot(worker=2, row=20, id="0020", stage=Stage.FETCH, age_s=3.0),
     )
     metrics.idle(1)
     metrics.stage(1, Stage.MODEL)

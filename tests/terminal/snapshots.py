@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
 from redzone.models import Status
-from redzone.telemetry.metrics import Facts, GroupCounts, Lane, RateFigures, Recent, Snapshot, Stage, Timings
+from redzone.telemetry.metrics import (
+    GroupCounts,
+    RateFigures,
+    RecentOutcome,
+    RunFacts,
+    Snapshot,
+    Stage,
+    Timings,
+    WorkerSlot,
+)
 from redzone.terminal.panels import Heading
 
 AT = datetime(2026, 10, 13, 14, 22, 33, tzinfo=UTC)
@@ -24,11 +33,11 @@ HEADING = Heading(
 )
 
 
-def lanes(count: int) -> tuple[Lane, ...]:
+def lanes(count: int) -> tuple[WorkerSlot, ...]:
     """That many busy workers, spread over all stages; the first is in its stage longest."""
     stages = list(Stage)
     return tuple(
-        Lane(
+        WorkerSlot(
             worker=number,
             row=number,
             id=f"p{number:04}",
@@ -39,11 +48,11 @@ def lanes(count: int) -> tuple[Lane, ...]:
     )
 
 
-def recent(count: int, **changes: Any) -> tuple[Recent, ...]:
+def recent(count: int, **changes: Any) -> tuple[RecentOutcome, ...]:
     """That many outcomes, oldest first."""
     statuses = list(Status)
     return tuple(
-        Recent(
+        RecentOutcome(
             **{
                 "row": row,
                 "id": f"v{row:04}",
@@ -138,7 +147,9 @@ snapshots = st.builds(
     cost_usd=_floats,
     workers=_counts,
     lanes=st.lists(
-        st.builds(Lane, worker=_counts, row=_counts, id=_texts, stage=st.sampled_from(Stage), age_s=_floats),
+        st.builds(
+            WorkerSlot, worker=_counts, row=_counts, id=_texts, stage=st.sampled_from(Stage), age_s=_floats
+        ),
         max_size=8,
     ).map(tuple)
     | st.just(lanes(200)),
@@ -171,7 +182,7 @@ snapshots = st.builds(
     ),
     recent=st.lists(
         st.builds(
-            Recent,
+            RecentOutcome,
             row=_counts,
             id=_texts,
             title=_texts,
@@ -189,7 +200,7 @@ snapshots = st.builds(
     stage_s=st.dictionaries(st.sampled_from(Stage), _floats),
     cpu_s=_floats,
     facts=st.builds(
-        Facts,
+        RunFacts,
         cpus=_counts,
         local=st.booleans(),
         cache_on=st.booleans(),

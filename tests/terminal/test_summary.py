@@ -10,7 +10,7 @@ from rich.console import Console
 
 from redzone.diagnostics import HINTS
 from redzone.errors import ErrorCode
-from redzone.telemetry.metrics import Facts, GroupCounts, RateFigures, Snapshot, Stage
+from redzone.telemetry.metrics import GroupCounts, RateFigures, RunFacts, Snapshot, Stage
 from redzone.terminal.summary import Ending, SummaryFacts, print_summary, summary
 from tests.terminal.snapshots import printed, snapshot, snapshots
 
@@ -148,7 +148,7 @@ def test_the_summary_ends_with_advice_of_at_most_three_lines() -> None:
         errors_by_code={"deadline": 200},
         stage_s={Stage.WAIT: 1400.0, Stage.MODEL: 904.0},
         rate=RateFigures(requests_last_min=119, requests_limit_per_min=120.0, rejected=60),
-        facts=Facts(cache_on=False, budget_usd=0.0124),
+        facts=RunFacts(cache_on=False, budget_usd=0.0124),
     )
     text = shown(state, width=300)
     advice = text[text.index("\nAdvice\n") : text.index("\nGroups")].strip().split("\n")[1:]

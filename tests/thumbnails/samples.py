@@ -8,11 +8,11 @@ from io import BytesIO
 from PIL import Image
 
 from redzone.models import Zone
-from redzone.thumbnails import Terms
+from redzone.thumbnails import FetchPolicy
 from tests.pictures import encoded, gradient
 
 RED = Zone(name="red", x=0.0, y=0.0, w=0.6, h=0.1)
-LOOPBACK = Terms(allow_private_hosts=True)
+LOOPBACK = FetchPolicy(allow_private_hosts=True)
 POSTER = encoded(gradient(600, 900), "JPEG", quality=90)
 OTHER = encoded(Image.new("RGB", (600, 900), "navy"), "JPEG")
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from redzone.thumbnails.disk_cache import Shelf
+from redzone.thumbnails.disk_cache import DiskCache
 
 PICTURE = b"\xff\xd8\xff" + b"." * 95 + b"\xff\xd9"  # 100 bytes that begin and end as a JPEG does
 A, B, C = ("0" * 63 + digit for digit in "abc")
 
 
-def files_of(shelf: Shelf) -> list[Path]:
+def files_of(shelf: DiskCache) -> list[Path]:
     return sorted(path for path in shelf.folder.rglob("*") if path.is_file())
 
 
-def unused_for(shelf: Shelf, sha256: str, hours: float) -> None:
+def unused_for(shelf: DiskCache, sha256: str, hours: float) -> None:
     path = shelf.folder / sha256[:2] / f"{sha256}-w160.jpg"
     then = time.time() - hours * 3600
     os.utime(path, (then, then))
@@ -27,17 +27,17 @@ def unused_for(shelf: Shelf, sha256: str, hours: float) -> None:
 
 def test_what_is_kept_is_found_again_by_content_and_recipe(tmp_path: Path) -> None:
     """And by nothing else; another process finds it too."""
-    Shelf(tmp_path, 1000).put(A, "w160", PICTURE)
-    assert Shelf(tmp_path, 1000).get(A, "w160") == PICTURE
-    assert Shelf(tmp_path, 1000).get(A, "w400") is None
-    assert Shelf(tmp_path, 1000).get(B, "w160") is None
+    DiskCache(tmp_path, 1000).put(A, "w160", PICTURE)
+    assert DiskCache(tmp_path, 1000).get(A, "w160") == PICTURE
+    assert DiskCache(tmp_path, 1000).get(A, "w400") is None
+    assert DiskCache(tmp_path, 1000).get(B, "w160") is None
 
 
 def test_files_and_folders_are_private(tmp_path: Path) -> None:
     """Whatever the umask."""
     old = os.umask(0)
     try:
-        shelf = Shelf(tmp_path, 1000)
+        shelf = DiskCache(tmp_path, 1000)
         shelf.put(A, "w160", PICTURE)
     finally:
         os.umask(old)
@@ -48,7 +48,7 @@ def test_files_and_folders_are_private(tmp_path: Path) -> None:
 
 def test_the_longest_unused_pictures_go_when_there_are_too_many(tmp_path: Path) -> None:
     """A read counts as use, so of two old pictures the one that was looked at stays."""
-    shelf = Shelf(tmp_path, 250)
+    shelf = DiskCache(tmp_path, 250)
     shelf.put(A, "w160", PICTURE)
     shelf.put(B, "w160", PICTURE)
     unused_for(shelf, A, 5)
@@ -60,11 +60,11 @@ def test_the_longest_unused_pictures_go_when_there_are_too_many(tmp_path: Path) 
 
 def test_the_cap_holds_for_what_earlier_processes_left(tmp_path: Path) -> None:
     """The first picture counts what is there already, drafts of killed processes too."""
-    Shelf(tmp_path, 10_000).put(A, "w160", PICTURE)
+    DiskCache(tmp_path, 10_000).put(A, "w160", PICTURE)
     draft = tmp_path / "thumbnails" / "00" / "left.new"
     draft.write_bytes(b"." * 5000)
     os.utime(draft, (0, 0))
-    shelf = Shelf(tmp_path, 1000)
+    shelf = DiskCache(tmp_path, 1000)
     shelf.put(B, "w160", PICTURE)
     assert not draft.exists()
     assert [shelf.get(sha256, "w160") is not None for sha256 in (A, B)] == [True, True]
@@ -72,7 +72,7 @@ def test_the_cap_holds_for_what_earlier_processes_left(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_whole_is_no_picture(tmp_path: Path) -> None:
     """A power cut leaves empty files, and half ones."""
-    shelf = Shelf(tmp_path, 1000)
+    shelf = DiskCache(tmp_path, 1000)
     shelf.put(A, "w160", PICTURE)
     (file,) = files_of(shelf)
     for torn in (b"", PICTURE[:50]):
@@ -85,7 +85,7 @@ def test_a_disk_that_takes_nothing_is_told_once_and_stops_nobody(
 ) -> None:
     """The folder's name is taken by a file."""
     (tmp_path / "thumbnails").write_bytes(b"")
-    shelf = Shelf(tmp_path, 1000)
+    shelf = DiskCache(tmp_path, 1000)
     shelf.put(A, "w160", PICTURE)
     shelf.put(A, "w160", PICTURE)
     assert shelf.get(A, "w160") is None
@@ -96,4 +96,4 @@ def test_a_disk_that_takes_nothing_is_told_once_and_stops_nobody(
 def test_a_name_leads_nowhere_else(tmp_path: Path, sha256: str, key: str) -> None:
     """The hash may come from somebody's checkpoint."""
     with pytest.raises(ValueError, match="is no name of a thumbnail"):
-        Shelf(tmp_path, 1000).get(sha256, key)
+        DiskCache(tmp_path, 1000).get(sha256, key)

@@ -9,7 +9,7 @@ import pytest
 
 from redzone.config.settings import Settings
 from redzone.runs import RunFolder, RunRecord, RunStore
-from redzone.thumbnails import Terms, terms_of
+from redzone.thumbnails import FetchPolicy, fetch_policy
 from tests.runs.test_store import record
 
 ASKED = {
@@ -29,15 +29,15 @@ def run(home: Path, **settings: Any) -> tuple[RunFolder, RunRecord]:
 
 def test_a_run_of_our_own_is_shown_under_its_own_settings(tmp_path: Path) -> None:
     """Its posters lie where they lay when it was begun."""
-    assert terms_of(*run(tmp_path, **ASKED)) == Terms(True, 1000, 2000, 3.0)
+    assert fetch_policy(*run(tmp_path, **ASKED)) == FetchPolicy(True, 1000, 2000, 3.0)
 
 
 def test_what_a_run_does_not_say_has_the_defaults_of_the_settings(tmp_path: Path) -> None:
     """Public addresses only."""
-    terms = terms_of(*run(tmp_path))
-    assert terms == Terms()
-    assert not terms.allow_private_hosts
-    assert terms.max_image_bytes == Settings().max_image_bytes
+    policy = fetch_policy(*run(tmp_path))
+    assert policy == FetchPolicy()
+    assert not policy.allow_private_hosts
+    assert policy.max_image_bytes == Settings().max_image_bytes
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
@@ -45,24 +45,24 @@ def test_a_run_that_others_can_change_decides_nothing(tmp_path: Path, mode: int)
     """Neither by its folder nor by its run.json."""
     folder, asked = run(tmp_path, **ASKED)
     folder.path.chmod(mode)
-    assert terms_of(folder, asked) == Terms()
+    assert fetch_policy(folder, asked) == FetchPolicy()
     folder.path.chmod(0o700)
     folder.record_path.chmod(mode)
-    assert terms_of(folder, asked) == Terms()
+    assert fetch_policy(folder, asked) == FetchPolicy()
 
 
 def test_a_run_of_another_user_decides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder unpacked by somebody else is not what this user asked for."""
     folder, asked = run(tmp_path, **ASKED)
     monkeypatch.setattr("os.geteuid", lambda: folder.path.stat().st_uid + 1)
-    assert terms_of(folder, asked) == Terms()
+    assert fetch_policy(folder, asked) == FetchPolicy()
 
 
 def test_a_run_that_was_removed_meanwhile_decides_nothing(tmp_path: Path) -> None:
     """Its folder is gone between the page and its pictures."""
     folder, asked = run(tmp_path, **ASKED)
     RunStore(tmp_path).remove(folder.id)
-    assert terms_of(folder, asked) == Terms()
+    assert fetch_policy(folder, asked) == FetchPolicy()
 
 
 def test_a_link_decides_nothing(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_link_decides_nothing(tmp_path: Path) -> None:
     folder, asked = run(tmp_path, **ASKED)
     moved = folder.record_path.rename(tmp_path / "elsewhere.json")
     folder.record_path.symlink_to(moved)
-    assert terms_of(folder, asked) == Terms()
+    assert fetch_policy(folder, asked) == FetchPolicy()
 
 
 @pytest.mark.parametrize(
@@ -78,4 +78,4 @@ def test_a_link_decides_nothing(tmp_path: Path) -> None:
 )
 def test_settings_that_cannot_be_are_not_followed_at_all(tmp_path: Path, settings: dict[str, Any]) -> None:
     """Not in part either."""
-    assert terms_of(*run(tmp_path, **{**ASKED, **settings})) == Terms()
+    assert fetch_policy(*run(tmp_path, **{**ASKED, **settings})) == FetchPolicy()

@@ -8,7 +8,7 @@ from PIL import Image
 from redzone.errors import ErrorCode, ImageFault
 from redzone.imaging.render import frame
 from redzone.models import ViewKind
-from redzone.thumbnails import Recipe, Scaled, Seen, ZoneOnly, shown_view
+from redzone.thumbnails import RenderSpec, Scaled, Seen, ZoneOnly, shown_view
 from redzone.thumbnails.render import SIZES
 from tests.outcomes import outcome
 from tests.pictures import encoded, gradient
@@ -77,23 +77,23 @@ def test_the_zone_alone_is_exactly_its_pixels_enlarged() -> None:
     assert low[1] > 188
 
 
-@pytest.mark.parametrize("recipe", [Scaled(160), Seen((RED,), ViewKind.PIXELS), ZoneOnly(RED)])
-def test_every_recipe_fails_with_a_poster_fault_only(recipe: Recipe) -> None:
+@pytest.mark.parametrize("spec", [Scaled(160), Seen((RED,), ViewKind.PIXELS), ZoneOnly(RED)])
+def test_every_recipe_fails_with_a_poster_fault_only(spec: RenderSpec) -> None:
     """Hostile bytes are a value's business."""
     with pytest.raises(ImageFault) as caught:
-        recipe.make(b"<html>", PIXELS)
+        spec.make(b"<html>", PIXELS)
     assert caught.value.code is ErrorCode.IMAGE_UNREADABLE
     with pytest.raises(ImageFault) as caught:
-        recipe.make(OTHER, 1000)
+        spec.make(OTHER, 1000)
     assert caught.value.code is ErrorCode.IMAGE_TOO_LARGE
 
 
 def test_recipes_with_different_results_have_different_keys() -> None:
     """A key is a file's name."""
     moved = RED.model_copy(update={"x": 0.4})
-    recipes: list[Recipe] = [Scaled(160), Scaled(400), ZoneOnly(RED), ZoneOnly(moved)]
+    recipes: list[RenderSpec] = [Scaled(160), Scaled(400), ZoneOnly(RED), ZoneOnly(moved)]
     recipes += [Seen((RED,), ViewKind.CROP), Seen((RED,), ViewKind.POSTER), Seen((RED, moved), ViewKind.CROP)]
-    assert len({recipe.key for recipe in recipes}) == len(recipes)
+    assert len({spec.key for spec in recipes}) == len(recipes)
 
 
 def test_the_view_shown_is_the_one_that_led_to_the_outcome() -> None:

@@ -13,16 +13,16 @@ from redzone.clock import LoopClock
 from redzone.imaging.render import frame
 from redzone.models import BadRow, Poster, Status, ViewKind
 from redzone.thumbnails import (
+    FetchPolicy,
     Missing,
     Picture,
     Scaled,
     Seen,
-    Terms,
     Thumbnail,
     Thumbnails,
     ZoneOnly,
     collected,
-    picture_of,
+    poster_picture,
 )
 from redzone.thumbnails.service import DOWNLOADS, FAILED_S, FRESH_S
 from tests.loopback import Answer, Loopback, Request, reply
@@ -55,8 +55,8 @@ async def thumbnails(tmp_path: Path) -> AsyncIterator[Thumbnails]:
         yield made
 
 
-async def made_by(thumbnails: Thumbnails, picture: Picture, terms: Terms = LOOPBACK) -> Thumbnail:
-    got = await thumbnails.get(picture, GRID, terms)
+async def made_by(thumbnails: Thumbnails, picture: Picture, policy: FetchPolicy = LOOPBACK) -> Thumbnail:
+    got = await thumbnails.get(picture, GRID, policy)
     assert isinstance(got, Thumbnail)
     return got
 
@@ -92,7 +92,7 @@ async def test_the_pictures_of_a_posters_page_share_one_download(
     """The poster, what the model saw, and the zone alone."""
     picture = Picture(server.url("/p.jpg"))
     recipes = (Scaled(1000), Seen((RED,), ViewKind.CROP), ZoneOnly(RED))
-    got = await asyncio.gather(*(thumbnails.get(picture, recipe, LOOPBACK) for recipe in recipes))
+    got = await asyncio.gather(*(thumbnails.get(picture, spec, LOOPBACK) for spec in recipes))
     assert all(isinstance(one, Thumbnail) for one in got)
     assert len(server.requests) == 1
 
@@ -167,7 +167,7 @@ async def test_where_only_a_part_was_downloaded_the_view_tells_whether_the_pictu
     row = Poster(1, "1", server.url("/p.jpg"))
     crop = Seen((RED,), ViewKind.CROP)
     fingerprint = frame(judged, (RED,), ViewKind.CROP).fingerprint
-    picture = picture_of(row, outcome(1, image_sha256=fingerprint), crop)
+    picture = poster_picture(row, outcome(1, image_sha256=fingerprint), crop)
     assert isinstance(picture, Picture)
     for _ in range(2):
         async with Thumbnails(tmp_path) as thumbnails:
@@ -214,8 +214,8 @@ async def test_what_is_no_picture_is_a_failure_and_is_not_fetched_again_at_once(
 ) -> None:
     """Nothing but a re-encoded picture comes out, whatever the server sends."""
     server.routes["/p.jpg"] = reply(body=b"<svg onload='alert(1)'>", content_type="image/svg+xml")
-    for recipe in (GRID, Scaled(160)):
-        got = await thumbnails.get(Picture(server.url("/p.jpg")), recipe, LOOPBACK)
+    for spec in (GRID, Scaled(160)):
+        got = await thumbnails.get(Picture(server.url("/p.jpg")), spec, LOOPBACK)
         assert isinstance(got, Missing)
         assert "this is an SVG drawing" in got.reason
     assert len(server.requests) == 1
@@ -226,7 +226,7 @@ async def test_private_addresses_are_open_to_those_runs_only_that_allowed_them(
 ) -> None:
     """The guard is that of judging; one run's permission is not another's."""
     picture = Picture(server.url("/p.jpg"))
-    got = await thumbnails.get(picture, GRID, Terms())
+    got = await thumbnails.get(picture, GRID, FetchPolicy())
     assert isinstance(got, Missing)
     assert "no public address" in got.reason
     assert server.connections == 0
@@ -235,11 +235,11 @@ async def test_private_addresses_are_open_to_those_runs_only_that_allowed_them(
 
 async def test_a_runs_bounds_for_bytes_and_pixels_hold(server: Loopback, thumbnails: Thumbnails) -> None:
     """As they did when it judged."""
-    for terms, reason in (
-        (Terms(allow_private_hosts=True, max_image_bytes=100), "larger than 100 bytes"),
-        (Terms(allow_private_hosts=True, max_image_pixels=100), "at most 100 altogether"),
+    for policy, reason in (
+        (FetchPolicy(allow_private_hosts=True, max_image_bytes=100), "larger than 100 bytes"),
+        (FetchPolicy(allow_private_hosts=True, max_image_pixels=100), "at most 100 altogether"),
     ):
-        got = await thumbnails.get(Picture(server.url("/p.jpg")), GRID, terms)
+        got = await thumbnails.get(Picture(server.url("/p.jpg")), GRID, policy)
         assert isinstance(got, Missing)
         assert reason in got.reason
 
@@ -294,9 +294,9 @@ def test_many_pictures_can_be_had_without_an_event_loop(tmp_path: Path) -> None:
     """As the writer of a report wants them; one that stops early closes everything."""
     (tmp_path / "poster.jpg").write_bytes(POSTER)
     pictures = [Picture(str(tmp_path / "poster.jpg")), Picture(str(tmp_path / "gone.jpg"))] * 20
-    got = list(collected(tmp_path, pictures, Scaled(160), Terms()))
+    got = list(collected(tmp_path, pictures, Scaled(160), FetchPolicy()))
     assert [isinstance(one, Thumbnail) for one in got] == [True, False] * 20
-    early = collected(tmp_path, pictures, Scaled(160), Terms())
+    early = collected(tmp_path, pictures, Scaled(160), FetchPolicy())
     assert isinstance(next(early), Thumbnail)
 
 
@@ -304,12 +304,14 @@ def test_a_rows_picture_is_the_one_that_was_judged() -> None:
     """A row that cannot be used, or names nothing, says why instead."""
     row = Poster(1, "0001", "https://posters.example/1.jpg")
     judged = outcome(1, image_sha256="ab" * 32)
-    assert picture_of(row, judged) == Picture(row.image, "ab" * 32)
-    assert picture_of(row, None) == Picture(row.image)
-    assert picture_of(row, outcome(1, image_sha256="../../x")) == Picture(row.image)
-    assert picture_of(BadRow(2, "p.csv line 3: url is empty"), None) == Missing("p.csv line 3: url is empty")
-    assert picture_of(Poster(3, "3", ""), outcome(3, Status.ERROR, image="")) == Missing("not there")
-    assert picture_of(Poster(4, "4", ""), None) == Missing("the row names no image")
+    assert poster_picture(row, judged) == Picture(row.image, "ab" * 32)
+    assert poster_picture(row, None) == Picture(row.image)
+    assert poster_picture(row, outcome(1, image_sha256="../../x")) == Picture(row.image)
+    assert poster_picture(BadRow(2, "p.csv line 3: url is empty"), None) == Missing(
+        "p.csv line 3: url is empty"
+    )
+    assert poster_picture(Poster(3, "3", ""), outcome(3, Status.ERROR, image="")) == Missing("not there")
+    assert poster_picture(Poster(4, "4", ""), None) == Missing("the row names no image")
 
 
 def _held(arrived: asyncio.Event, go: asyncio.Event, answer: Answer) -> Answer:

@@ -12,7 +12,7 @@ import pytest
 
 from redzone.bench.simulator.server import Simulator, SimulatorOptions
 from redzone.runs import RunStore
-from redzone.runs.lock import holder_pid
+from redzone.runs.lock import lock_owner_pid
 from tests.command import OURS
 from tests.simulated import simulated
 from tests.web.serving import Served, served
@@ -40,5 +40,5 @@ def served_with_its_runs(home: Path) -> Iterator[Served]:
     with served(home) as found:
         yield found
     for folder in RunStore(home).folders():
-        if (pid := holder_pid(folder)) is not None:
+        if (pid := lock_owner_pid(folder)) is not None:
             os.kill(pid, signal.SIGKILL)

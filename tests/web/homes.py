@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from redzone.models import Outcome, Status, ViewKind, Zone
-from redzone.runs import RunFolder, RunInputs, RunRecord, RunState, RunStore, new_run_id
+from redzone.runs import RecordedState, RunFolder, RunInputs, RunRecord, RunStore, new_run_id
 from redzone.runs.checkpoint import render_outcome
 from redzone.runs.journal import Journal
 from redzone.telemetry.metrics import Snapshot
@@ -56,7 +56,7 @@ def write_run(
 ) -> RunFolder:
     """A run of a home as a process leaves it: its checkpoint, what it said last, and how it ended."""
     counts = {status.value: sum(o.status is status for o in outcomes) for status in Status}
-    ended: dict[str, Any] = {"state": RunState.FINISHED, "counts": counts, "seconds": 60.0}
+    ended: dict[str, Any] = {"state": RecordedState.FINISHED, "counts": counts, "seconds": 60.0}
     folder = RunStore(home).create(record_at(number, **(ended | changes)))
     with Journal(folder.checkpoint_path) as journal:
         journal.append([render_outcome(found) for found in outcomes])
@@ -84,5 +84,5 @@ def begin_work(folder: RunFolder, pid: int | None = None) -> RunFolder:
         descriptor = os.open(folder.lock_path, os.O_RDONLY)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     record = folder.read()
-    folder.write(record.model_copy(update={"state": RunState.RUNNING}))
+    folder.write(record.model_copy(update={"state": RecordedState.RUNNING}))
     return folder

@@ -14,10 +14,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from redzone.errors import RunNotFound
-from redzone.runs import RunInputs, RunState
+from redzone.runs import RecordedState, RunInputs
 from redzone.web.app import create_app
 from redzone.web.live_stream import stream_parts
-from redzone.web.services.state import site_of
+from redzone.web.services.state import app_state
 from redzone.web.templates import render_part
 from redzone.web.views.pagination import Pager
 from tests.web.homes import now, one_of_each, write_run
@@ -57,7 +57,7 @@ def test_strange_text_is_shown_as_text(home: Path) -> None:
         one_of_each(),
         label=HOSTILE,
         reason=HOSTILE,
-        state=RunState.STOPPED,
+        state=RecordedState.STOPPED,
         model=HOSTILE,
         inputs=RunInputs(paths=(f"/lists/{HOSTILE}", "")),
     )
@@ -109,7 +109,7 @@ def test_a_run_that_is_gone_is_not_found_and_an_unreadable_one_is_a_bad_request(
     """Each in its own words."""
 
     async def show(request: Request) -> Response:
-        site_of(request).folder(request.path_params["run_id"]).read()
+        app_state(request).folder(request.path_params["run_id"]).read()
         raise AssertionError("there is no such run")
 
     folder = write_run(home, 1, one_of_each())

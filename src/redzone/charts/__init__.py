@@ -9,7 +9,7 @@ from __future__ import annotations
 from redzone.charts.bars import IN_SIGHT, Bar, bars, gauge, sparkline
 from redzone.charts.columns import Day, confidence_columns, day_columns
 from redzone.charts.groups import GroupBar, group_bars
-from redzone.charts.pace import Line, PaceChart, pace
+from redzone.charts.pace import PaceChart, PaceLine, pace
 from redzone.charts.status import Counts, status_bar, status_strip
 from redzone.charts.style import DARK, LIGHT, STYLE, fitted, inlined
 
@@ -22,8 +22,8 @@ __all__ = [
     "Counts",
     "Day",
     "GroupBar",
-    "Line",
     "PaceChart",
+    "PaceLine",
     "bars",
     "confidence_columns",
     "day_columns",

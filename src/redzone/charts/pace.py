@@ -23,7 +23,7 @@ _UNITS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PaceLine:
     """A curve of (seconds, value) points, x ascending; `css` is `first`, `second` or `third`."""
 
     name: str
@@ -40,7 +40,7 @@ class PaceChart:
     """
 
     title: str
-    lines: Sequence[Line]
+    lines: Sequence[PaceLine]
     limit: float | None = None
     marks_s: Sequence[float] = ()
     gap_s: float | None = None
@@ -88,7 +88,7 @@ def _many_days(seconds: float, wanted: int) -> tuple[float, float, str]:
     return nice_ticks(seconds / _DAY_S, wanted)[1] * _DAY_S, _DAY_S, "d"
 
 
-def _curves(line: Line, axes: Axes, gap_s: float | None) -> Iterator[str]:
+def _curves(line: PaceLine, axes: Axes, gap_s: float | None) -> Iterator[str]:
     for piece in _pieces(line.points, gap_s):
         points = [axes.at(point) for point in thinned(piece, _COLUMNS)]
         if line.filled:

@@ -18,7 +18,7 @@ from redzone.errors import ExitCode, Interrupted, SettingsInvalid, UsageError
 
 if TYPE_CHECKING:
     from redzone.bench.measure.result_file import Bench
-    from redzone.bench.measure.stages import Kind, Stage, World
+    from redzone.bench.measure.stages import BenchStage, BenchTarget, Kind
 
 app = typer.Typer()
 app.command()(serve)
@@ -69,11 +69,11 @@ def bench(  # noqa: PLR0913  Typer reads an option from each argument
     """
     if context.invoked_subcommand is not None:
         return
-    from redzone.bench.measure.profiles import DEFAULT, Changes, choose
-    from redzone.bench.measure.stages import STRESS_POSTERS, World, bench_stages
+    from redzone.bench.measure.profiles import DEFAULT, ProfileChanges, choose
+    from redzone.bench.measure.stages import STRESS_POSTERS, BenchTarget, bench_stages
 
-    changes = Changes(latency, rpm, tpm, tuple(fault or ()))
-    if live is not None and (profile is not None or changes != Changes() or scale != 1.0):
+    changes = ProfileChanges(latency, rpm, tpm, tuple(fault or ()))
+    if live is not None and (profile is not None or changes != ProfileChanges() or scale != 1.0):
         raise UsageError(
             "--live asks the real API: --profile, --latency, --rpm, --tpm, --fault and --scale are not its"
         )
@@ -85,7 +85,7 @@ def bench(  # noqa: PLR0913  Typer reads an option from each argument
     check_outputs(output, html)
     with workplace() as folder:
         if live is None:
-            world = World(choose(profile or DEFAULT, changes, scale), scale, size)
+            world = BenchTarget(choose(profile or DEFAULT, changes, scale), scale, size)
         else:
             world = live_world(live, stages, folder, yes=yes)
         found = measure(world, stages, folder, "bench", pin=pin)
@@ -120,16 +120,16 @@ def sweep(  # noqa: PLR0913
 
       redzone bench sweep --profile unlimited --workers 1,10,100 --html sweep.html
     """
-    from redzone.bench.measure.profiles import SWEEP_DEFAULT, Changes, choose
-    from redzone.bench.measure.stages import World
+    from redzone.bench.measure.profiles import SWEEP_DEFAULT, ProfileChanges, choose
+    from redzone.bench.measure.stages import BenchTarget
     from redzone.bench.measure.sweep import sweep_stages
 
-    chosen = choose(profile or SWEEP_DEFAULT, Changes(latency, rpm, tpm, tuple(fault or ())), scale)
+    chosen = choose(profile or SWEEP_DEFAULT, ProfileChanges(latency, rpm, tpm, tuple(fault or ())), scale)
     parse_size(size)
     stages = sweep_stages(_counts("--workers", workers), chosen.rpm, posters)
     check_outputs(output, html)
     with workplace() as folder:
-        found = measure(World(chosen, scale, size), stages, folder, "sweep", pin=pin)
+        found = measure(BenchTarget(chosen, scale, size), stages, folder, "sweep", pin=pin)
     hand_over(found, output, html, as_json=as_json)
 
 
@@ -160,15 +160,15 @@ def pack(  # noqa: PLR0913
       redzone bench pack --rpm 60 --pack 1,2,16 --html pack.html
     """
     from redzone.bench.measure.packs import pack_stages
-    from redzone.bench.measure.profiles import DEFAULT, Changes, choose
-    from redzone.bench.measure.stages import World
+    from redzone.bench.measure.profiles import DEFAULT, ProfileChanges, choose
+    from redzone.bench.measure.stages import BenchTarget
 
-    chosen = choose(profile or DEFAULT, Changes(latency, rpm, tpm, tuple(fault or ())), scale)
+    chosen = choose(profile or DEFAULT, ProfileChanges(latency, rpm, tpm, tuple(fault or ())), scale)
     parse_size(size)
     stages = pack_stages(_counts("--pack", packs, most=MOST_PACK), chosen, posters)
     check_outputs(output, html)
     with workplace() as folder:
-        found = measure(World(chosen, scale, size), stages, folder, "pack", pin=pin)
+        found = measure(BenchTarget(chosen, scale, size), stages, folder, "pack", pin=pin)
     hand_over(found, output, html, as_json=as_json)
 
 
@@ -262,7 +262,9 @@ def workplace() -> Iterator[Path]:
         signal.signal(signal.SIGTERM, before)
 
 
-def measure(world: World, stages: Sequence[Stage], folder: Path, kind: Kind, *, pin: bool) -> Bench:
+def measure(
+    world: BenchTarget, stages: Sequence[BenchStage], folder: Path, kind: Kind, *, pin: bool
+) -> Bench:
     """Carry out the stages, saying which one begins. Raises UsageError and RedzoneError as `analyze` does."""
     from redzone.bench.measure.stages import run_bench, surroundings
 
@@ -279,10 +281,10 @@ def measure(world: World, stages: Sequence[Stage], folder: Path, kind: Kind, *, 
         return run_bench(world, stages, around, tell, kind)
 
 
-def live_world(live: str, stages: Sequence[Stage], folder: Path, *, yes: bool) -> World:
+def live_world(live: str, stages: Sequence[BenchStage], folder: Path, *, yes: bool) -> BenchTarget:
     """The real API, after its price was shown and agreed to. Raises UsageError without a yes."""
     from redzone.bench.measure.processes import analyze
-    from redzone.bench.measure.stages import STARTS, World, surroundings
+    from redzone.bench.measure.stages import STARTS, BenchTarget, surroundings
     from redzone.terminal.formatting import format_cost
 
     around = surroundings(folder, live=True, pin=False)
@@ -312,7 +314,7 @@ def live_world(live: str, stages: Sequence[Stage], folder: Path, *, yes: bool) -
         if not sys.stdin.isatty():
             raise UsageError("--live costs money and nobody is there to ask: pass --yes")
         typer.confirm("Go on?", abort=True, err=True)
-    return World(None, live=api, inputs=(live,))
+    return BenchTarget(None, live=api, inputs=(live,))
 
 
 def hand_over(found: Bench, output: Path | None, html: Path | None, *, as_json: bool) -> None:

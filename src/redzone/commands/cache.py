@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from redzone.commands.terminal import HomeOption, JsonOption, home_of, load_settings, print_json, say
+from redzone.commands.terminal import HomeOption, JsonOption, load_settings, print_json, resolve_home, say
 
 if TYPE_CHECKING:
     from redzone.cache import Cache
@@ -21,7 +21,7 @@ def _cache(home: HomeOption) -> Iterator[Cache]:
     from redzone.wiring import open_cache
 
     loaded = load_settings({"home": home})
-    cache = open_cache(loaded.settings.model_copy(update={"enable_cache": True}), home_of(loaded))
+    cache = open_cache(loaded.settings.model_copy(update={"enable_cache": True}), resolve_home(loaded))
     try:
         yield cache
     finally:

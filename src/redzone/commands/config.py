@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from redzone.commands.terminal import JsonOption, home_of, load_settings, print_json
+from redzone.commands.terminal import JsonOption, load_settings, print_json, resolve_home
 
 app = typer.Typer(help="Show the settings in force and where they come from.", no_args_is_help=True)
 
@@ -51,4 +51,4 @@ def path() -> None:
     dotenv = Path.cwd() / ".env"
     typer.echo(f"config  {config or f'none ({CONFIG_NAME} here or in a folder above)'}")
     typer.echo(f".env    {dotenv if dotenv.is_file() else 'none'}")
-    typer.echo(f"home    {home_of(load_settings())}")
+    typer.echo(f"home    {resolve_home(load_settings())}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from redzone.commands.terminal import HomeOption, JsonOption, home_of, load_settings, print_json
+from redzone.commands.terminal import HomeOption, JsonOption, load_settings, print_json, resolve_home
 from redzone.errors import ExitCode, RedzoneError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ FILES_BESIDE = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One thing looked at. `ok` None is a remark."""
 
     name: str
@@ -41,42 +41,42 @@ def doctor(
     as_json: JsonOption = False,
 ) -> None:
     """Check that everything is here that a run needs."""
-    findings = list(_examine(home, online=online))
+    reviewed_outcomes = list(_examine(home, online=online))
     if as_json:
-        print_json([asdict(finding) for finding in findings])
+        print_json([asdict(check) for check in reviewed_outcomes])
     else:
-        for finding in findings:
-            sign = {True: "ok   ", False: "FAIL ", None: "note "}[finding.ok]
-            typer.echo(f"{sign} {finding.name:<12} {finding.detail}")
-    if any(finding.ok is False for finding in findings):
+        for check in reviewed_outcomes:
+            sign = {True: "ok   ", False: "FAIL ", None: "note "}[check.ok]
+            typer.echo(f"{sign} {check.name:<12} {check.detail}")
+    if any(check.ok is False for check in reviewed_outcomes):
         raise typer.Exit(ExitCode.USAGE)
 
 
-def _examine(home: Path | None, *, online: bool) -> Iterator[Finding]:
-    yield Finding(
+def _examine(home: Path | None, *, online: bool) -> Iterator[CheckResult]:
+    yield CheckResult(
         "python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.platform()}"
     )
-    yield Finding("packages", True, _versions())
+    yield CheckResult("packages", True, _versions())
     try:
         loaded = load_settings({"home": home})
     except RedzoneError as error:
-        yield Finding("settings", False, str(error))
+        yield CheckResult("settings", False, str(error))
         return
     given = {name: origin for name, origin in loaded.origins.items() if origin != "default"}
-    yield Finding(
+    yield CheckResult(
         "settings", True, ", ".join(f"{n} ({o})" for n, o in given.items()) or "all at their defaults"
     )
     yield _key(loaded)
-    yield _home(home_of(loaded))
+    yield _home(resolve_home(loaded))
     yield _files(loaded.settings)
     try:
         from redzone.wiring import choose_provider
 
         provider = choose_provider(loaded.settings)
     except RedzoneError as error:
-        yield Finding("provider", False, str(error))
+        yield CheckResult("provider", False, str(error))
         return
-    yield Finding("provider", True, f"{provider.name} {provider.model}: {provider.reason}")
+    yield CheckResult("provider", True, f"{provider.name} {provider.model}: {provider.reason}")
     local = _guarded("local model", _local_model)
     # who asks another model need not have this one
     yield local if local.ok or provider.name == "local" else replace(local, ok=None)
@@ -101,17 +101,17 @@ def _versions() -> str:
     return ", ".join(found)
 
 
-def _key(loaded: Loaded) -> Finding:
+def _key(loaded: Loaded) -> CheckResult:
     try:
         key = loaded.settings.api_key()
     except RedzoneError as error:
-        return Finding("key", False, str(error))
+        return CheckResult("key", False, str(error))
     if key is None:
-        return Finding("key", None, "OPENAI_API_KEY is not set; the local model is used")
-    return Finding("key", True, "set")
+        return CheckResult("key", None, "OPENAI_API_KEY is not set; the local model is used")
+    return CheckResult("key", True, "set")
 
 
-def _home(home: Path) -> Finding:
+def _home(home: Path) -> CheckResult:
     from redzone.runs import make_home
 
     try:
@@ -120,19 +120,19 @@ def _home(home: Path) -> Finding:
         probe.write_bytes(b"")
         probe.unlink()
     except (OSError, RedzoneError) as error:
-        return Finding("home", False, f"{home} is not writable: {error}")
+        return CheckResult("home", False, f"{home} is not writable: {error}")
     free = shutil.disk_usage(home).free
-    return Finding("home", free >= FREE_BYTES_WANTED, f"{home} is writable, {free / 1e9:.1f} GB free")
+    return CheckResult("home", free >= FREE_BYTES_WANTED, f"{home} is writable, {free / 1e9:.1f} GB free")
 
 
-def _files(settings: Settings) -> Finding:
+def _files(settings: Settings) -> CheckResult:
     import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     workers = settings.workers if isinstance(settings.workers, int) else settings.max_workers
     wanted = workers * FILES_PER_WORKER + FILES_BESIDE
     detail = f"{soft} open files allowed, {wanted} wanted for {workers} workers"
-    return Finding(
+    return CheckResult(
         "open files", soft >= wanted, detail if soft >= wanted else f"{detail}; ulimit -n {wanted}"
     )
 
@@ -143,14 +143,14 @@ def _local_model() -> str:
     return f"loads: {probe()}"
 
 
-def _guarded(name: str, look: Callable[[], str]) -> Finding:
+def _guarded(name: str, look: Callable[[], str]) -> CheckResult:
     try:
-        return Finding(name, True, look())
+        return CheckResult(name, True, look())
     except RedzoneError as error:
-        return Finding(name, False, str(error))
+        return CheckResult(name, False, str(error))
 
 
-def _model_age(model: str) -> Finding:
+def _model_age(model: str) -> CheckResult:
     from redzone.vision.openai.prices import price_of, prices_as_of, shutdown_of
 
     price, end = price_of(model), shutdown_of(model)
@@ -159,9 +159,9 @@ def _model_age(model: str) -> Finding:
         cost = f"${price.input_usd_per_mtok:g} in, ${price.output_usd_per_mtok:g} out per 1M tokens"
     cost += f" (as of {prices_as_of()})"
     if end is None:
-        return Finding("price", True, f"{model}: {cost}")
+        return CheckResult("price", True, f"{model}: {cost}")
     gone = end <= datetime.now(UTC).date()
-    return Finding("price", False if gone else None, f"{model}: {cost}; switched off on {end}")
+    return CheckResult("price", False if gone else None, f"{model}: {cost}; switched off on {end}")
 
 
 async def _call(settings: Settings, provider: Provider) -> str:
@@ -173,11 +173,11 @@ async def _call(settings: Settings, provider: Provider) -> str:
     from redzone.errors import ModelFault
     from redzone.imaging.render import frame
     from redzone.models import Question, Wording
-    from redzone.wiring import vision_model, zones_of
+    from redzone.wiring import parse_zones, vision_model
 
     blank = io.BytesIO()
     Image.new("RGB", (320, 480), "navy").save(blank, "JPEG")
-    zones = zones_of(settings)
+    zones = parse_zones(settings)
     model = vision_model(settings, provider, 1, lambda _: None)
     try:
         view = frame(blank.getvalue(), zones, model.views[0])

@@ -41,7 +41,7 @@ TextOption = Annotated[
 ]
 
 
-def filter_of(lists: dict[str, list[str] | None], **given: str | float | bool | None) -> Filter:
+def build_filter(lists: dict[str, list[str] | None], **given: str | float | bool | None) -> Filter:
     """The filter of a command's options, `lists` being those that may be given again. Raises UsageError."""
     from redzone.errors import UsageError
     from redzone.query import Filter

@@ -20,13 +20,13 @@ from redzone.commands.filter_options import (
     SourceOption,
     StatusOption,
     TextOption,
-    filter_of,
+    build_filter,
 )
 from redzone.commands.terminal import HomeOption, RunArgument, home_for, say
 
 if TYPE_CHECKING:
     from redzone.reports import Pictures, Shot
-    from redzone.review import Finding
+    from redzone.review import ReviewedOutcome
     from redzone.runs import RunFolder
 
 
@@ -64,7 +64,7 @@ def report(  # noqa: PLR0913  Typer reads an option from each argument
     from redzone.reports.results import open_results, write_outputs
     from redzone.runs import RunStore
 
-    wanted = filter_of(
+    wanted = build_filter(
         {"status": status, "group": group, "kind": kind, "source": source, "code": code},
         min_confidence=min_confidence,
         max_confidence=max_confidence,
@@ -79,21 +79,21 @@ def report(  # noqa: PLR0913  Typer reads an option from each argument
             raise UsageError(f"--output {target}: a report is .html or .pdf; redzone export writes tables")
     with open_results(folder) as results:
         for line in write_outputs(
-            results, targets, wanted, sys.stdout, pictures_of(folder), most_pictures=pictures
+            results, targets, wanted, sys.stdout, report_pictures(folder), most_pictures=pictures
         ):
             say(line)
 
 
-def pictures_of(folder: RunFolder) -> Pictures:
+def report_pictures(folder: RunFolder) -> Pictures:
     """The pictures of a run's findings, from disk where they are kept, else fetched again."""
     home = folder.path.parents[1]  # <home>/runs/<run id>
 
-    def shots(findings: Sequence[Finding], width_px: int) -> Iterator[Shot]:
+    def shots(reviewed_outcomes: Sequence[ReviewedOutcome], width_px: int) -> Iterator[Shot]:
         from redzone.reports import Shot
-        from redzone.thumbnails import Scaled, Thumbnail, collected, picture_of, terms_of
+        from redzone.thumbnails import Scaled, Thumbnail, collected, fetch_policy, poster_picture
 
-        wanted = [picture_of(finding.row, finding.outcome) for finding in findings]
-        for got in collected(home, wanted, Scaled(width_px), terms_of(folder, folder.read())):
+        wanted = [poster_picture(reviewed.row, reviewed.outcome) for reviewed in reviewed_outcomes]
+        for got in collected(home, wanted, Scaled(width_px), fetch_policy(folder, folder.read())):
             if isinstance(got, Thumbnail):
                 yield Shot(got.data, changed=got.changed)
             else:

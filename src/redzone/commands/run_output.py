@@ -42,24 +42,24 @@ def who_judges(job: Job) -> str:
     return f"zone {zones}, judged by {model} ({job.provider.reason})"
 
 
-def print_forecast(settings: Settings, home: Path, request: Request, *, as_json: bool) -> None:
+def print_estimate(settings: Settings, home: Path, request: Request, *, as_json: bool) -> None:
     """The answer of `--dry-run`, on stdout."""
     if as_json:
-        from redzone.launch import foresee
+        from redzone.launch import estimate_run
 
-        provider, found = foresee(settings, home, request)
+        provider, found = estimate_run(settings, home, request)
         print_json({"provider": provider.name, "model": provider.model, **found.model_dump()})
         return
-    for line in (*forecast_of(settings, home, request), "nothing was sent"):
+    for line in (*run_estimate_lines(settings, home, request), "nothing was sent"):
         typer.echo(line)
 
 
-def forecast_of(settings: Settings, home: Path, request: Request) -> tuple[str, ...]:
+def run_estimate_lines(settings: Settings, home: Path, request: Request) -> tuple[str, ...]:
     """What a run would take, one fact a line."""
-    from redzone.launch import foresee
-    from redzone.terminal.summary import forecast_lines
+    from redzone.launch import estimate_run
+    from redzone.terminal.summary import estimate_lines
 
-    return forecast_lines(foresee(settings, home, request)[1])
+    return estimate_lines(estimate_run(settings, home, request)[1])
 
 
 def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bool) -> None:
@@ -104,7 +104,7 @@ def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bo
         from redzone.terminal.summary import verdict_table
 
         with open_results(job.folder) as results:
-            console.print(verdict_table(results.findings()))
+            console.print(verdict_table(results.reviewed_outcomes()))
     print_summary(console, end.snapshot, facts)
 
 
@@ -114,10 +114,10 @@ def write_outputs(folder: RunFolder, output: list[str]) -> list[str]:
     from redzone.reports import results
 
     if output:
-        from redzone.commands.report import pictures_of
+        from redzone.commands.report import report_pictures
 
         with results.open_results(folder) as found:
-            for line in results.write_outputs(found, output, ALL, sys.stdout, pictures_of(folder)):
+            for line in results.write_outputs(found, output, ALL, sys.stdout, report_pictures(folder)):
                 say(line)
     return [str(Path(target).absolute()) for target in output if target != "-"]
 

@@ -19,7 +19,7 @@ from redzone.commands.filter_options import (
     SourceOption,
     StatusOption,
     TextOption,
-    filter_of,
+    build_filter,
 )
 from redzone.commands.terminal import (
     HomeOption,
@@ -68,7 +68,7 @@ def show(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False)
     """Show what a run was asked and what it found so far."""
     from redzone.runs import RunStore
     from redzone.runs.index import CheckpointIndex
-    from redzone.runs.lock import holder_pid
+    from redzone.runs.lock import lock_owner_pid
     from redzone.text import clean
 
     folder = RunStore(home_for(home)).get(run)
@@ -82,7 +82,7 @@ def show(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False)
         "in_doubt": list(index.in_doubt),
         "cost_usd": round(index.cost_usd, 6),
         "tokens": {"input": index.tokens.input, "output": index.tokens.output},
-        "worked_on_by_pid": holder_pid(folder),
+        "worked_on_by_pid": lock_owner_pid(folder),
     }
     if as_json:
         print_json({**record.model_dump(mode="json", by_alias=True), "found": found})
@@ -149,11 +149,11 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
 
       redzone export 20261123 --status fail --status unsure --unreviewed -o review.csv
     """
-    from redzone.commands.report import pictures_of
+    from redzone.commands.report import report_pictures
     from redzone.reports.results import INPUT_CHANGED, open_results, write_outputs
     from redzone.runs import RunStore
 
-    wanted = filter_of(
+    wanted = build_filter(
         {"status": status, "group": group, "kind": kind, "source": source, "code": code},
         min_confidence=min_confidence,
         max_confidence=max_confidence,
@@ -165,7 +165,7 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
     with open_results(folder) as results:
         if results.inputs is None:
             say(INPUT_CHANGED)
-        for line in write_outputs(results, output or ["-"], wanted, sys.stdout, pictures_of(folder)):
+        for line in write_outputs(results, output or ["-"], wanted, sys.stdout, report_pictures(folder)):
             say(line)
 
 
@@ -175,11 +175,11 @@ def check(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False
 
     from redzone.runs import RunStore
     from redzone.runs.index import check_checkpoint
-    from redzone.runs.input import unchanged_inputs
+    from redzone.runs.input import unchanged_run_input
 
     folder = RunStore(home_for(home)).get(run)
     record = folder.read()
-    inputs = unchanged_inputs(folder, record)
+    inputs = unchanged_run_input(folder, record)
     rows = record.rows if inputs is None else (row.row for row in inputs.rows())
     report = check_checkpoint(folder.checkpoint_path, rows)
     if as_json:

@@ -54,7 +54,7 @@ def serve(  # noqa: PLR0913 - Typer reads an option from each argument
     """Serve generated posters and an OpenAI-compatible vision API on 127.0.0.1 until Ctrl-C."""
     # asyncio, Pillow and its codecs would cost every other command a tenth of a second
     from redzone.bench.simulator.options import SimulatorOptions
-    from redzone.bench.simulator.process import Serving, serve_until_stopped
+    from redzone.bench.simulator.process import ServeOptions, serve_until_stopped
     from redzone.bench.simulator.rate_limits import Enforcement
 
     try:
@@ -75,7 +75,7 @@ def serve(  # noqa: PLR0913 - Typer reads an option from each argument
     except SettingsInvalid as error:
         raise typer.BadParameter(str(error)) from error
     listed = TINY if size == TINY else ""
-    serve_until_stopped(options, Serving(port, ready_file, list_file, posters, listed, drawn, until_eof))
+    serve_until_stopped(options, ServeOptions(port, ready_file, list_file, posters, listed, drawn, until_eof))
 
 
 def parse_size(text: str) -> tuple[int, int] | None:

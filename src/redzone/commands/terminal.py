@@ -49,7 +49,7 @@ def load_settings(given: Mapping[str, Any] | None = None) -> Loaded:
     return load(given or {})
 
 
-def home_of(loaded: Loaded) -> Path:
+def resolve_home(loaded: Loaded) -> Path:
     """The home that the settings, or the folders upward, name."""
     from redzone.runs import find_home
 
@@ -58,4 +58,4 @@ def home_of(loaded: Loaded) -> Path:
 
 def home_for(home: Path | None) -> Path:
     """The home for a command that has only `--home`."""
-    return home_of(load_settings({"home": home}))
+    return resolve_home(load_settings({"home": home}))

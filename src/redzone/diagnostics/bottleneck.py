@@ -107,7 +107,7 @@ class Load:
         return max(held, key=lambda limit: limit.use, default=None)
 
 
-def brake_of(load: Load) -> Topic:
+def find_bottleneck(load: Load) -> Topic:
     """The first of these that holds: a limit that is used up; processors busy to 80 %, or with a local model,
     whoever else keeps them busy; more waiting than work (after answers 429, or because it was over before
     its careful start); fewer than two posters for each worker; more time downloading than asking; 10 s at the
@@ -126,9 +126,9 @@ def brake_of(load: Load) -> Topic:
     return Topic.MODEL if load.model_s >= SLOW_MODEL_S else Topic.WORKERS
 
 
-def brake(load: Load) -> Advice:
+def explain_bottleneck(load: Load) -> Advice:
     """What holds the work back, in figures, and what would make it faster."""
-    topic = brake_of(load)
+    topic = find_bottleneck(load)
     return Advice(topic, *_SAID[topic](load))
 
 

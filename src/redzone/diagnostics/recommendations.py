@@ -15,8 +15,8 @@ from redzone.diagnostics.bottleneck import (
     Limit,
     Load,
     Topic,
-    brake,
-    brake_of,
+    explain_bottleneck,
+    find_bottleneck,
     pct,
     refusals,
     second_looks,
@@ -133,13 +133,13 @@ def _speed(snapshot: Snapshot, window: Window) -> Advice | None:
     if not window.enough:
         return None
     load = _load(snapshot, window)
-    topic = brake_of(load)
+    topic = find_bottleneck(load)
     hands_free = window.busy_s < BUSY * snapshot.workers * window.seconds
     # workers without a poster are not too few; and of refusals there is an advice of its own
     unsaid = topic in (Topic.POSTERS, Topic.REJECTIONS)
     if unsaid or (hands_free and topic in (Topic.IMAGES, Topic.MODEL, Topic.WORKERS)):
         return None
-    return brake(load)
+    return explain_bottleneck(load)
 
 
 def _turns(window: Window) -> Advice | None:

@@ -14,7 +14,7 @@ Serve = Callable[[Sequence[Q], Callable[[], None]], Awaitable[Sequence[R]]]
 
 
 @dataclass(slots=True, eq=False)
-class _Table(Generic[Q, R]):
+class _Batch(Generic[Q, R]):
     """Questions that go out together. `started` is set when their request begins, or never will."""
 
     questions: list[Q] = field(default_factory=list)
@@ -24,7 +24,7 @@ class _Table(Generic[Q, R]):
     request: asyncio.Task[Sequence[R]] = field(init=False)
 
 
-class Desk(Generic[Q, R]):
+class Batcher(Generic[Q, R]):
     """Seats up to `size` questions of a kind at a table and has each table served once.
 
     `serve` is given the questions and what to call when the waiting is over and the request begins; it
@@ -35,7 +35,7 @@ class Desk(Generic[Q, R]):
     def __init__(self, size: int, serve: Serve[Q, R]) -> None:
         self._size = size
         self._serve = serve
-        self._tables: dict[Hashable, _Table[Q, R]] = {}
+        self._tables: dict[Hashable, _Batch[Q, R]] = {}
 
     async def ask(
         self, kind: Hashable, question: Q, waiting: AbstractContextManager[None], linger_s: float
@@ -44,7 +44,7 @@ class Desk(Generic[Q, R]):
         `linger_s` for others. Raises what `serve` does, for everybody at the table."""
         table = self._tables.get(kind)
         if table is None:
-            table = self._tables[kind] = _Table()
+            table = self._tables[kind] = _Batch()
             table.request = asyncio.create_task(self._request(kind, table, linger_s), name="redzone-desk")
         seat = len(table.questions)
         table.questions.append(question)
@@ -61,12 +61,12 @@ class Desk(Generic[Q, R]):
             if table.present == 0:
                 table.request.cancel()
 
-    def hurry(self) -> None:
+    def flush(self) -> None:
         """Nobody else will come: serve every table as it is."""
         for table in self._tables.values():
             table.full.set()
 
-    async def _request(self, kind: Hashable, table: _Table[Q, R], linger_s: float) -> Sequence[R]:
+    async def _request(self, kind: Hashable, table: _Batch[Q, R], linger_s: float) -> Sequence[R]:
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(linger_s):

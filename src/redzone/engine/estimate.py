@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from redzone import imaging
-from redzone.cache import Asked, Cache
+from redzone.cache import Cache, CacheKey
 from redzone.config.settings import Settings
 from redzone.engine.workers import GUESSED_WORKING_S, workers_needed
-from redzone.models import BadRow, Forecast, Question, Row, Tokens, View, Wording, Zone
+from redzone.models import BadRow, Question, Row, RunEstimate, Tokens, View, Wording, Zone
 from redzone.vision.interface import VisionModel
 from redzone.vision.openai.prices import Price
 
@@ -26,7 +26,7 @@ class Basis:
 
     settings: Settings
     zones: tuple[Zone, ...]
-    asked: Asked
+    asked: CacheKey
     model: VisionModel
     model_name: str
     price: Price | None
@@ -35,7 +35,7 @@ class Basis:
     pack: int = 1
 
 
-async def forecast(rows: Iterator[Row], cache: Cache, basis: Basis) -> Forecast:
+async def estimate(rows: Iterator[Row], cache: Cache, basis: Basis) -> RunEstimate:
     """Count what is new, what is known and what is doubled, and reckon the rest.
 
     A picture counts as known where the cache has its address or, for a file, its content. Sizes of pictures
@@ -57,7 +57,7 @@ async def forecast(rows: Iterator[Row], cache: Cache, basis: Basis) -> Forecast:
     return _reckon(total, bad, duplicates, cached, basis)
 
 
-async def _is_cached(image: str, cache: Cache, asked: Asked) -> bool:
+async def _is_cached(image: str, cache: Cache, asked: CacheKey) -> bool:
     known = await cache.known_url(image)
     sha256 = known.sha256 if known else _file_sha256(image)
     return sha256 is not None and await cache.verdict(asked.key(sha256)) is not None
@@ -74,7 +74,7 @@ def _file_sha256(image: str) -> str | None:
         return None
 
 
-def _reckon(total: int, bad: int, duplicates: int, cached: int, basis: Basis) -> Forecast:
+def _reckon(total: int, bad: int, duplicates: int, cached: int, basis: Basis) -> RunEstimate:
     settings, model = basis.settings, basis.model
     asked = total - bad - duplicates - cached
     pack = min(basis.pack, max(1, asked))
@@ -96,7 +96,7 @@ def _reckon(total: int, bad: int, duplicates: int, cached: int, basis: Basis) ->
     if settings.tokens_per_min:
         times["tokens per minute"] = (expected.input + expected.output) / settings.tokens_per_min * 60
     held_back_by = max(times, key=lambda name: times[name])
-    return Forecast(
+    return RunEstimate(
         rows=total,
         bad_rows=bad,
         duplicates=duplicates,

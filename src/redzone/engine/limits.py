@@ -59,7 +59,7 @@ class Budget:
 
 
 @dataclass(slots=True)
-class Breaker:
+class CircuitBreaker:
     """Opens when every request has failed: at least `failures` in a row, over at least `seconds`."""
 
     failures: int
@@ -89,7 +89,7 @@ class Breaker:
 
 
 @dataclass(slots=True)
-class WorkingTime:
+class Deadline:
     """A deadline that counts work and stands still while a poster waits for its turn."""
 
     seconds: float

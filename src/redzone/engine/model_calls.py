@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from redzone.clock import Clock
-from redzone.engine.batcher import Desk
-from redzone.engine.limits import Breaker, Budget, WorkingTime
-from redzone.engine.outcome import Ledger
+from redzone.engine.batcher import Batcher
+from redzone.engine.limits import Budget, CircuitBreaker, Deadline
+from redzone.engine.outcome import PosterStats
 from redzone.errors import ErrorCode, ModelFault, Retry, RunStopped
 from redzone.limiter import Limiter, Permit
 from redzone.models import Question, Reply
@@ -30,12 +30,12 @@ NO_ANSWER = (ErrorCode.MODEL_TIMEOUT, ErrorCode.MODEL_UNAVAILABLE)
 
 
 @dataclass(slots=True)
-class InHand:
+class PosterTask:
     """One poster in hand: whose, what it has taken so far, and its deadline."""
 
     worker: int
-    ledger: Ledger
-    time: WorkingTime
+    stats: PosterStats
+    time: Deadline
 
 
 @dataclass(slots=True, eq=False)
@@ -43,7 +43,7 @@ class _Part:
     """A poster's part in a request, since when it waits, and the most it costs once that is known.
     `gone`: nobody waits for the answer any more."""
 
-    hand: InHand
+    task: PosterTask
     question: Question
     since_s: float
     most_usd: float = 0.0
@@ -60,7 +60,7 @@ class _Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class AskingParts:
+class ModelCallParts:
     """What asking works with."""
 
     model: VisionModel
@@ -68,35 +68,35 @@ class AskingParts:
     recorder: Recorder
     metrics: Metrics
     budget: Budget
-    breaker: Breaker
+    breaker: CircuitBreaker
     clock: Clock
 
 
-class Asking:
+class ModelCalls:
     """Asks the model, `pack` questions in a request where they may share one."""
 
-    def __init__(self, parts: AskingParts, pack: int = 1) -> None:
+    def __init__(self, parts: ModelCallParts, pack: int = 1) -> None:
         self._parts = parts
-        self._desk: Desk[_Part, Reply] = Desk(pack, self._together)
+        self._desk: Batcher[_Part, Reply] = Batcher(pack, self._together)
 
-    async def ask(self, hand: InHand, question: Question, *, packed: bool) -> Reply:
-        """One attempt, alone or `packed`. Raises Drained, RunStopped and JournalFailed."""
-        self._parts.metrics.stage(hand.worker, Stage.WAIT)
-        part = _Part(hand, question, self._parts.clock.monotonic())
+    async def ask(self, task: PosterTask, question: Question, *, packed: bool) -> Reply:
+        """One attempt, alone or `packed`. Raises LimiterClosed, RunStopped and JournalFailed."""
+        self._parts.metrics.stage(task.worker, Stage.WAIT)
+        part = _Part(task, question, self._parts.clock.monotonic())
         if not packed:
-            with hand.time.paused():
+            with task.time.paused():
                 turn = await self._turn((part,))
             return (await self._request((part,), turn))[0]
         kind = (question.view.kind, question.zones, question.wording, question.model)
         try:
-            linger_s = SECOND_LOOK_LINGER_S if hand.ledger.attempts else LINGER_S
-            return await self._desk.ask(kind, part, hand.time.paused(), linger_s)
+            linger_s = SECOND_LOOK_LINGER_S if task.stats.attempts else LINGER_S
+            return await self._desk.ask(kind, part, task.time.paused(), linger_s)
         finally:
             self._leave(part)
 
-    def hurry(self) -> None:
+    def flush(self) -> None:
         """Let no pack wait for others any more."""
-        self._desk.hurry()
+        self._desk.flush()
 
     async def _together(self, parts: Sequence[_Part], begin: Callable[[], None]) -> Sequence[Reply]:
         present = [part for part in parts if not part.gone]
@@ -109,7 +109,7 @@ class Asking:
     def _leave(self, part: _Part) -> None:
         """Its deadline is over, or it has its answer. What was asked without it is charged all the same."""
         if part.started and not part.gone:
-            part.hand.ledger.cost_usd += part.most_usd
+            part.task.stats.cost_usd += part.most_usd
         part.gone = True
 
     async def _turn(self, parts: Sequence[_Part]) -> _Turn:
@@ -135,9 +135,9 @@ class Asking:
         asking_s = own.clock.monotonic()
         for part in parts:
             part.started = True
-            part.hand.ledger.wait_s += asking_s - part.since_s
-            part.hand.ledger.attempts += 1
-            own.metrics.stage(part.hand.worker, Stage.MODEL)
+            part.task.stats.wait_s += asking_s - part.since_s
+            part.task.stats.attempts += 1
+            own.metrics.stage(part.task.worker, Stage.MODEL)
         own.metrics.requests += 1
         replies: tuple[Reply, ...] | None = None
         charged_usd = turn.most_usd  # until it is known: a lost answer may have been charged
@@ -153,12 +153,12 @@ class Asking:
             for part in parts:
                 if not part.gone:
                     part.started = False
-                    part.hand.ledger.model_s += took_s
-                    part.hand.ledger.cost_usd += charged_usd / len(parts)
+                    part.task.stats.model_s += took_s
+                    part.task.stats.cost_usd += charged_usd / len(parts)
             self._tell_limiter(turn.permit, replies)
             await own.budget.settle(turn.most_usd, charged_usd)
         for part, reply in zip(parts, replies, strict=True):
-            part.hand.ledger.tokens += reply.tokens
+            part.task.stats.tokens += reply.tokens
         self._tell_breaker(replies)
         return replies
 
@@ -188,7 +188,7 @@ class Asking:
 
 
 def _intent(part: _Part, now: datetime) -> bytes:
-    return render_intent(part.hand.ledger.row.row, part.question.model, now, part.most_usd)
+    return render_intent(part.task.stats.row.row, part.question.model, now, part.most_usd)
 
 
 def _may_be_charged(reply: Reply) -> bool:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from redzone.errors import ErrorCode, PosterFault, Retry
-from redzone.models import BadRow, Fault, Outcome, Row, Source, Status, Timing, Tokens, ZoneVerdict
+from redzone.models import BadRow, ErrorDetail, Outcome, Row, Source, Status, Timing, Tokens, ZoneVerdict
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class VerdictResult:
     """The verdicts about a picture and where they come from."""
 
     verdicts: tuple[ZoneVerdict, ...]
@@ -26,11 +26,11 @@ class Judgement:
 
     def status(self, min_confidence_pct: float) -> Status:
         """FAIL where a zone surely holds something, else UNSURE where a zone is unsure, else PASS."""
-        return status_of(self.verdicts, min_confidence_pct)
+        return overall_status(self.verdicts, min_confidence_pct)
 
 
 @dataclass(slots=True)
-class Ledger:
+class PosterStats:
     """What one poster has taken so far. Times are seconds on the run's clock."""
 
     row: Row
@@ -50,7 +50,7 @@ class Ledger:
         return Timing(fetch_s=fetch_s, wait_s=wait_s, model_s=model_s, total_s=total_s)
 
 
-def status_of(verdicts: Sequence[ZoneVerdict], min_confidence_pct: float) -> Status:
+def overall_status(verdicts: Sequence[ZoneVerdict], min_confidence_pct: float) -> Status:
     """FAIL where a zone surely holds something, else UNSURE where a zone is unsure, else PASS."""
     sure = [verdict for verdict in verdicts if verdict.confidence_pct >= min_confidence_pct]
     if any(verdict.contains_key_elements for verdict in sure):
@@ -58,44 +58,46 @@ def status_of(verdicts: Sequence[ZoneVerdict], min_confidence_pct: float) -> Sta
     return Status.PASS if sure and len(sure) == len(verdicts) else Status.UNSURE
 
 
-def judged(ledger: Ledger, judgement: Judgement, status: Status, now_s: float, at: datetime) -> Outcome:
+def judged_outcome(
+    stats: PosterStats, result: VerdictResult, status: Status, now_s: float, at: datetime
+) -> Outcome:
     """The outcome of a poster with verdicts."""
     return Outcome(
-        row=ledger.row.row,
-        id=ledger.row.id,
-        title=ledger.row.title,
-        group=ledger.row.group,
-        image=_image(ledger.row),
+        row=stats.row.row,
+        id=stats.row.id,
+        title=stats.row.title,
+        group=stats.row.group,
+        image=_image(stats.row),
         status=status,
-        zones=judgement.verdicts,
-        source=judgement.source,
-        strategy=judgement.strategy,
-        model=judgement.model,
-        attempts=ledger.attempts,
-        tokens=ledger.tokens,
-        cost_usd=ledger.cost_usd,
-        timing=ledger.timing(now_s),
-        image_sha256=ledger.sha256,
+        zones=result.verdicts,
+        source=result.source,
+        strategy=result.strategy,
+        model=result.model,
+        attempts=stats.attempts,
+        tokens=stats.tokens,
+        cost_usd=stats.cost_usd,
+        timing=stats.timing(now_s),
+        image_sha256=stats.sha256,
         finished_at=at,
     )
 
 
-def faulted(ledger: Ledger, fault: PosterFault, now_s: float, at: datetime) -> Outcome:
+def error_outcome(stats: PosterStats, fault: PosterFault, now_s: float, at: datetime) -> Outcome:
     """The outcome of a poster without verdicts: `unsure` where the model refused, else `error`."""
     refused = fault.code is ErrorCode.MODEL_REFUSED
     return Outcome(
-        row=ledger.row.row,
-        id=ledger.row.id,
-        title=ledger.row.title,
-        group=ledger.row.group,
-        image=_image(ledger.row),
+        row=stats.row.row,
+        id=stats.row.id,
+        title=stats.row.title,
+        group=stats.row.group,
+        image=_image(stats.row),
         status=Status.UNSURE if refused else Status.ERROR,
-        attempts=ledger.attempts,
-        tokens=ledger.tokens,
-        cost_usd=ledger.cost_usd,
-        timing=ledger.timing(now_s),
-        image_sha256=ledger.sha256,
-        error=Fault(code=fault.code, message=fault.message, retryable=fault.retry is not Retry.NO),
+        attempts=stats.attempts,
+        tokens=stats.tokens,
+        cost_usd=stats.cost_usd,
+        timing=stats.timing(now_s),
+        image_sha256=stats.sha256,
+        error=ErrorDetail(code=fault.code, message=fault.message, retryable=fault.retry is not Retry.NO),
         finished_at=at,
     )
 

@@ -37,7 +37,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class AttemptResult:
     """An attempt and what came of it: a fault, or verdicts that were too unsure (`fault` None)."""
 
     attempt: Attempt
@@ -50,7 +50,7 @@ class GiveUp:
 
 
 @dataclass(frozen=True, slots=True)
-class LadderOptions:
+class RetryPolicy:
     """The views in the order in which they are tried, the models likewise, and the most attempts.
 
     Attempts that the rate limit rejected do not count towards `max_attempts`. With `packed` a poster is asked
@@ -63,7 +63,7 @@ class LadderOptions:
     packed: bool = False
 
 
-def next_attempt(history: Sequence[Tried], options: LadderOptions, jitter: float) -> Attempt | GiveUp:
+def next_attempt(history: Sequence[AttemptResult], options: RetryPolicy, jitter: float) -> Attempt | GiveUp:
     """The next rung. `jitter` is a random number in 0..1 that spreads the back-off (full jitter)."""
     if not history:
         return Attempt(options.views[0], Wording.FULL, options.models[0], packed=options.packed)
@@ -89,7 +89,7 @@ def next_attempt(history: Sequence[Tried], options: LadderOptions, jitter: float
     return replace(step, packed=last.attempt.packed) if isinstance(step, Attempt) else step
 
 
-def _rate_limited(tried: Tried) -> bool:
+def _rate_limited(tried: AttemptResult) -> bool:
     return tried.fault is not None and tried.fault.retry is Retry.RATE_LIMIT
 
 
@@ -97,7 +97,7 @@ def _again(attempt: Attempt, delay_s: float) -> Attempt:
     return replace(attempt, delay_s=delay_s)
 
 
-def _same_in_a_row(history: Sequence[Tried]) -> int:
+def _same_in_a_row(history: Sequence[AttemptResult]) -> int:
     """How often the last rung has met a transient fault without another rung between."""
     last = history[-1].attempt
     count = 0
@@ -108,7 +108,7 @@ def _same_in_a_row(history: Sequence[Tried]) -> int:
     return count
 
 
-def _wider(attempt: Attempt, options: LadderOptions) -> Attempt | GiveUp:
+def _wider(attempt: Attempt, options: RetryPolicy) -> Attempt | GiveUp:
     """After a refusal or an unsure answer: the next view, then the next model."""
     position = options.views.index(attempt.view) + 1
     if position < len(options.views):
@@ -116,7 +116,7 @@ def _wider(attempt: Attempt, options: LadderOptions) -> Attempt | GiveUp:
     return _fallback(attempt, options)
 
 
-def _fallback(attempt: Attempt, options: LadderOptions) -> Attempt | GiveUp:
+def _fallback(attempt: Attempt, options: RetryPolicy) -> Attempt | GiveUp:
     position = options.models.index(attempt.model) + 1
     if position < len(options.models):
         return Attempt(options.views[0], Wording.FULL, options.models[position])

@@ -30,7 +30,7 @@ def workers_needed(rate_per_min: float | None, working_s: float | None, most: in
     return min(most, math.ceil(busy * HEADROOM) + SPARE)
 
 
-class RowFeed:
+class RowSource:
     """The one iterator that all workers pull from; it is read in a thread, some rows ahead."""
 
     def __init__(self, rows: Iterator[Row]) -> None:

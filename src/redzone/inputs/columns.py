@@ -36,7 +36,7 @@ class Roles:
 Record = tuple[int, dict[str, str], str | None]
 
 
-class Source(Protocol):
+class InputSource(Protocol):
     """One input. `base_dir` is what its relative image paths are relative to."""
 
     @property

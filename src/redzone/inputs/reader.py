@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path, PurePath
 
 from redzone.errors import InputUnusable
-from redzone.inputs.columns import Source, check_mapping, find_roles, header_names, sniff_delimiter
+from redzone.inputs.columns import InputSource, check_mapping, find_roles, header_names, sniff_delimiter
 from redzone.inputs.csv_reader import Table
 from redzone.inputs.json_reader import JsonRows
 from redzone.inputs.listing import IMAGE_SUFFIXES, Folder, UrlList
@@ -60,7 +60,7 @@ class InputSurvey:
 class Inputs:
     """The rows of all inputs, numbered from 1 without a gap. Made by `open_inputs`."""
 
-    def __init__(self, spec: InputSpec, sources: Sequence[Source]) -> None:
+    def __init__(self, spec: InputSpec, sources: Sequence[InputSource]) -> None:
         self._spec = spec
         self._sources = sources
 
@@ -148,7 +148,7 @@ def open_inputs(spec: InputSpec) -> Inputs:
     return Inputs(spec, [_open_source(path, spec) for path in spec.paths])
 
 
-def _open_source(given: str, spec: InputSpec) -> Source:
+def _open_source(given: str, spec: InputSpec) -> InputSource:
     if given != STDIN:
         path, name = Path(given).absolute(), given
         base_dir = path.parent
@@ -166,7 +166,7 @@ def _open_source(given: str, spec: InputSpec) -> Source:
     if not stat.S_ISREG(mode):
         raise InputUnusable(f"{name} is a pipe or device, which can be read only once; give it as stdin: `-`")
     file = open_text_file(path, name)
-    kind = kind_of("" if given == STDIN else path.name, file.head, spec.mapping)
+    kind = detect_kind("" if given == STDIN else path.name, file.head, spec.mapping)
     if kind is Kind.URL_LIST:
         return UrlList(file, base_dir)
     if kind is Kind.TABLE:
@@ -174,7 +174,7 @@ def _open_source(given: str, spec: InputSpec) -> Source:
     return JsonRows(file, base_dir, spec.mapping, array=kind is Kind.JSON_ARRAY)
 
 
-def _bound(source: Source, first_row: int) -> Iterator[Row]:
+def _bound(source: InputSource, first_row: int) -> Iterator[Row]:
     """Records as numbered rows: the cells that have a role, and the image as a URL or an absolute path."""
     roles, name, base_dir = source.roles, source.name, source.base_dir
     for number, (line, cells, fault) in enumerate(source.records(), first_row):
@@ -212,7 +212,7 @@ _TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})
 _JSON_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
 
 
-def kind_of(file_name: str, head: str, mapping: Mapping[str, str]) -> Kind:
+def detect_kind(file_name: str, head: str, mapping: Mapping[str, str]) -> Kind:
     """The kind of the text that begins with `head`. A `.gz` at the end of the name is looked through."""
     suffix = PurePath(file_name.lower().removesuffix(".gz")).suffix
     if suffix in _TABLE_SUFFIXES:

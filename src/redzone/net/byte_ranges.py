@@ -44,7 +44,7 @@ class NotModified:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PartialFile:
     """The beginning of an image, and how many bytes it has altogether if the server said so."""
 
     data: bytes
@@ -63,7 +63,7 @@ class Ask:
 
     known: Validators | None = None
     start: bool = False
-    begun: Part | None = None
+    begun: PartialFile | None = None
 
     @property
     def ranged(self) -> bool:
@@ -101,7 +101,7 @@ class ContentRange:
         return cls(first, last, total) if first <= last and (total is None or last < total) else None
 
 
-def fit(ask: Ask, sent: ContentRange, got: Fetched) -> Fetched | Part | None:
+def fit(ask: Ask, sent: ContentRange, got: Fetched) -> Fetched | PartialFile | None:
     """What an answer of status 206 amounts to; None where it is not what was asked for.
 
     `got` holds all bytes so far, those of the part that had begun included.
@@ -112,7 +112,7 @@ def fit(ask: Ask, sent: ContentRange, got: Fetched) -> Fetched | Part | None:
     if ask.begun is None:
         if sent.first != 0:
             return None
-        return got if sent.total == size else Part(got.data, sent.total, got.validators)
+        return got if sent.total == size else PartialFile(got.data, sent.total, got.validators)
     begun = ask.begun
     same_version = got.validators is None or got.validators.etag in (None, begun.etag)
     whole = sent.first == len(begun.data) and sent.total == size and begun.total_bytes in (None, size)

@@ -28,10 +28,10 @@ from aiolimiter import AsyncLimiter
 from redzone import __version__
 from redzone.clock import Clock
 from redzone.errors import ErrorCode, FetchFault, Retry
-from redzone.net.byte_ranges import Ask, ContentRange, Fetched, NotModified, Part, Validators, fit
+from redzone.net.byte_ranges import Ask, ContentRange, Fetched, NotModified, PartialFile, Validators, fit
 from redzone.net.errors import network_fault, retry_after_s, status_fault
 from redzone.net.ssrf_guard import GuardedBackend, any_address, is_public
-from redzone.net.urls import parse_address, redirect_target, scheme_of, shorten_url
+from redzone.net.urls import parse_address, redirect_target, shorten_url, url_scheme
 from redzone.network import Connections, ShardedPool
 
 FILE_PIECE_BYTES = 1 << 20  # hashing a piece holds the event loop for about a millisecond
@@ -120,27 +120,27 @@ class Fetcher:
         retry decision and what the server said; all retries are done by then.
         """
         got = await self._within_time(reference, Ask(known))
-        assert not isinstance(got, Part)  # noqa: S101  none was asked for
+        assert not isinstance(got, PartialFile)  # noqa: S101  none was asked for
         return got
 
     async def fetch_start(
         self, reference: str, known: Validators | None = None
-    ) -> Fetched | Part | NotModified:
+    ) -> Fetched | PartialFile | NotModified:
         """As `fetch`, but no more than the first START_BYTES where the server lets us choose.
 
         What it sends for that is read to its end, so that the connection stays open.
         """
         return await self._within_time(reference, Ask(known, start=True))
 
-    async def fetch_rest(self, reference: str, part: Part) -> Fetched:
+    async def fetch_rest(self, reference: str, part: PartialFile) -> Fetched:
         """The whole of an image that has begun: what is missing, or all of it again where the two might not
         be of one version. Raises FetchFault as `fetch` does."""
         got = await self._within_time(reference, Ask(begun=part if part.etag else None))
         assert isinstance(got, Fetched)  # noqa: S101  nothing else was asked for
         return got
 
-    async def _within_time(self, reference: str, ask: Ask) -> Fetched | Part | NotModified:
-        url = parse_address(reference) if scheme_of(reference) else None
+    async def _within_time(self, reference: str, ask: Ask) -> Fetched | PartialFile | NotModified:
+        url = parse_address(reference) if url_scheme(reference) else None
         try:
             async with asyncio.timeout(self._options.total_timeout_s):
                 if url is None:
@@ -153,7 +153,7 @@ class Fetcher:
                 Retry.TRANSIENT,
             ) from error
 
-    async def _persist(self, url: httpx2.URL, ask: Ask) -> Fetched | Part | NotModified:
+    async def _persist(self, url: httpx2.URL, ask: Ask) -> Fetched | PartialFile | NotModified:
         """Try again by cause, until the retries or the time are used up; without a range where the server
         does not play along."""
         ends = self._clock.monotonic() + self._options.total_timeout_s
@@ -179,7 +179,7 @@ class Fetcher:
         wish_s = min(self._options.retry_after_max_s, fault.retry_after_s or 0.0)
         return max(wish_s, self._random.uniform(0.0, ceiling_s))
 
-    async def _follow(self, url: httpx2.URL, ask: Ask) -> Fetched | Part | NotModified | None:
+    async def _follow(self, url: httpx2.URL, ask: Ask) -> Fetched | PartialFile | NotModified | None:
         start = url
         for _ in range(self._options.max_redirects + 1):
             answer = await self._get(url, ask)
@@ -191,7 +191,9 @@ class Fetcher:
             f"{shorten_url(str(start))} redirects more than {self._options.max_redirects} times",
         )
 
-    async def _get(self, url: httpx2.URL, ask: Ask) -> Fetched | Part | NotModified | httpx2.URL | None:
+    async def _get(
+        self, url: httpx2.URL, ask: Ask
+    ) -> Fetched | PartialFile | NotModified | httpx2.URL | None:
         """One request and what came of it; an address is where the server sends us next, None a range that
         it cannot serve."""
         if self._pool is None:
@@ -234,7 +236,7 @@ class Fetcher:
 
     async def _read_answer(
         self, url: httpx2.URL, response: httpcore2.Response, ask: Ask
-    ) -> Fetched | Part | None:
+    ) -> Fetched | PartialFile | None:
         where = shorten_url(str(url))
         if response.status == 416 and ask.ranged:
             await _error_page(response)

@@ -17,7 +17,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 _SECRET = re.compile(r"(?i)sig|token|key|secret|pass|pwd|auth|cred|hash|hmac|policy|session|x-amz|x-goog")
 
 
-def scheme_of(reference: str) -> str:
+def url_scheme(reference: str) -> str:
     """The scheme of an address in lower case, or "" for a local path (`C:\\x` and `a: b.jpg` are paths)."""
     match = _SCHEME.match(reference)
     if match is None:
@@ -33,7 +33,7 @@ def shorten_url(reference: str) -> str:
     control characters.
     """
     text = "".join(character for character in reference if character.isprintable())
-    scheme = scheme_of(text)
+    scheme = url_scheme(text)
     if scheme not in {"", "file", "http", "https"}:
         return f"{scheme}:..."
     if scheme in {"http", "https"}:
@@ -69,7 +69,7 @@ def _harmless(pair: str) -> str:
 
 def parse_address(reference: str) -> httpx2.URL:
     """An http(s) address with a host. Raises FetchFault `fetch-blocked` for every other scheme."""
-    if scheme_of(reference) not in {"http", "https"}:
+    if url_scheme(reference) not in {"http", "https"}:
         raise FetchFault(
             ErrorCode.FETCH_BLOCKED,
             f"{shorten_url(reference)} is neither http(s) nor a plain path, and nothing else is opened",

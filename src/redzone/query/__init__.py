@@ -2,7 +2,7 @@
 
 from redzone.query.compare import compare, run_before, trends
 from redzone.query.filter import Filter, Sort
-from redzone.query.index import ALL, RunBrowser
+from redzone.query.index import ALL, RunIndex
 from redzone.query.values import (
     Agreement,
     Bin,
@@ -27,7 +27,7 @@ __all__ = [
     "GroupFigures",
     "Neighbours",
     "Page",
-    "RunBrowser",
+    "RunIndex",
     "Sort",
     "Trend",
     "compare",

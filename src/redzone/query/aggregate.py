@@ -18,7 +18,7 @@ _SECOND_US = 1_000_000
 _DAY_S = 86_400
 
 
-def facets_of(db: sqlite3.Connection, wanted: Filter) -> Facets:
+def count_facets(db: sqlite3.Connection, wanted: Filter) -> Facets:
     """The counts of `Facets`, from one table of counts by everything that has a facet."""
     chosen: tuple[frozenset[str], ...] = (
         wanted.statuses,
@@ -80,7 +80,7 @@ def _by_truth(counts: Counter[str]) -> dict[bool, int]:
     return {truth: counts[_word(truth)] for truth in (True, False) if counts[_word(truth)]}
 
 
-def groups_of(db: sqlite3.Connection, wanted: Filter) -> tuple[GroupFigures, ...]:
+def count_groups(db: sqlite3.Connection, wanted: Filter) -> tuple[GroupFigures, ...]:
     """Counts by group, the largest group first."""
     where = condition(wanted)
     counts: dict[str, dict[Status, int]] = {}
@@ -93,7 +93,7 @@ def groups_of(db: sqlite3.Connection, wanted: Filter) -> tuple[GroupFigures, ...
     return tuple(sorted(figures, key=lambda group: (-group.total, group.name)))
 
 
-def confidence_of(db: sqlite3.Connection, wanted: Filter, bins: int) -> tuple[Bin, ...]:
+def count_confidence(db: sqlite3.Connection, wanted: Filter, bins: int) -> tuple[Bin, ...]:
     """Counts by confidence in `bins` bins of equal width; findings without a verdict are in none."""
     where = condition(wanted)
     width = 100 / bins
@@ -107,7 +107,7 @@ def confidence_of(db: sqlite3.Connection, wanted: Filter, bins: int) -> tuple[Bi
     return tuple(Bin(n * width, (n + 1) * width, found) for n, found in enumerate(counts))
 
 
-def agreement_of(db: sqlite3.Connection, wanted: Filter) -> Agreement:
+def count_agreement(db: sqlite3.Connection, wanted: Filter) -> Agreement:
     """How people's judgements compare with the run's."""
     where = condition(wanted)
     pairs: dict[tuple[Status, Status], int] = {}
@@ -122,7 +122,7 @@ def agreement_of(db: sqlite3.Connection, wanted: Filter) -> Agreement:
     return Agreement(pairs, disagreed)
 
 
-def days_of(db: sqlite3.Connection, wanted: Filter) -> Mapping[date, Mapping[Status, int]]:
+def count_days(db: sqlite3.Connection, wanted: Filter) -> Mapping[date, Mapping[Status, int]]:
     """Counts by the day, UTC, on which the outcome was recorded; days without any are left out."""
     where = condition(wanted)
     days: dict[date, dict[Status, int]] = {}

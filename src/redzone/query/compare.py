@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from redzone.inputs import STDIN
 from redzone.models import Status
-from redzone.query.index import RunBrowser
+from redzone.query.index import RunIndex
 from redzone.query.schema import STATUSES
 from redzone.query.values import Change, Comparison, GroupFigures, Trend
-from redzone.runs import RunRecord, RunState
+from redzone.runs import RecordedState, RunRecord
 
 
 class _Found(NamedTuple):
@@ -23,7 +23,7 @@ class _Found(NamedTuple):
     picture: str | None
 
 
-def compare(before: RunBrowser, after: RunBrowser) -> Comparison:
+def compare(before: RunIndex, after: RunIndex) -> Comparison:
     """Findings of the same poster held against each other, by the status that counts after review.
 
     Posters are the same by id and image. What is left is the same by id, where that id is left once in both
@@ -100,7 +100,7 @@ def run_before(runs: Iterable[RunRecord], record: RunRecord) -> RunRecord | None
     """
     for other in runs:
         is_older = (other.created_at, other.id) < (record.created_at, record.id)
-        found = other.state is RunState.FINISHED or any(other.counts.values())
+        found = other.state is RecordedState.FINISHED or any(other.counts.values())
         if is_older and found and _list_of(other) == _list_of(record):
             return other
     return None

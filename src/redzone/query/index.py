@@ -15,11 +15,11 @@ from redzone.models import Status
 from redzone.query import aggregate
 from redzone.query.database import is_damage, open_database, remove_database, snapshot
 from redzone.query.filter import Filter, Sort, folded
-from redzone.query.lookup import CHUNK, Moved, findings_at
+from redzone.query.lookup import CHUNK, Moved, load_reviewed
 from redzone.query.sql import COUNTED, ORDERS, condition
 from redzone.query.sync import refresh
 from redzone.query.values import Agreement, Bin, Facets, GroupFigures, Neighbours, Page
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 from redzone.runs import RunFolder
 
 ALL = Filter()
@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 _Stamp = tuple[int, int, int]
 
 
-class RunBrowser:
+class RunIndex:
     """A run's outcomes with what people said of them; rows without an outcome yet are not in it.
 
     Every call answers from the run's files as they are at that moment: `browse.sqlite` in the run's folder
@@ -65,18 +65,18 @@ class RunBrowser:
             total = db.execute(count, where.values).fetchone()[0]
             found = db.execute(some, (*where.values, per_page, (number - 1) * per_page))
             rows = [row for (row,) in found]
-            return Page(findings_at(db, self.folder.checkpoint_path, rows), total, number, per_page)
+            return Page(load_reviewed(db, self.folder.checkpoint_path, rows), total, number, per_page)
 
         return self.ask(read, wanted.text)
 
-    def get(self, row: int) -> Finding | None:
+    def get(self, row: int) -> ReviewedOutcome | None:
         """The finding of a row; None where it has no outcome."""
         found = self.those([row])
         return found[0] if found else None
 
-    def those(self, rows: Sequence[int]) -> tuple[Finding, ...]:
+    def those(self, rows: Sequence[int]) -> tuple[ReviewedOutcome, ...]:
         """The findings of these rows in the order given; a row without an outcome is left out."""
-        return self.ask(lambda db: findings_at(db, self.folder.checkpoint_path, rows))
+        return self.ask(lambda db: load_reviewed(db, self.folder.checkpoint_path, rows))
 
     def neighbours(self, wanted: Filter, sort: Sort, row: int) -> Neighbours | None:
         """Where a row is among the wanted findings; None where it has no outcome."""
@@ -111,21 +111,21 @@ class RunBrowser:
         every = f"SELECT row FROM {table} WHERE {where.sql} ORDER BY {', '.join(keys)}"  # noqa: S608
         return self.ask(lambda db: tuple(row for (row,) in db.execute(every, where.values)), wanted.text)
 
-    def findings(self, wanted: Filter = ALL) -> Iterator[Finding]:
+    def reviewed_outcomes(self, wanted: Filter = ALL) -> Iterator[ReviewedOutcome]:
         """All wanted findings in the order of the input, in constant memory. What is recorded meanwhile may
         be among them or not."""
-        return (finding for _, finding in self.walk(wanted) if finding is not None)
+        return (reviewed for _, reviewed in self.walk(wanted) if reviewed is not None)
 
-    def walk(self, wanted: Filter = ALL) -> Iterator[tuple[int, Finding | None]]:
+    def walk(self, wanted: Filter = ALL) -> Iterator[tuple[int, ReviewedOutcome | None]]:
         """Every row that has an outcome, in the order of the input: with the finding where it is wanted."""
         where = condition(wanted)
         some = f"SELECT row, {where.sql} FROM finding NOT INDEXED WHERE row > ? ORDER BY row LIMIT ?"  # noqa: S608
         last = 0
 
-        def read(db: sqlite3.Connection) -> list[tuple[int, Finding | None]]:
+        def read(db: sqlite3.Connection) -> list[tuple[int, ReviewedOutcome | None]]:
             rows = dict(db.execute(some, (*where.values, last, CHUNK)).fetchall())
             mine = [row for row, is_wanted in rows.items() if is_wanted]
-            found = {one.row.row: one for one in findings_at(db, self.folder.checkpoint_path, mine)}
+            found = {one.row.row: one for one in load_reviewed(db, self.folder.checkpoint_path, mine)}
             return [(row, found.get(row)) for row in rows]
 
         while some_rows := self.ask(read, wanted.text):
@@ -134,23 +134,23 @@ class RunBrowser:
 
     def facets(self, wanted: Filter = ALL) -> Facets:
         """How many findings each further choice would leave."""
-        return self.ask(lambda db: aggregate.facets_of(db, wanted), wanted.text)
+        return self.ask(lambda db: aggregate.count_facets(db, wanted), wanted.text)
 
     def groups(self, wanted: Filter = ALL) -> tuple[GroupFigures, ...]:
         """Counts by group, the largest group first."""
-        return self.ask(lambda db: aggregate.groups_of(db, wanted), wanted.text)
+        return self.ask(lambda db: aggregate.count_groups(db, wanted), wanted.text)
 
     def confidence(self, wanted: Filter = ALL, bins: int = 20) -> tuple[Bin, ...]:
         """Counts by confidence in `bins` bins of equal width; findings without a verdict are in none."""
-        return self.ask(lambda db: aggregate.confidence_of(db, wanted, bins), wanted.text)
+        return self.ask(lambda db: aggregate.count_confidence(db, wanted, bins), wanted.text)
 
     def agreement(self, wanted: Filter = ALL) -> Agreement:
         """How people's judgements compare with the run's."""
-        return self.ask(lambda db: aggregate.agreement_of(db, wanted), wanted.text)
+        return self.ask(lambda db: aggregate.count_agreement(db, wanted), wanted.text)
 
     def days(self, wanted: Filter = ALL) -> Mapping[date, Mapping[Status, int]]:
         """Counts by the day, UTC, on which the outcome was recorded; days without any are left out."""
-        return self.ask(lambda db: aggregate.days_of(db, wanted), wanted.text)
+        return self.ask(lambda db: aggregate.count_days(db, wanted), wanted.text)
 
     def ask(self, question: Callable[[sqlite3.Connection], _T], text: str = "") -> _T:
         """Put a question to the tables of `schema.py`, brought up to date; with `text`, table `hit` holds the

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from redzone.models import Outcome, Poster
-from redzone.review import Finding, Review
+from redzone.review import Review, ReviewedOutcome
 from redzone.runs.checkpoint import parse_line
 
 CHUNK = 500  # SQLite takes thousands of question marks, but plans longer for them
@@ -20,24 +20,28 @@ class Moved(Exception):
     """The checkpoint is no longer the one that the tables know: they must be brought up to date first."""
 
 
-def findings_at(db: sqlite3.Connection, checkpoint: Path, rows: Sequence[int]) -> tuple[Finding, ...]:
+def load_reviewed(
+    db: sqlite3.Connection, checkpoint: Path, rows: Sequence[int]
+) -> tuple[ReviewedOutcome, ...]:
     """The findings of these rows in the order given; a row without one is left out. Raises Moved."""
     if not rows:
         return ()
-    found: dict[int, Finding] = {}
+    found: dict[int, ReviewedOutcome] = {}
     try:
         file = checkpoint.open("rb")
     except FileNotFoundError:
         raise Moved from None
     with file:
         for some in chunks(rows, CHUNK):
-            reviews = reviews_of(db, some)
-            for _, outcome in outcomes_of(db, file, some):
+            reviews = load_reviews(db, some)
+            for _, outcome in load_outcomes(db, file, some):
                 found[outcome.row] = assemble(outcome, reviews.get(outcome.row, ()))
     return tuple(found[row] for row in rows if row in found)
 
 
-def outcomes_of(db: sqlite3.Connection, file: BinaryIO, rows: Sequence[int]) -> Iterator[tuple[int, Outcome]]:
+def load_outcomes(
+    db: sqlite3.Connection, file: BinaryIO, rows: Sequence[int]
+) -> Iterator[tuple[int, Outcome]]:
     """The outcomes of these rows and their offsets, in the order of the checkpoint. Raises Moved."""
     marks = ", ".join("?" * len(rows))
     places = db.execute(f"SELECT row, offset FROM finding WHERE row IN ({marks}) ORDER BY offset", rows)  # noqa: S608  ours
@@ -52,7 +56,7 @@ def outcomes_of(db: sqlite3.Connection, file: BinaryIO, rows: Sequence[int]) -> 
         yield offset, outcome
 
 
-def reviews_of(db: sqlite3.Connection, rows: Sequence[int]) -> Mapping[int, tuple[Review, ...]]:
+def load_reviews(db: sqlite3.Connection, rows: Sequence[int]) -> Mapping[int, tuple[Review, ...]]:
     """All events of these rows in order; rows without one are left out."""
     marks = ", ".join("?" * len(rows))
     lines = db.execute(f"SELECT row, event FROM review WHERE row IN ({marks}) ORDER BY row, number", rows)  # noqa: S608
@@ -62,7 +66,7 @@ def reviews_of(db: sqlite3.Connection, rows: Sequence[int]) -> Mapping[int, tupl
     return {row: tuple(reviews) for row, reviews in found.items()}
 
 
-def assemble(outcome: Outcome, reviews: Iterable[Review]) -> Finding:
+def assemble(outcome: Outcome, reviews: Iterable[Review]) -> ReviewedOutcome:
     """The finding of an outcome. An event of another poster, which had the row's number before rows were
     matched anew, is none of its."""
     row = Poster(
@@ -80,7 +84,7 @@ def assemble(outcome: Outcome, reviews: Iterable[Review]) -> Finding:
         },
     )
     about = (review for review in reviews if (review.id, review.image) == (outcome.id, outcome.image))
-    return Finding(row, outcome, tuple(about))
+    return ReviewedOutcome(row, outcome, tuple(about))
 
 
 def chunks(values: Iterable[_T], most: int) -> Iterator[list[_T]]:

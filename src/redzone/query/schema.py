@@ -9,7 +9,7 @@ import hashlib
 
 from redzone.models import ElementKind, Outcome, Status
 from redzone.query.filter import folded
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 
 # kept in the file's header; with another number the file is made anew
 VERSION = 3
@@ -54,18 +54,18 @@ INDEXES = (
 )
 
 
-def finding_row(finding: Finding, outcome: Outcome, offset: int) -> tuple[object, ...]:
+def reviewed_row(reviewed: ReviewedOutcome, outcome: Outcome, offset: int) -> tuple[object, ...]:
     """The columns of table `finding`; `offset` is where the outcome's line begins in the checkpoint."""
     zones = outcome.zones
     kinds = {element.kind for zone in zones for element in zone.elements}
     return (
         outcome.row,
         offset,
-        STATUSES.index(finding.status or outcome.status),
+        STATUSES.index(reviewed.status or outcome.status),
         STATUSES.index(outcome.status),
-        finding.judged,
-        finding.reviewed,
-        finding.disagreed,
+        reviewed.judged,
+        reviewed.reviewed,
+        reviewed.disagreed,
         kind_bits(kinds),
         not zones,
         min(zone.confidence_pct for zone in zones) if zones else NO_CONFIDENCE,
@@ -81,10 +81,10 @@ def finding_row(finding: Finding, outcome: Outcome, offset: int) -> tuple[object
     )
 
 
-def words_row(finding: Finding, outcome: Outcome) -> tuple[int, bytes]:
+def words_row(reviewed: ReviewedOutcome, outcome: Outcome) -> tuple[int, bytes]:
     """The columns of table `words`: every text that is searched, with a byte between that no text has."""
     labels = (element.label for zone in outcome.zones for element in zone.elements)
-    texts = (outcome.id, outcome.title, outcome.group, finding.justification, finding.note or "", *labels)
+    texts = (outcome.id, outcome.title, outcome.group, reviewed.justification, reviewed.note or "", *labels)
     return outcome.row, b"\xff".join(map(folded, texts))
 
 

@@ -16,8 +16,8 @@ from typing import BinaryIO, NamedTuple
 
 from redzone.models import Outcome
 from redzone.query.database import clear, transaction
-from redzone.query.lookup import CHUNK, assemble, chunks, outcomes_of, reviews_of
-from redzone.query.schema import FINDING_COLUMNS, INDEXES, finding_row, words_row
+from redzone.query.lookup import CHUNK, assemble, chunks, load_outcomes, load_reviews
+from redzone.query.schema import FINDING_COLUMNS, INDEXES, reviewed_row, words_row
 from redzone.runs.checkpoint import TORN, tail
 from redzone.runs.reviews import review_lines
 
@@ -108,7 +108,7 @@ def _read_reviews(db: sqlite3.Connection, file: BinaryIO, start: int) -> tuple[s
 def _review_again(db: sqlite3.Connection, file: BinaryIO, rows: Iterable[int]) -> None:
     """Put the new events to findings that are known already."""
     for some in chunks(sorted(rows), CHUNK):
-        _keep(db, list(outcomes_of(db, file, some)))
+        _keep(db, list(load_outcomes(db, file, some)))
 
 
 def _read_outcomes(db: sqlite3.Connection, file: BinaryIO, path: Path, start: int) -> int:
@@ -121,10 +121,12 @@ def _read_outcomes(db: sqlite3.Connection, file: BinaryIO, path: Path, start: in
 
 
 def _keep(db: sqlite3.Connection, outcomes: list[tuple[int, Outcome]]) -> None:
-    reviews = reviews_of(db, [outcome.row for _, outcome in outcomes])
-    findings = [
+    reviews = load_reviews(db, [outcome.row for _, outcome in outcomes])
+    reviewed_outcomes = [
         (offset, outcome, assemble(outcome, reviews.get(outcome.row, ()))) for offset, outcome in outcomes
     ]
-    db.executemany(_UPSERT, (finding_row(finding, outcome, offset) for offset, outcome, finding in findings))
-    words = (words_row(finding, outcome) for _, outcome, finding in findings)
+    db.executemany(
+        _UPSERT, (reviewed_row(reviewed, outcome, offset) for offset, outcome, reviewed in reviewed_outcomes)
+    )
+    words = (words_row(reviewed, outcome) for _, outcome, reviewed in reviewed_outcomes)
     db.executemany("INSERT OR REPLACE INTO words VALUES (?, ?)", words)

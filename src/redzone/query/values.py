@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from redzone.errors import ErrorCode
 from redzone.models import ElementKind, Source, Status
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page of a filtered, sorted list. `number` counts from 1; behind the last page nothing is left."""
 
-    items: tuple[Finding, ...]
+    items: tuple[ReviewedOutcome, ...]
     total: int
     number: int
     per_page: int

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from redzone.models import Box, Element, Status
 from redzone.reports.digest import confidence_pct
-from redzone.review import Finding, standing
+from redzone.review import ReviewedOutcome, standing
 from redzone.text import clean
 
 NAME, LONG = 160, 1200  # characters
@@ -17,7 +17,7 @@ _FOLDERS = re.compile(r"(?<![\w/:.%-])/(?:[^/\s]+/)+")
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ReportCard:
     """What is told of one poster; empty where there is nothing to tell.
 
     `beside` the verdict stands how sure the model was, or the code of the error.
@@ -44,31 +44,31 @@ class Card:
         return self.title or self.id or f"row {self.row}"
 
 
-def card_of(finding: Finding) -> Card:
+def report_card(reviewed: ReviewedOutcome) -> ReportCard:
     """The words about a finding that has an outcome."""
-    outcome, status = finding.outcome, finding.status
+    outcome, status = reviewed.outcome, reviewed.status
     if outcome is None or status is None:
-        raise ValueError(f"row {finding.row.row} is pending: there is nothing to tell")
+        raise ValueError(f"row {reviewed.row.row} is pending: there is nothing to tell")
     elements = [element for verdict in outcome.zones for element in verdict.elements]
     fault = outcome.error
     told_by_fault = told_outside(fault.message, LONG) if fault is not None else ""
-    sure_pct = confidence_pct(finding)
-    return Card(
-        row=finding.row.row,
+    sure_pct = confidence_pct(reviewed)
+    return ReportCard(
+        row=reviewed.row.row,
         status=status,
-        title=clean(finding.row.title, NAME),
-        id=clean(finding.row.id, NAME),
-        group=clean(finding.row.group, NAME),
+        title=clean(reviewed.row.title, NAME),
+        id=clean(reviewed.row.id, NAME),
+        group=clean(reviewed.row.group, NAME),
         beside=fault.code.value
         if fault is not None
         else ""
         if sure_pct is None
         else f"{sure_pct:.0f} % sure",
-        reason=clean(finding.justification or told_by_fault, LONG),
+        reason=clean(reviewed.justification or told_by_fault, LONG),
         found=_found(elements),
-        review=_review(finding),
-        original=_original(finding),
-        note=clean(finding.note or "", LONG),
+        review=_review(reviewed),
+        original=_original(reviewed),
+        note=clean(reviewed.note or "", LONG),
         boxes=tuple(element.box for element in elements if element.box is not None),
     )
 
@@ -87,20 +87,23 @@ def _found(elements: Sequence[Element]) -> str:
     return clean(", ".join(f"{count}x {what}" if count > 1 else what for what, count in told.items()), LONG)
 
 
-def _review(finding: Finding) -> str:
-    by, at = finding.reviewed_by, finding.reviewed_at
+def _review(reviewed: ReviewedOutcome) -> str:
+    by, at = reviewed.reviewed_by, reviewed.reviewed_at
     if by is None or at is None:
         return ""
     said = f"Reviewed by {clean(by, NAME)} on {at:%Y-%m-%d %H:%M} UTC"
-    if not finding.disagreed:
+    if not reviewed.disagreed:
         return said
-    last = {one.by: one.new_status for one in standing(finding.reviews) if one.new_status is not None}
+    last = {one.by: one.new_status for one in standing(reviewed.reviews) if one.new_status is not None}
     views = ", ".join(f"{clean(name, NAME)}: {status}" for name, status in last.items())
     return f"{said}; reviewers disagree ({views})"
 
 
-def _original(finding: Finding) -> str:
-    if finding.status is finding.original_status and finding.justification == finding.original_justification:
+def _original(reviewed: ReviewedOutcome) -> str:
+    if (
+        reviewed.status is reviewed.original_status
+        and reviewed.justification == reviewed.original_justification
+    ):
         return ""
-    words = f": {finding.original_justification}" if finding.original_justification else ""
-    return clean(f"The model said {finding.original_status}{words}", LONG)
+    words = f": {reviewed.original_justification}" if reviewed.original_justification else ""
+    return clean(f"The model said {reviewed.original_status}{words}", LONG)

@@ -6,21 +6,21 @@ import csv
 from collections.abc import Iterable
 from typing import TextIO
 
-from redzone.reports.table import Layout
-from redzone.review import Finding
+from redzone.reports.table import TableLayout
+from redzone.review import ReviewedOutcome
 from redzone.text import clean
 
 # What spreadsheets take for the beginning of a formula, with the full-width forms that some of them fold.
 _FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - the full-width forms are meant
 
 
-def write_csv(stream: TextIO, findings: Iterable[Finding], layout: Layout) -> int:
+def write_csv(stream: TextIO, reviewed_outcomes: Iterable[ReviewedOutcome], layout: TableLayout) -> int:
     """Write a header line and a line per row (UTF-8 without BOM, `\\n`); the number of rows written."""
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(map(safe_cell, layout.columns))
     count = 0
-    for finding in findings:
-        writer.writerow(map(safe_cell, layout.cells(finding)))
+    for reviewed in reviewed_outcomes:
+        writer.writerow(map(safe_cell, layout.cells(reviewed)))
         count += 1
     return count
 

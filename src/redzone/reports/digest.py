@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from redzone import charts
 from redzone.models import ElementKind, Status
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 
 BUCKETS = 20  # of the confidence, 5 % each
 MOST_GROUPS = 1000
@@ -34,7 +34,7 @@ class Digest:
     groups: dict[str, Counter[Status]] = field(default_factory=dict)
     confidence: list[Counter[Status]] = field(default_factory=lambda: [Counter() for _ in range(BUCKETS)])
     kinds: Counter[ElementKind] = field(default_factory=Counter)
-    kept: dict[Status, list[Finding]] = field(default_factory=lambda: {status: [] for status in TOLD})
+    kept: dict[Status, list[ReviewedOutcome]] = field(default_factory=lambda: {status: [] for status in TOLD})
 
     @property
     def judged(self) -> int:
@@ -49,25 +49,25 @@ class Digest:
         bars.sort(key=lambda bar: (-bar.counts.get(Status.FAIL, 0), bar.name))
         return bars[:SHOWN_GROUPS]
 
-    def add(self, finding: Finding) -> None:
+    def add(self, reviewed: ReviewedOutcome) -> None:
         """Count one more."""
         self.rows += 1
-        status, outcome = finding.status, finding.outcome
+        status, outcome = reviewed.status, reviewed.outcome
         if status is None or outcome is None:
             self.pending += 1
             return
         self.cost_usd += outcome.cost_usd
         self.counts[status] += 1
-        self.reviewed += finding.reviewed
-        self.overruled += status is not finding.original_status
-        self._group(finding.row.group)[status] += 1
-        sure_pct = confidence_pct(finding)
+        self.reviewed += reviewed.reviewed
+        self.overruled += status is not reviewed.original_status
+        self._group(reviewed.row.group)[status] += 1
+        sure_pct = confidence_pct(reviewed)
         if sure_pct is not None:
             self.confidence[min(BUCKETS - 1, int(sure_pct / 100 * BUCKETS))][status] += 1
         if status is Status.FAIL:
             self.kinds.update({element.kind for verdict in outcome.zones for element in verdict.elements})
         if len(self.kept[status]) < self.most:
-            self.kept[status].append(finding)
+            self.kept[status].append(reviewed)
 
     def _group(self, name: str) -> Counter[Status]:
         if name not in self.groups and len(self.groups) >= MOST_GROUPS:
@@ -75,15 +75,15 @@ class Digest:
         return self.groups.setdefault(name, Counter())
 
 
-def digest(findings: Iterable[Finding], most: int) -> Digest:
+def digest(reviewed_outcomes: Iterable[ReviewedOutcome], most: int) -> Digest:
     """One pass over the findings, in memory that their number does not change."""
     found = Digest(most)
-    for finding in findings:
-        found.add(finding)
+    for reviewed in reviewed_outcomes:
+        found.add(reviewed)
     return found
 
 
-def confidence_pct(finding: Finding) -> float | None:
+def confidence_pct(reviewed: ReviewedOutcome) -> float | None:
     """Of the zone that is least sure; None without a verdict."""
-    zones = finding.outcome.zones if finding.outcome is not None else ()
+    zones = reviewed.outcome.zones if reviewed.outcome is not None else ()
     return min((zone.confidence_pct for zone in zones), default=None)

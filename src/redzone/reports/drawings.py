@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from redzone import charts
 from redzone.models import Status
 from redzone.reports.digest import Digest
-from redzone.reports.metadata import Facts
+from redzone.reports.metadata import ReportMetadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Drawing:
     draw: Callable[[float], str]
 
 
-def drawings(found: Digest, facts: Facts) -> Iterator[Drawing]:
+def drawings(found: Digest, facts: ReportMetadata) -> Iterator[Drawing]:
     """Those charts that have something to show."""
     yield Drawing("status", "Outcomes", lambda width: _outcomes(found, width))
     groups = found.top_groups()
@@ -49,7 +49,7 @@ def _kinds(found: Digest, title: str, width: float) -> str:
     return charts.bars(rows, title, width=width)
 
 
-def _confidence(found: Digest, facts: Facts, title: str, width: float) -> str:
+def _confidence(found: Digest, facts: ReportMetadata, title: str, width: float) -> str:
     return charts.confidence_columns(
         found.confidence, title, unsure_below_pct=facts.min_confidence_pct or None, width=width, height=210
     )

@@ -13,10 +13,10 @@ from redzone.reports.atomic_file import replacing
 from redzone.reports.csv_file import write_csv
 from redzone.reports.json_file import write_json, write_jsonl
 from redzone.reports.metadata import Report
-from redzone.reports.table import Layout
-from redzone.review import Finding
+from redzone.reports.table import TableLayout
+from redzone.review import ReviewedOutcome
 
-TableWriter = Callable[[TextIO, Iterable[Finding], Layout], int]
+TableWriter = Callable[[TextIO, Iterable[ReviewedOutcome], TableLayout], int]
 
 
 class Format(StrEnum):
@@ -76,8 +76,8 @@ def missing_for(form: Format) -> str:
 def write_results(
     target: Path | TextIO,
     form: Format,
-    findings: Iterable[Finding],
-    layout: Layout,
+    reviewed_outcomes: Iterable[ReviewedOutcome],
+    layout: TableLayout,
     report: Report | None = None,
 ) -> int:
     """Write a row for each finding in the order given, in constant memory; the number of rows written.
@@ -87,22 +87,22 @@ def write_results(
     as it goes and should encode as UTF-8. Raises UsageError where the file cannot be written.
     """
     if not isinstance(target, Path):
-        return _TABLES[form](target, findings, layout)
+        return _TABLES[form](target, reviewed_outcomes, layout)
     with replacing(target, streamed=form in _TABLES) as path:
         if form in _TABLES:
             with path.open("w", encoding="utf-8", newline="") as stream:
-                return _TABLES[form](stream, findings, layout)
+                return _TABLES[form](stream, reviewed_outcomes, layout)
         # imported here: charts and templates take a twentieth of a second, and a run knows its formats early
         if form is Format.PARQUET:
             from redzone.reports.parquet_file import write_parquet
 
-            return write_parquet(path, findings, layout)
+            return write_parquet(path, reviewed_outcomes, layout)
         if report is None:
             raise ValueError(f"{form} needs the facts of the run")
         if form is Format.HTML:
             from redzone.reports.html_file import write_html
 
-            return write_html(path, findings, report)
+            return write_html(path, reviewed_outcomes, report)
         from redzone.reports.pdf_file import write_pdf
 
-        return write_pdf(path, findings, report)
+        return write_pdf(path, reviewed_outcomes, report)

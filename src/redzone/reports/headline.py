@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 from redzone.models import Status, Zone
 from redzone.reports.digest import Digest
-from redzone.reports.metadata import Facts
+from redzone.reports.metadata import ReportMetadata
 from redzone.text import clean
 
 
-def title_of(facts: Facts) -> str:
+def report_title(facts: ReportMetadata) -> str:
     """The report's name."""
     return clean(facts.label, 120) or f"Run {facts.run_id}"
 
 
-def headline(found: Digest, facts: Facts) -> str:
+def headline(found: Digest, facts: ReportMetadata) -> str:
     """The answer in one sentence."""
     zone = place(facts.zones)
     if not found.judged:
@@ -53,7 +53,7 @@ def place(zones: tuple[Zone, ...]) -> str:
     return f"one of the zones {', '.join(names[:-1])} and {names[-1]}" if names else "a zone"
 
 
-def run_facts(facts: Facts, found: Digest) -> list[tuple[str, str]]:
+def run_facts(facts: ReportMetadata, found: Digest) -> list[tuple[str, str]]:
     """Name and value of what was asked, for a table."""
     sure = f", unsure below {facts.min_confidence_pct:g} %" if facts.min_confidence_pct else ""
     zones = "; ".join(

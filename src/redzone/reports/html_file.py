@@ -13,10 +13,10 @@ from redzone import charts
 from redzone.charts.svg import figure
 from redzone.reports.digest import TOLD, Digest, digest
 from redzone.reports.drawings import drawings
-from redzone.reports.headline import headline, remarks, run_facts, title_of
+from redzone.reports.headline import headline, remarks, report_title, run_facts
 from redzone.reports.metadata import Report
 from redzone.reports.sections import gallery
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -26,9 +26,9 @@ MOST_PICTURES = 400
 MOST_CARDS = 2000  # of each status
 
 
-def write_html(path: Path, findings: Iterable[Finding], report: Report) -> int:
+def write_html(path: Path, reviewed_outcomes: Iterable[ReviewedOutcome], report: Report) -> int:
     """Write the page; the number of findings counted in it. Its memory does not grow with their number."""
-    found = digest(findings, MOST_CARDS)
+    found = digest(reviewed_outcomes, MOST_CARDS)
     with path.open("w", encoding="utf-8") as stream:
         stream.writelines(_template().generate(**_context(found, report)))
     return found.rows
@@ -56,7 +56,7 @@ def _context(found: Digest, report: Report) -> dict[str, object]:
     return {
         "style": style,
         "style_hash": f"sha256-{digest_b64}",
-        "title": title_of(facts),
+        "title": report_title(facts),
         "facts": facts,
         "headline": headline(found, facts),
         "remarks": list(remarks(found)),

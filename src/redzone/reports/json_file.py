@@ -8,42 +8,42 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from redzone.models import Outcome, Poster
-from redzone.reports.table import PENDING, REVIEW_COLUMNS, Layout
-from redzone.review import Finding
+from redzone.reports.table import PENDING, REVIEW_COLUMNS, TableLayout
+from redzone.review import ReviewedOutcome
 
 # JSON allows these as they are, but terminals obey C1 and bidi controls, and lone surrogates are no UTF-8.
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _INPUT_FIELDS = frozenset({"row", "id", "title", "group", "image"})
 
 
-def write_jsonl(stream: TextIO, findings: Iterable[Finding], layout: Layout) -> int:
+def write_jsonl(stream: TextIO, reviewed_outcomes: Iterable[ReviewedOutcome], layout: TableLayout) -> int:
     """Write one object a line; the number of rows written."""
     count = 0
-    for finding in findings:
-        stream.write(_render(finding, layout) + "\n")
+    for reviewed in reviewed_outcomes:
+        stream.write(_render(reviewed, layout) + "\n")
         count += 1
     return count
 
 
-def write_json(stream: TextIO, findings: Iterable[Finding], layout: Layout) -> int:
+def write_json(stream: TextIO, reviewed_outcomes: Iterable[ReviewedOutcome], layout: TableLayout) -> int:
     """Write one array with an object per line; the number of rows written."""
     count = 0
     stream.write("[")
-    for finding in findings:
+    for reviewed in reviewed_outcomes:
         stream.write(",\n" if count else "\n")
-        stream.write(_render(finding, layout))
+        stream.write(_render(reviewed, layout))
         count += 1
     stream.write("\n]\n" if count else "]\n")
     return count
 
 
-def result_object(finding: Finding, layout: Layout) -> dict[str, object]:
+def result_object(reviewed: ReviewedOutcome, layout: TableLayout) -> dict[str, object]:
     """The row and its outcome, with the names of the checkpoint; `columns` are the input's own.
 
     `status` is what counts after review. Every object has the same keys. Without an outcome the status is
     `pending` and the rest empty.
     """
-    row, outcome = finding.row, finding.outcome
+    row, outcome = reviewed.row, reviewed.outcome
     image = row.image if isinstance(row, Poster) else ""
     subject: dict[str, object] = {
         "row": row.row,
@@ -57,20 +57,20 @@ def result_object(finding: Finding, layout: Layout) -> dict[str, object]:
         empty = dict.fromkeys((*_OUTCOME_FIELDS, *REVIEW_COLUMNS))
         return subject | empty | {"status": PENDING, "zones": []}
     found = outcome.model_dump(mode="json", exclude=set(_INPUT_FIELDS))
-    return subject | found | {"status": finding.status} | _reviewed(finding)
+    return subject | found | {"status": reviewed.status} | _reviewed(reviewed)
 
 
-def _reviewed(finding: Finding) -> dict[str, object]:
-    at = finding.reviewed_at
+def _reviewed(reviewed: ReviewedOutcome) -> dict[str, object]:
+    at = reviewed.reviewed_at
     said = (
-        finding.justification,
-        finding.reviewed,
-        finding.reviewed_by,
+        reviewed.justification,
+        reviewed.reviewed,
+        reviewed.reviewed_by,
         at.isoformat() if at is not None else None,
-        finding.original_status,
-        finding.original_justification,
-        finding.disagreed,
-        finding.note,
+        reviewed.original_status,
+        reviewed.original_justification,
+        reviewed.disagreed,
+        reviewed.note,
     )
     return dict(zip(REVIEW_COLUMNS, said, strict=True))
 
@@ -78,6 +78,6 @@ def _reviewed(finding: Finding) -> dict[str, object]:
 _OUTCOME_FIELDS = tuple(name for name in Outcome.model_fields if name not in _INPUT_FIELDS)
 
 
-def _render(finding: Finding, layout: Layout) -> str:
-    text = json.dumps(result_object(finding, layout), ensure_ascii=False)
+def _render(reviewed: ReviewedOutcome, layout: TableLayout) -> str:
+    text = json.dumps(result_object(reviewed, layout), ensure_ascii=False)
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

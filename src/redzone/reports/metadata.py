@@ -9,12 +9,12 @@ from itertools import repeat
 from pathlib import Path
 
 from redzone.models import Zone
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 from redzone.runs import RunRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ReportMetadata:
     """The run as a reader wants it told. `selection` says which rows were chosen, empty for all of them."""
 
     run_id: str
@@ -32,10 +32,10 @@ class Facts:
     selection: str = ""
 
 
-def facts_of(record: RunRecord, made_at: datetime, selection: str = "") -> Facts:
+def report_metadata(record: RunRecord, made_at: datetime, selection: str = "") -> ReportMetadata:
     """The facts of a run. Of its input only the names are told: folders are nobody else's business."""
     sure = record.settings.get("min_confidence_pct")
-    return Facts(
+    return ReportMetadata(
         run_id=record.id,
         label=record.label,
         state=record.state.value,
@@ -61,20 +61,20 @@ class Shot:
     changed: bool = False
 
 
-Pictures = Callable[[Sequence[Finding], int], Iterator[Shot]]
+Pictures = Callable[[Sequence[ReviewedOutcome], int], Iterator[Shot]]
 """One shot for each of the findings in their order, about as many px wide as asked."""
 
 
-def no_pictures(findings: Sequence[Finding], width_px: int) -> Iterator[Shot]:
+def no_pictures(reviewed_outcomes: Sequence[ReviewedOutcome], width_px: int) -> Iterator[Shot]:
     """A drawn placeholder for each."""
     del width_px
-    return repeat(Shot(None, "left out"), len(findings))
+    return repeat(Shot(None, "left out"), len(reviewed_outcomes))
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """All that a report needs beside the findings. `most_pictures` None is what its format takes well."""
 
-    facts: Facts
+    facts: ReportMetadata
     pictures: Pictures = no_pictures
     most_pictures: int | None = None

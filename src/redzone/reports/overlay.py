@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from redzone.models import Box, Zone
-from redzone.reports.cards import Card, told_outside
+from redzone.reports.cards import ReportCard, told_outside
 from redzone.reports.metadata import Shot
 
 # a poster of the usual shape, where there is no picture
@@ -43,7 +43,7 @@ class Frame:
         return f"data:image/jpeg;base64,{base64.b64encode(self.data or b'').decode()}"
 
 
-def frame_of(shot: Shot, zones: Sequence[Zone], card: Card) -> Frame:
+def zone_overlay(shot: Shot, zones: Sequence[Zone], card: ReportCard) -> Frame:
     """Where the zones and the elements' boxes lie, to the fraction of a pixel."""
     width, height = _size(shot.data) if shot.data is not None else (_WIDTH, _HEIGHT)
     return Frame(

@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from redzone.errors import UsageError
-from redzone.reports.table import Layout, result_columns
-from redzone.review import Finding
+from redzone.reports.table import TableLayout, result_columns
+from redzone.review import ReviewedOutcome
 
 _TYPES = {
     "contains_key_elements": "BOOLEAN",
@@ -26,7 +26,7 @@ _BOUNDS = {"threads": "1", "memory_limit": "512MB", "autoinstall_known_extension
 _ROW_GROUP = 20_480  # rows held before they are written: 400,000 rows in 130 MB instead of 360 MB
 
 
-def write_parquet(path: Path, findings: Iterable[Finding], layout: Layout) -> int:
+def write_parquet(path: Path, reviewed_outcomes: Iterable[ReviewedOutcome], layout: TableLayout) -> int:
     """Write a row for each finding in the order given, in constant memory; the number of rows written.
 
     The input's own columns are text as it came. Verdicts are booleans, percentages, money and counts numbers,
@@ -36,7 +36,7 @@ def write_parquet(path: Path, findings: Iterable[Finding], layout: Layout) -> in
 
     with TemporaryDirectory(prefix="redzone-") as folder:
         lines = Path(folder) / "rows.jsonl"
-        count = _spool(lines, findings, layout)
+        count = _spool(lines, reviewed_outcomes, layout)
         try:
             with duckdb.connect(config={**_BOUNDS}) as database:
                 database.execute(_copy(layout, path), [str(lines)])
@@ -45,12 +45,12 @@ def write_parquet(path: Path, findings: Iterable[Finding], layout: Layout) -> in
     return count
 
 
-def _spool(lines: Path, findings: Iterable[Finding], layout: Layout) -> int:
+def _spool(lines: Path, reviewed_outcomes: Iterable[ReviewedOutcome], layout: TableLayout) -> int:
     """One JSON object a line, which DuckDB reads back in pieces."""
     count = 0
     with lines.open("w", encoding="utf-8") as stream:
-        for finding in findings:
-            cells = {f"c{number}": cell for number, cell in enumerate(layout.cells(finding))}
+        for reviewed in reviewed_outcomes:
+            cells = {f"c{number}": cell for number, cell in enumerate(layout.cells(reviewed))}
             # a lone surrogate is no UTF-8, and Parquet holds nothing else
             text = json.dumps(cells, ensure_ascii=False).encode("utf-8", "replace").decode()
             stream.write(text + "\n")
@@ -58,7 +58,7 @@ def _spool(lines: Path, findings: Iterable[Finding], layout: Layout) -> int:
     return count
 
 
-def _copy(layout: Layout, path: Path) -> str:
+def _copy(layout: TableLayout, path: Path) -> str:
     own, judged = layout.input_columns, result_columns(layout.zones)
     columns = layout.columns
     cells = [_name(f"c{number}") for number in range(len(columns))]

@@ -12,14 +12,14 @@ from tempfile import TemporaryDirectory
 
 from redzone import charts
 from redzone.models import Status
-from redzone.reports.cards import Card
+from redzone.reports.cards import ReportCard
 from redzone.reports.digest import Digest, digest
 from redzone.reports.drawings import drawings
-from redzone.reports.headline import headline, remarks, run_facts, title_of
-from redzone.reports.metadata import Facts, Report
+from redzone.reports.headline import headline, remarks, report_title, run_facts
+from redzone.reports.metadata import Report, ReportMetadata
 from redzone.reports.overlay import Frame
 from redzone.reports.sections import Section, gallery
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 
 PICTURE_PX = 400  # 28 mm of paper at 360 dots an inch
 MOST_PICTURES = 300
@@ -32,14 +32,14 @@ _LONG = re.compile(r"\S{24,}")
 _PIECE = re.compile(r"(\S{12})(?=\S)")
 
 
-def write_pdf(path: Path, findings: Iterable[Finding], report: Report) -> int:
+def write_pdf(path: Path, reviewed_outcomes: Iterable[ReviewedOutcome], report: Report) -> int:
     """Write the document; the number of findings counted in it.
 
     Its fonts are those that typst brings along; only for scripts that these lack, it takes the system's.
     """
     import typst
 
-    found = digest(findings, MOST_CARDS)
+    found = digest(reviewed_outcomes, MOST_CARDS)
     with TemporaryDirectory(prefix="redzone-") as name:
         folder = Path(name)
         template = files("redzone.reports").joinpath("templates", "report.typ").read_bytes()
@@ -60,7 +60,7 @@ def _data(found: Digest, report: Report, folder: Path) -> dict[str, object]:
     facts = report.facts
     posters = gallery(found, report, TOLD, MOST_PICTURES, PICTURE_PX)
     return {
-        "title": _breakable(title_of(facts)),
+        "title": _breakable(report_title(facts)),
         "begun": f"{facts.begun_at.day} {facts.begun_at:%B %Y}",
         "headline": headline(found, facts),
         "remarks": " ".join(remarks(found)),
@@ -74,7 +74,7 @@ def _data(found: Digest, report: Report, folder: Path) -> dict[str, object]:
     }
 
 
-def _charts(found: Digest, facts: Facts, folder: Path) -> Iterator[dict[str, object]]:
+def _charts(found: Digest, facts: ReportMetadata, folder: Path) -> Iterator[dict[str, object]]:
     """The outcomes over the whole width, below them two columns; a single chart there has both."""
     chosen = list(drawings(found, facts))
     for number, drawing in enumerate(chosen):
@@ -96,7 +96,7 @@ def _section(section: Section, folder: Path) -> dict[str, object]:
     }
 
 
-def _card(card: Card, frame: Frame, folder: Path) -> dict[str, object]:
+def _card(card: ReportCard, frame: Frame, folder: Path) -> dict[str, object]:
     file = f"{card.row}.jpg" if frame.data is not None else ""
     if frame.data is not None:
         (folder / file).write_bytes(frame.data)

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Self, TextIO
 
 from redzone.inputs import Inputs
-from redzone.query import ALL, Filter, RunBrowser
+from redzone.query import ALL, Filter, RunIndex
 from redzone.reports import (
     Format,
-    Layout,
     Pictures,
     Report,
-    facts_of,
+    TableLayout,
     format_for,
     no_pictures,
+    report_metadata,
     write_results,
 )
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 from redzone.runs import RunFolder
-from redzone.runs.input import unchanged_inputs
+from redzone.runs.input import unchanged_run_input
 from redzone.runs.record import RunRecord
 
 INPUT_CHANGED = (
@@ -41,7 +41,7 @@ class Results:
     columns."""
 
     record: RunRecord
-    browser: RunBrowser
+    browser: RunIndex
     inputs: Inputs | None
 
     def __enter__(self) -> Self:
@@ -51,41 +51,41 @@ class Results:
         self.browser.close()
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> TableLayout:
         """The columns of a table of these results."""
         columns = self.record.columns if self.inputs is not None else ("row", "id", "title", "group", "image")
-        return Layout(columns, tuple(zone.name for zone in self.record.zones))
+        return TableLayout(columns, tuple(zone.name for zone in self.record.zones))
 
-    def findings(self, wanted: Filter = ALL) -> Iterator[Finding]:
+    def reviewed_outcomes(self, wanted: Filter = ALL) -> Iterator[ReviewedOutcome]:
         """The wanted rows in input order, pending ones among them where the filter admits them; read once, in
         constant memory. Raises CheckpointUnusable."""
         if self.inputs is None:
-            yield from self.browser.findings(wanted)
+            yield from self.browser.reviewed_outcomes(wanted)
             return
         # both ascend by row, so each is read once
         answered = self.browser.walk(wanted)
-        number, finding = next(answered, _END)
+        number, reviewed = next(answered, _END)
         for row in self.inputs.rows():
             while number < row.row:
-                number, finding = next(answered, _END)
+                number, reviewed = next(answered, _END)
             if number > row.row:
                 if wanted.admits_pending(row):
-                    yield Finding(row, None)
-            elif finding is not None:
-                yield replace(finding, row=row)
+                    yield ReviewedOutcome(row, None)
+            elif reviewed is not None:
+                yield replace(reviewed, row=row)
 
 
 def open_results(folder: RunFolder) -> Results:
     """The results of a run, whether it is finished or not."""
     record = folder.read()
-    return Results(record, RunBrowser(folder), unchanged_inputs(folder, record))
+    return Results(record, RunIndex(folder), unchanged_run_input(folder, record))
 
 
-def report_of(
+def build_report(
     results: Results, wanted: Filter, pictures: Pictures, most_pictures: int | None = None
 ) -> Report:
     """What a page or PDF of the wanted rows needs beside them."""
-    facts = facts_of(results.record, datetime.now(UTC), _told(wanted))
+    facts = report_metadata(results.record, datetime.now(UTC), _told(wanted))
     return Report(facts, pictures, most_pictures)
 
 
@@ -112,7 +112,7 @@ def write_outputs(  # noqa: PLR0913
     forms = [Format.CSV if target == "-" else format_for(Path(target)) for target in targets]
     for target, form in zip(targets, forms, strict=True):
         place = stream if target == "-" else Path(target)
-        report = report_of(results, wanted, pictures, most_pictures)
-        count = write_results(place, form, results.findings(wanted), results.layout, report)
+        report = build_report(results, wanted, pictures, most_pictures)
+        count = write_results(place, form, results.reviewed_outcomes(wanted), results.layout, report)
         if target != "-":
             yield f"{count:,} rows written to {target}"

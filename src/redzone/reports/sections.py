@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import chain
 
 from redzone.models import Status, Zone
-from redzone.reports.cards import Card, card_of
+from redzone.reports.cards import ReportCard, report_card
 from redzone.reports.digest import Digest
 from redzone.reports.metadata import Report, Shot, no_pictures
-from redzone.reports.overlay import Frame, frame_of
-from redzone.review import Finding
+from redzone.reports.overlay import Frame, zone_overlay
+from redzone.review import ReviewedOutcome
 
 _NAMES = {
     Status.FAIL: ("Fail", "Something that matters is where the badge goes."),
@@ -30,7 +30,7 @@ class Section:
     name: str
     about: str
     count: int
-    cards: Iterator[tuple[Card, Frame]]
+    cards: Iterator[tuple[ReportCard, Frame]]
     left_out: str
 
 
@@ -45,13 +45,17 @@ class Gallery:
 def gallery(found: Digest, report: Report, told: Sequence[Status], most: int, width_px: int) -> Gallery:
     """The posters of the statuses `told`, in this order, the first `most` of them with pictures."""
     shown = [status for status in told if found.kept[status]]
-    findings = [finding for status in shown for finding in found.kept[status]]
+    reviewed_outcomes = [reviewed for status in shown for reviewed in found.kept[status]]
     wanted = most if report.most_pictures is None else report.most_pictures
-    shots = chain(report.pictures(findings[:wanted], width_px), no_pictures(findings[wanted:], width_px))
-    note = f"The first {wanted:,} of {len(findings):,} posters have their picture; the others have none,"
+    shots = chain(
+        report.pictures(reviewed_outcomes[:wanted], width_px),
+        no_pictures(reviewed_outcomes[wanted:], width_px),
+    )
+    count = len(reviewed_outcomes)
+    note = f"The first {wanted:,} of {count:,} posters have their picture; the others have none,"
     return Gallery(
         tuple(_section(status, found, report, shots) for status in shown),
-        f"{note} to keep the file small." if len(findings) > wanted else "",
+        f"{note} to keep the file small." if len(reviewed_outcomes) > wanted else "",
     )
 
 
@@ -71,8 +75,8 @@ def _section(status: Status, found: Digest, report: Report, shots: Iterator[Shot
 
 
 def _cards(
-    findings: Sequence[Finding], shots: Iterator[Shot], zones: Sequence[Zone]
-) -> Iterator[tuple[Card, Frame]]:
-    for finding in findings:
-        card = card_of(finding)
-        yield card, frame_of(next(shots), zones, card)
+    reviewed_outcomes: Sequence[ReviewedOutcome], shots: Iterator[Shot], zones: Sequence[Zone]
+) -> Iterator[tuple[ReportCard, Frame]]:
+    for reviewed in reviewed_outcomes:
+        card = report_card(reviewed)
+        yield card, zone_overlay(next(shots), zones, card)

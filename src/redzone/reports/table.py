@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from redzone.models import ZoneVerdict
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 from redzone.text import clean
 
 PENDING = "pending"
@@ -35,7 +35,7 @@ REVIEW_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class TableLayout:
     """What a table of results holds: the input's own columns and the names of the zones judged."""
 
     input_columns: tuple[str, ...]
@@ -54,10 +54,10 @@ class Layout:
             names.append(name)
         return tuple(names)
 
-    def cells(self, finding: Finding) -> tuple[str, ...]:
+    def cells(self, reviewed: ReviewedOutcome) -> tuple[str, ...]:
         """One line of the table; text as it came, so each format makes it safe in its own way."""
-        own = (finding.row.columns.get(column, "") for column in self.input_columns)
-        return (*own, *result_cells(finding, self.zones))
+        own = (reviewed.row.columns.get(column, "") for column in self.input_columns)
+        return (*own, *result_cells(reviewed, self.zones))
 
 
 def result_columns(zones: Sequence[str]) -> tuple[str, ...]:
@@ -66,13 +66,13 @@ def result_columns(zones: Sequence[str]) -> tuple[str, ...]:
     return ("status", *judged, *_OUTCOME_COLUMNS, *REVIEW_COLUMNS)
 
 
-def result_cells(finding: Finding, zones: Sequence[str]) -> tuple[str, ...]:
+def result_cells(reviewed: ReviewedOutcome, zones: Sequence[str]) -> tuple[str, ...]:
     """The cells under `result_columns(zones)`; without an outcome the status is `pending`, the rest empty.
 
     Status and justification are what counts after review; a zone's columns are always the model's words.
     Verdicts are `true` and `false`, money is US dollars with six decimals, instants are ISO 8601 UTC.
     """
-    outcome, status = finding.outcome, finding.status
+    outcome, status = reviewed.outcome, reviewed.status
     if outcome is None or status is None:
         return (PENDING, *[""] * (len(result_columns(zones)) - 1))
     verdicts = {verdict.name: verdict for verdict in outcome.zones}
@@ -90,21 +90,21 @@ def result_cells(finding: Finding, zones: Sequence[str]) -> tuple[str, ...]:
         f"{outcome.cost_usd:.6f}",
         outcome.image_sha256 or "",
         outcome.finished_at.isoformat(),
-        *_review_cells(finding),
+        *_review_cells(reviewed),
     )
 
 
-def _review_cells(finding: Finding) -> tuple[str, ...]:
-    at, original = finding.reviewed_at, finding.original_status
+def _review_cells(reviewed: ReviewedOutcome) -> tuple[str, ...]:
+    at, original = reviewed.reviewed_at, reviewed.original_status
     return (
-        clean(finding.justification),
-        _yes_or_no(finding.reviewed),
-        clean(finding.reviewed_by or ""),
+        clean(reviewed.justification),
+        _yes_or_no(reviewed.reviewed),
+        clean(reviewed.reviewed_by or ""),
         at.isoformat() if at is not None else "",
         original.value if original is not None else "",
-        clean(finding.original_justification),
-        _yes_or_no(finding.disagreed),
-        clean(finding.note or "", keep_lines=True),
+        clean(reviewed.original_justification),
+        _yes_or_no(reviewed.disagreed),
+        clean(reviewed.note or "", keep_lines=True),
     )
 
 

@@ -135,7 +135,7 @@ class BadLine(NamedTuple):
     reason: str
 
 
-class Line(NamedTuple):
+class CheckpointLine(NamedTuple):
     """One line of the file. `fault` says why it cannot be used, `head` is what it says if it can."""
 
     number: int
@@ -145,7 +145,7 @@ class Line(NamedTuple):
     fault: str = ""
 
 
-def scan(path: Path) -> Iterator[Line]:
+def scan(path: Path) -> Iterator[CheckpointLine]:
     """Every line in order, damaged ones and a torn last one too; nothing where there is no file.
     Raises CheckpointUnusable at a line of another schema."""
     try:
@@ -185,17 +185,17 @@ def _outcome(path: Path, offset: int, raw: bytes) -> Outcome | None:
     return found if isinstance(found, Outcome) else None
 
 
-def _line(path: Path, number: int, offset: int, raw: bytes) -> Line:
+def _line(path: Path, number: int, offset: int, raw: bytes) -> CheckpointLine:
     if not raw.endswith(b"\n"):
-        return Line(number, offset, raw, None, TORN)
+        return CheckpointLine(number, offset, raw, None, TORN)
     try:
         _verify(raw)
         head = OutcomeHead if raw.startswith(_OUTCOME) else IntentHead
-        return Line(number, offset, raw, head.model_validate_json(raw))
+        return CheckpointLine(number, offset, raw, head.model_validate_json(raw))
     except (OtherSchema, ValidationError) as error:
         raise _unusable(path, f"line {number}", error) from error
     except ValueError as error:
-        return Line(number, offset, raw, None, str(error))
+        return CheckpointLine(number, offset, raw, None, str(error))
 
 
 def _unusable(path: Path, place: str, error: ValueError) -> CheckpointUnusable:
@@ -215,7 +215,7 @@ def read_outcomes(path: Path) -> Iterator[Outcome]:
             _log.warning("%s: line %d is left out: %s", path, line.number, line.fault)
 
 
-def _whole(path: Path, line: Line) -> Outcome:
+def _whole(path: Path, line: CheckpointLine) -> Outcome:
     try:
         return whole_outcome(line.raw)
     except OtherSchema as error:

@@ -13,7 +13,7 @@ from redzone.models import Outcome, Status, Tokens
 from redzone.runs.checkpoint import (
     TORN,
     BadLine,
-    Line,
+    CheckpointLine,
     OtherSchema,
     OutcomeHead,
     parse_line,
@@ -57,7 +57,7 @@ class CheckpointIndex:
             index.add(line)
         return index
 
-    def add(self, line: Line) -> None:
+    def add(self, line: CheckpointLine) -> None:
         """Count one more line, later in the file than those before."""
         if line.head is None:
             self._add_fault(line)
@@ -68,7 +68,7 @@ class CheckpointIndex:
             requests, most_usd = self._in_doubt.get(line.head.row, (0, 0.0))
             self._in_doubt[line.head.row] = requests + 1, most_usd + line.head.most_usd
 
-    def _add_fault(self, line: Line) -> None:
+    def _add_fault(self, line: CheckpointLine) -> None:
         if line.fault is TORN:
             self.torn_bytes = len(line.raw)
         else:
@@ -219,7 +219,7 @@ def check_checkpoint(path: Path, rows: Iterable[int] | int) -> CheckReport:
     )
 
 
-def _read_closely(line: Line) -> Line:
+def _read_closely(line: CheckpointLine) -> CheckpointLine:
     if line.head is not None:
         try:
             parse_line(line.raw)

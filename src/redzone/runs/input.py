@@ -8,7 +8,7 @@ from redzone.runs import RunFolder
 from redzone.runs.record import RunRecord
 
 
-def inputs_of(folder: RunFolder, record: RunRecord, paths: tuple[str, ...] | None = None) -> Inputs:
+def open_run_input(folder: RunFolder, record: RunRecord, paths: tuple[str, ...] | None = None) -> Inputs:
     """The run's input, opened anew, or the same rows of another place. Raises InputUnusable."""
     asked = record.inputs
     stdin = SpooledStdin(str(folder.path / "stdin"), asked.base_dir)
@@ -17,10 +17,10 @@ def inputs_of(folder: RunFolder, record: RunRecord, paths: tuple[str, ...] | Non
     )
 
 
-def unchanged_inputs(folder: RunFolder, record: RunRecord) -> Inputs | None:
+def unchanged_run_input(folder: RunFolder, record: RunRecord) -> Inputs | None:
     """The run's input, or None where it is gone or differs from what the run began with."""
     try:
-        inputs = inputs_of(folder, record)
+        inputs = open_run_input(folder, record)
         return inputs if inputs.digest() == record.input_sha256 else None
     except (UsageError, OSError):
         return None

@@ -19,7 +19,7 @@ from redzone.runs.store import RunFolder
 _HELD = (errno.EACCES, errno.EAGAIN)
 
 
-def holder_pid(folder: RunFolder) -> int | None:
+def lock_owner_pid(folder: RunFolder) -> int | None:
     """The process that holds the run's lock at this moment; None where nobody does."""
     pid = folder.worker_pid()
     return pid if pid is not None and _is_held(folder) and folder.worker_pid() == pid else None
@@ -34,7 +34,7 @@ def interrupt(folder: RunFolder) -> int:
     try:
         if pid is not None:
             with _reach(pid) as send_sigint:
-                if holder_pid(folder) == pid:
+                if lock_owner_pid(folder) == pid:
                     send_sigint()
                     return pid
     except ProcessLookupError:

@@ -26,7 +26,7 @@ def new_run_id(now: datetime, chance: random.Random) -> str:
     return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{letters}"
 
 
-class RunState(StrEnum):
+class RecordedState(StrEnum):
     """How far a run has come. A killed process leaves `running`: the lock says whether one is at work."""
 
     RUNNING = "running"
@@ -35,12 +35,12 @@ class RunState(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-class _Asked(BaseModel):
+class _StoredModel(BaseModel):
     # keys of a newer version stay in the file when this one rewrites it
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
 
 
-class RunInputs(_Asked):
+class RunInputs(_StoredModel):
     """Where the rows came from and which of them were selected. Relative paths are relative to `base_dir`."""
 
     paths: tuple[str, ...]
@@ -51,7 +51,7 @@ class RunInputs(_Asked):
     base_dir: str = ""
 
 
-class RunRecord(_Asked):
+class RunRecord(_StoredModel):
     """`run.json`: what was asked, enough to resume without asking again, and how it ended.
 
     `rows` is the number of selected rows, `settings` has no secrets, `seconds` covers all resumes.
@@ -71,7 +71,7 @@ class RunRecord(_Asked):
     model: str
     view: ViewKind
     settings: Mapping[str, JsonValue] = {}
-    state: RunState = RunState.RUNNING
+    state: RecordedState = RecordedState.RUNNING
     reason: str = ""
     finished_at: AwareDatetime | None = None
     counts: Mapping[str, int] = {}

@@ -18,7 +18,7 @@ _BATCH = 500
 _Poster = tuple[str, str]
 
 
-def match_again(folder: RunFolder, rows: Callable[[], Iterable[Row]]) -> None:
+def rematch(folder: RunFolder, rows: Callable[[], Iterable[Row]]) -> None:
     """Write checkpoint and reviews anew, each outcome and event with the number of the row that has the same
     id and image now; the old files are kept beside them. Posters that are gone are in the old ones only.
 

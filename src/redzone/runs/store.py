@@ -14,8 +14,8 @@ from redzone.errors import CheckpointUnusable, RunLocked, RunNotFound, UsageErro
 from redzone.runs.files import FILE_MODE, make_private_folder, open_private, replace_file, sync_folder
 from redzone.runs.record import (
     RUN_ID,
+    RecordedState,
     RunRecord,
-    RunState,
     parse_record,
     render_record,
 )
@@ -226,7 +226,9 @@ class RunStore:
 
     def newest_unfinished(self) -> RunFolder | None:
         """The run that `resume` means when no id is given."""
-        unfinished = (folder for folder, record in self._readable() if record.state is not RunState.FINISHED)
+        unfinished = (
+            folder for folder, record in self._readable() if record.state is not RecordedState.FINISHED
+        )
         return next(unfinished, None)
 
     def remove(self, prefix: str) -> str:

@@ -32,14 +32,14 @@ class Stage(StrEnum):
     READ = "read"
     FETCH = "fetch"
     FRAME = "frame"
-    TWIN = "twin"  # waits for the answer about the same bytes, which another worker asked for
+    WAIT_DUPLICATE = "twin"  # waits for the answer about the same bytes, which another worker asked for
     WAIT = "wait"  # waits for its turn at the rate limit
     BACKOFF = "backoff"
     MODEL = "model"
     RECORD = "record"
 
 
-class Lane(Frozen):
+class WorkerSlot(Frozen):
     """One busy worker: which poster, which stage, for how long in it."""
 
     worker: int
@@ -49,7 +49,7 @@ class Lane(Frozen):
     age_s: float
 
 
-class Recent(Frozen):
+class RecentOutcome(Frozen):
     """One of the last outcomes, short."""
 
     row: int
@@ -119,7 +119,7 @@ class Timings(Frozen):
     model_p95_s: float = 0.0
 
 
-class Facts(Frozen):
+class RunFacts(Frozen):
     """What does not change while a process works on a run. `cpus` are the machine's processors, `local`
     says that the model runs on them, `pack` are the posters that a request may be about, `delay_ms` is the
     least distance between two request starts and `budget_usd` the most that the run may cost."""
@@ -159,16 +159,16 @@ class Snapshot(Frozen):
     tokens_out: int
     cost_usd: float
     workers: int
-    lanes: tuple[Lane, ...]
+    lanes: tuple[WorkerSlot, ...]
     rate: RateFigures
     timings: Timings
-    recent: tuple[Recent, ...] = ()
+    recent: tuple[RecentOutcome, ...] = ()
     groups: tuple[GroupCounts, ...] = ()
     note: str
     stage_s: dict[Stage, float] = Field(default_factory=dict)
     cpu_s: float = 0.0
     image_bytes: int = 0
-    facts: Facts = Facts()
+    facts: RunFacts = RunFacts()
 
     @property
     def worked(self) -> int:
@@ -216,7 +216,7 @@ class Metrics:
 
     clock: Clock
     rows: int = 0
-    facts: Facts = field(default_factory=Facts)
+    facts: RunFacts = field(default_factory=RunFacts)
     cpu_clock: Callable[[], float] = time.process_time
     earlier: int = 0
     workers: int = 0
@@ -234,7 +234,7 @@ class Metrics:
     _samples: deque[tuple[float, float, float, float]] = field(
         default_factory=lambda: deque(maxlen=TIMING_SAMPLES)
     )
-    _recent: deque[Recent] = field(default_factory=lambda: deque(maxlen=RECENT_VERDICTS))
+    _recent: deque[RecentOutcome] = field(default_factory=lambda: deque(maxlen=RECENT_VERDICTS))
     _busy: dict[int, _Busy] = field(default_factory=dict)
     _stage_s: dict[Stage, float] = field(default_factory=lambda: dict.fromkeys(Stage, 0.0))
     _tokens_in: int = 0
@@ -339,7 +339,7 @@ class Metrics:
             cost_usd=self._cost_usd,
             workers=self.workers,
             lanes=tuple(
-                Lane(worker=w, row=b.row, id=b.id, stage=b.stage, age_s=round(now_s - b.since_s, 2))
+                WorkerSlot(worker=w, row=b.row, id=b.id, stage=b.stage, age_s=round(now_s - b.since_s, 2))
                 for w, b in sorted(self._busy.items())
             ),
             rate=self.rate,
@@ -399,10 +399,10 @@ class Metrics:
         return tuple(worst_first[:SHOWN_GROUPS])
 
 
-def _recent(outcome: Outcome) -> Recent:
+def _recent(outcome: Outcome) -> RecentOutcome:
     worst = max(outcome.zones, key=lambda zone: zone.contains_key_elements, default=None)
     note = outcome.error.message if outcome.error else worst.justification if worst else ""
-    return Recent(
+    return RecentOutcome(
         row=outcome.row,
         id=outcome.id,
         title=outcome.title,

@@ -37,7 +37,7 @@ def parse_line(line: bytes) -> Snapshot | None:
         return None
 
 
-def without_lanes(snapshot: Snapshot) -> Snapshot:
+def without_worker_slots(snapshot: Snapshot) -> Snapshot:
     """The snapshot without what is only worth seeing at its moment."""
     return snapshot.model_copy(update={"lanes": ()})
 
@@ -101,7 +101,7 @@ def sampled(path: Path, most: int = CHART_POINTS) -> tuple[Snapshot, ...]:
             else:
                 lines = _picked(file, size, most)
             found = (parse_line(line) for line in lines)
-            return tuple(without_lanes(snapshot) for snapshot in found if snapshot is not None)
+            return tuple(without_worker_slots(snapshot) for snapshot in found if snapshot is not None)
     except FileNotFoundError:
         return ()
 

@@ -12,11 +12,11 @@ from redzone.telemetry.metrics import Metrics, RateFigures, Snapshot, Stage
 
 log = logging.getLogger(__name__)
 TICK_S = 1.0
-WAITING = (Stage.WAIT, Stage.TWIN)
+WAITING = (Stage.WAIT, Stage.WAIT_DUPLICATE)
 
 
 @dataclass(frozen=True, slots=True)
-class Monitor:
+class Reporter:
     """Watches a run. `stuck_after_s` is how long a poster may stay in one stage that is no wait."""
 
     metrics: Metrics

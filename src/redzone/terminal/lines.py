@@ -87,7 +87,7 @@ def rule(title: str, width: int, detail: str = "") -> Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class TextBar:
     """A `bar` that a table may make shorter than `width` cells."""
 
     fraction: float

@@ -14,11 +14,11 @@ from rich.text import Text
 from redzone.diagnostics import HINTS, Advice, Topic, recommendations
 from redzone.engine.estimate import ASSUMED_POSTER_PX
 from redzone.errors import ErrorCode
-from redzone.models import Forecast, Status
-from redzone.review import Finding
+from redzone.models import RunEstimate, Status
+from redzone.review import ReviewedOutcome
 from redzone.telemetry.metrics import GroupCounts, Snapshot
 from redzone.terminal.formatting import format_cost, format_count, format_duration, format_pct, format_rate
-from redzone.terminal.lines import COLOURS, DIM, LABEL, WARN, Bar, Legible, one_line
+from redzone.terminal.lines import COLOURS, DIM, LABEL, WARN, Legible, TextBar, one_line
 from redzone.text import clean
 
 MAX_GROUPS = 10
@@ -206,7 +206,7 @@ def _groups(groups: tuple[GroupCounts, ...]) -> Table:
         others = {"unsure": group.unsure, "error": group.errors}
         table.add_row(
             Text(one_line(group.name, NAME_WIDTH) or "(no group)"),
-            Bar(group.fail_rate, BAR_WIDTH, COLOURS[Status.FAIL]),
+            TextBar(group.fail_rate, BAR_WIDTH, COLOURS[Status.FAIL]),
             format_pct(group.failed, group.judged) or "-",
             f"{format_count(group.failed)} of {format_count(group.judged)}",
             ", ".join(f"{format_count(count)} {word}" for word, count in others.items() if count),
@@ -216,7 +216,7 @@ def _groups(groups: tuple[GroupCounts, ...]) -> Table:
     return table
 
 
-def forecast_lines(found: Forecast) -> tuple[str, ...]:
+def estimate_lines(found: RunEstimate) -> tuple[str, ...]:
     """One fact a line."""
     cost = "unknown price"
     if found.cost_usd is not None and found.most_cost_usd is not None:
@@ -237,15 +237,15 @@ def forecast_lines(found: Forecast) -> tuple[str, ...]:
 _STYLES = {Status.PASS: "green", Status.FAIL: "red", Status.UNSURE: "yellow", Status.ERROR: "magenta"}
 
 
-def verdict_table(findings: Iterable[Finding]) -> Table:
+def verdict_table(reviewed_outcomes: Iterable[ReviewedOutcome]) -> Table:
     """A line for each row in input order: status, id, title, confidence and reason."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("status", "id", "title"):
         table.add_column(column, no_wrap=True)
     table.add_column("sure", justify="right", no_wrap=True)
     table.add_column("reason", overflow="fold")
-    for finding in findings:
-        row, outcome, status = finding.row, finding.outcome, finding.status
+    for reviewed in reviewed_outcomes:
+        row, outcome, status = reviewed.row, reviewed.outcome, reviewed.status
         if outcome is None or status is None:
             table.add_row("pending", Text(clean(row.id)), Text(clean(row.title, 30)), "", "")
             continue
@@ -254,13 +254,13 @@ def verdict_table(findings: Iterable[Finding]) -> Table:
             Text(clean(row.id)),
             Text(clean(row.title, 30)),
             f"{min(zone.confidence_pct for zone in outcome.zones):.0f} %" if outcome.zones else "",
-            Text(clean(_reason(finding))),
+            Text(clean(_reason(reviewed))),
         )
     return table
 
 
-def _reason(finding: Finding) -> str:
-    error = finding.outcome.error if finding.outcome is not None else None
-    if error is not None and not finding.reviewed:
+def _reason(reviewed: ReviewedOutcome) -> str:
+    error = reviewed.outcome.error if reviewed.outcome is not None else None
+    if error is not None and not reviewed.reviewed:
         return f"{error.code}: {error.message}"
-    return finding.justification
+    return reviewed.justification

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from redzone.telemetry.metrics import Lane, Recent, Snapshot, Stage
+from redzone.telemetry.metrics import RecentOutcome, Snapshot, Stage, WorkerSlot
 from redzone.terminal.formatting import format_count, format_duration
 from redzone.terminal.lines import COLOURS, DIM, LABEL, NARROW, WARN, cut, flow, grid, one_line, rule
 
@@ -49,11 +49,11 @@ def worker_lines(snapshot: Snapshot, width: int, room: int) -> list[Text]:
     return [title, *stages, *_lane_lines(oldest, width)]
 
 
-def _lane_lines(lanes: Sequence[Lane], width: int) -> list[Text]:
+def _lane_lines(lanes: Sequence[WorkerSlot], width: int) -> list[Text]:
     return grid([_lane(lane, width) for lane in lanes], width, LANE_WIDTH, GAP)
 
 
-def _stage_lines(lanes: Sequence[Lane], width: int, room: int) -> list[Text]:
+def _stage_lines(lanes: Sequence[WorkerSlot], width: int, room: int) -> list[Text]:
     ages_s: dict[Stage, list[float]] = {stage: [] for stage in Stage}
     for lane in lanes:
         ages_s[lane.stage].append(lane.age_s)
@@ -82,7 +82,7 @@ def _stage(stage: Stage, ages_s: Sequence[float]) -> Text:
     )
 
 
-def _lane(lane: Lane, width: int) -> Text:
+def _lane(lane: WorkerSlot, width: int) -> Text:
     return Text.assemble(
         (f"{lane.worker:>3} ", DIM),
         (f"{lane.stage.value:<8}", DIM if lane.stage in PATIENT else ""),
@@ -103,7 +103,7 @@ def verdict_lines(snapshot: Snapshot, width: int, room: int) -> list[Text]:
     return [rule("last verdicts", width), *(_verdict(recent, width) for recent in newest_first)]
 
 
-def _verdict(recent: Recent, width: int) -> Text:
+def _verdict(recent: RecentOutcome, width: int) -> Text:
     id_width, title_width = (10, 0) if width < NARROW else (12, 20) if width < WIDE else (18, 36)
     line = Text.assemble(
         (f"{recent.status.sign} {recent.status.value:<6} ", COLOURS[recent.status]),

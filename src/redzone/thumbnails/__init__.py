@@ -1,22 +1,22 @@
 """Pictures of posters for people: small, re-encoded, kept on disk, or the reason why there is none."""
 
-from redzone.thumbnails.fetch_policy import Terms, terms_of
-from redzone.thumbnails.render import Recipe, Scaled, Seen, ZoneOnly, first_view, shown_view
-from redzone.thumbnails.service import Missing, Picture, Thumbnail, Thumbnails, collected, picture_of
+from redzone.thumbnails.fetch_policy import FetchPolicy, fetch_policy
+from redzone.thumbnails.render import RenderSpec, Scaled, Seen, ZoneOnly, first_view, shown_view
+from redzone.thumbnails.service import Missing, Picture, Thumbnail, Thumbnails, collected, poster_picture
 
 __all__ = [
+    "FetchPolicy",
     "Missing",
     "Picture",
-    "Recipe",
+    "RenderSpec",
     "Scaled",
     "Seen",
-    "Terms",
     "Thumbnail",
     "Thumbnails",
     "ZoneOnly",
     "collected",
+    "fetch_policy",
     "first_view",
-    "picture_of",
+    "poster_picture",
     "shown_view",
-    "terms_of",
 ]

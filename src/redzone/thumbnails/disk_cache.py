@@ -23,7 +23,7 @@ _KEY = re.compile(r"[a-z0-9-]{1,60}")
 _JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 
 
-class Shelf:
+class DiskCache:
     """`<home>/thumbnails/`: files 0600 in folders 0700, safe to delete at any time, shared by processes.
 
     A failing disk makes it empty, never an error: every picture can be made again. Its calls block; they may

@@ -24,7 +24,7 @@ _DEFAULTS = Settings()
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class FetchPolicy:
     """Bounds for fetching a run's pictures again: where to, bytes, pixels, downloads in a second."""
 
     allow_private_hosts: bool = _DEFAULTS.allow_private_hosts
@@ -33,16 +33,16 @@ class Terms:
     images_per_s: float | None = _DEFAULTS.images_per_s
 
 
-def terms_of(folder: RunFolder, record: RunRecord) -> Terms:
+def fetch_policy(folder: RunFolder, record: RunRecord) -> FetchPolicy:
     """The run's own bounds if its run.json can be trusted, else the defaults."""
     if not _ours_alone(folder):
-        return Terms()
-    wanted = {name: record.settings[name] for name in Terms.__slots__ if name in record.settings}
+        return FetchPolicy()
+    wanted = {name: record.settings[name] for name in FetchPolicy.__slots__ if name in record.settings}
     try:
         settings = Settings.model_validate(wanted)
     except ValidationError:
-        return Terms()
-    return Terms(
+        return FetchPolicy()
+    return FetchPolicy(
         settings.allow_private_hosts,
         settings.max_image_bytes,
         settings.max_image_pixels,

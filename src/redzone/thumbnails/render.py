@@ -88,7 +88,7 @@ class ZoneOnly:
         return _jpeg(_resized(zone, scale), FINE_QUALITY)
 
 
-Recipe = Scaled | Seen | ZoneOnly
+RenderSpec = Scaled | Seen | ZoneOnly
 
 
 def first_view(record: RunRecord) -> Seen:

@@ -19,11 +19,11 @@ from redzone.clock import Clock, LoopClock
 from redzone.errors import PosterFault
 from redzone.models import VIEW_PREFIX, BadRow, Outcome, Row
 from redzone.net import Fetched, Fetcher, FetchOptions
-from redzone.thumbnails.disk_cache import SHA256, Shelf
-from redzone.thumbnails.fetch_policy import Terms
+from redzone.thumbnails.disk_cache import SHA256, DiskCache
+from redzone.thumbnails.fetch_policy import FetchPolicy
 from redzone.thumbnails.inflight import InFlight
 from redzone.thumbnails.recent import Recent
-from redzone.thumbnails.render import SIZES, Recipe, Scaled, Seen
+from redzone.thumbnails.render import SIZES, RenderSpec, Scaled, Seen
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class Missing:
     reason: str
 
 
-def picture_of(row: Row, outcome: Outcome | None, first_view: Seen | None = None) -> Picture | Missing:
+def poster_picture(row: Row, outcome: Outcome | None, first_view: Seen | None = None) -> Picture | Missing:
     """Where a row's picture is to be had. With the run's first view it can also be told whether a picture is
     the judged one where the run downloaded only parts."""
     if isinstance(row, BadRow):
@@ -97,7 +97,7 @@ class Thumbnails:
         self, home: Path, clock: Clock | None = None, *, max_disk_bytes: int = MAX_DISK_BYTES
     ) -> None:
         self._clock = clock or LoopClock()
-        self._shelf = Shelf(home, max_disk_bytes)
+        self._shelf = DiskCache(home, max_disk_bytes)
         # decoding a poster of 50 megapixels takes 200 MB, so not many at once
         workers = min(4, os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="thumbnails")
@@ -108,7 +108,7 @@ class Thumbnails:
         self._making: InFlight[Thumbnail | Missing] = InFlight()
         self._fetching: InFlight[Fetched | Missing] = InFlight()
         self._leads_to: Recent[str, tuple[str, float]] = Recent(REMEMBERED)
-        self._failed: Recent[tuple[str, Terms], tuple[Missing, float]] = Recent(REMEMBERED)
+        self._failed: Recent[tuple[str, FetchPolicy], tuple[Missing, float]] = Recent(REMEMBERED)
         self._originals: Recent[str, Fetched] = Recent(ORIGINALS_BYTES, lambda original: len(original.data))
 
     async def __aenter__(self) -> Self:
@@ -126,19 +126,19 @@ class Thumbnails:
         await self._stack.aclose()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def get(self, picture: Picture, recipe: Recipe, terms: Terms) -> Thumbnail | Missing:
+    async def get(self, picture: Picture, spec: RenderSpec, policy: FetchPolicy) -> Thumbnail | Missing:
         """What the recipe makes of a picture, or why it cannot be made."""
-        key = (picture, recipe, terms)
-        return await self._making.once(key, lambda: self._make(picture, recipe, terms))
+        key = (picture, spec, policy)
+        return await self._making.once(key, lambda: self._make(picture, spec, policy))
 
     async def collect(
-        self, pictures: Iterable[Picture | Missing], recipe: Recipe, terms: Terms
+        self, pictures: Iterable[Picture | Missing], spec: RenderSpec, policy: FetchPolicy
     ) -> AsyncIterator[Thumbnail | Missing]:
         """One result for each picture, in order, read and made a few ahead; what is missing stays so."""
         window: deque[asyncio.Task[Thumbnail | Missing]] = deque()
         try:
             for picture in pictures:
-                window.append(asyncio.create_task(self._get_or_pass(picture, recipe, terms)))
+                window.append(asyncio.create_task(self._get_or_pass(picture, spec, policy)))
                 if len(window) > AHEAD:
                     yield await window.popleft()
             while window:
@@ -148,31 +148,31 @@ class Thumbnails:
                 task.cancel()
 
     async def _get_or_pass(
-        self, picture: Picture | Missing, recipe: Recipe, terms: Terms
+        self, picture: Picture | Missing, spec: RenderSpec, policy: FetchPolicy
     ) -> Thumbnail | Missing:
-        return picture if isinstance(picture, Missing) else await self.get(picture, recipe, terms)
+        return picture if isinstance(picture, Missing) else await self.get(picture, spec, policy)
 
-    async def _make(self, picture: Picture, recipe: Recipe, terms: Terms) -> Thumbnail | Missing:
+    async def _make(self, picture: Picture, spec: RenderSpec, policy: FetchPolicy) -> Thumbnail | Missing:
         for sha256 in dict.fromkeys((picture.sha256, self._believed(picture.image))):
-            data = await self._kept(sha256, recipe) if sha256 is not None else None
+            data = await self._kept(sha256, spec) if sha256 is not None else None
             changed = await self._changed(picture, sha256) if sha256 is not None else None
             if sha256 is not None and data is not None and changed is not None:
                 return Thumbnail(data, sha256, changed)
-        original = await self._original(picture, terms)
+        original = await self._original(picture, policy)
         if isinstance(original, Missing):
             return original
         try:
-            data = await self._made(original, recipe, terms)
+            data = await self._made(original, spec, policy)
             if picture.view is not None:
-                await self._made(original, picture.view, terms)
+                await self._made(original, picture.view, policy)
         except PosterFault as fault:
-            return self._fail(picture.image, terms, fault)
+            return self._fail(picture.image, policy, fault)
         return Thumbnail(data, original.sha256, await self._changed(picture, original.sha256) or False)
 
-    async def _made(self, original: Fetched, recipe: Recipe, terms: Terms) -> bytes:
+    async def _made(self, original: Fetched, spec: RenderSpec, policy: FetchPolicy) -> bytes:
         def make() -> bytes:
-            data = recipe.make(original.data, terms.max_image_pixels)
-            self._shelf.put(original.sha256, recipe.key, data)
+            data = spec.make(original.data, policy.max_image_pixels)
+            self._shelf.put(original.sha256, spec.key, data)
             return data
 
         return await self._in_thread(make)
@@ -184,18 +184,18 @@ class Thumbnails:
         view = await self._kept(sha256, picture.view)
         return None if view is None else VIEW_PREFIX + hashlib.sha256(view).hexdigest() != picture.fingerprint
 
-    async def _kept(self, sha256: str, recipe: Recipe) -> bytes | None:
+    async def _kept(self, sha256: str, spec: RenderSpec) -> bytes | None:
         """From disk: the very picture, or one made of the same content at a larger size."""
-        larger = [Scaled(px) for px in SIZES if isinstance(recipe, Scaled) and px > recipe.width_px]
+        larger = [Scaled(px) for px in SIZES if isinstance(spec, Scaled) and px > spec.width_px]
 
         def find() -> bytes | None:
-            data = self._shelf.get(sha256, recipe.key)
+            data = self._shelf.get(sha256, spec.key)
             if data is not None:
                 return data
             for other in larger:
                 if (source := self._shelf.get(sha256, other.key)) is not None:
-                    data = recipe.make(source, Terms().max_image_pixels)
-                    self._shelf.put(sha256, recipe.key, data)
+                    data = spec.make(source, FetchPolicy().max_image_pixels)
+                    self._shelf.put(sha256, spec.key, data)
                     return data
             return None
 
@@ -204,39 +204,39 @@ class Thumbnails:
         except PosterFault:
             return None  # somebody wrote into our folder
 
-    async def _original(self, picture: Picture, terms: Terms) -> Fetched | Missing:
+    async def _original(self, picture: Picture, policy: FetchPolicy) -> Fetched | Missing:
         """The poster's bytes: those that were judged if they are at hand, else what its address gives."""
         for sha256 in (picture.sha256, self._believed(picture.image)):
             if sha256 is not None and (original := self._originals.get(sha256)) is not None:
                 return original
-        key = (picture.image, terms)
+        key = (picture.image, policy)
         failed = self._failed.get(key)
         if failed is not None and failed[1] > self._clock.monotonic():
             return failed[0]
-        return await self._fetching.once(key, lambda: self._fetch(picture.image, terms))
+        return await self._fetching.once(key, lambda: self._fetch(picture.image, policy))
 
-    async def _fetch(self, image: str, terms: Terms) -> Fetched | Missing:
+    async def _fetch(self, image: str, policy: FetchPolicy) -> Fetched | Missing:
         async with self._downloads:
-            fetcher = await self._fetcher(terms)
+            fetcher = await self._fetcher(policy)
             await fetcher.turn()
             try:
                 got = await fetcher.fetch(image)
             except PosterFault as fault:
-                return self._fail(image, terms, fault)
+                return self._fail(image, policy, fault)
         assert isinstance(got, Fetched)  # noqa: S101  no validators were sent
         self._originals.put(got.sha256, got)
         self._leads_to.put(image, (got.sha256, self._clock.monotonic() + FRESH_S))
         return got
 
-    async def _fetcher(self, terms: Terms) -> Fetcher:
+    async def _fetcher(self, policy: FetchPolicy) -> Fetcher:
         options = FetchOptions(
             total_timeout_s=FETCH_TIMEOUT_S,
-            max_bytes=terms.max_image_bytes,
+            max_bytes=policy.max_image_bytes,
             retries=FETCH_RETRIES,
-            max_per_s=terms.images_per_s,
+            max_per_s=policy.images_per_s,
             pool_maxsize=DOWNLOADS,
             pool_keepalive=DOWNLOADS,
-            allow_private_hosts=terms.allow_private_hosts,
+            allow_private_hosts=policy.allow_private_hosts,
         )
         async with self._opening:
             if options not in self._fetchers:
@@ -249,9 +249,9 @@ class Thumbnails:
         known = self._leads_to.get(image)
         return known[0] if known is not None and known[1] > self._clock.monotonic() else None
 
-    def _fail(self, image: str, terms: Terms, fault: PosterFault) -> Missing:
+    def _fail(self, image: str, policy: FetchPolicy, fault: PosterFault) -> Missing:
         missing = Missing(fault.message)
-        self._failed.put((image, terms), (missing, self._clock.monotonic() + FAILED_S))
+        self._failed.put((image, policy), (missing, self._clock.monotonic() + FAILED_S))
         return missing
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -259,12 +259,12 @@ class Thumbnails:
 
 
 def collected(
-    home: Path, pictures: Iterable[Picture | Missing], recipe: Recipe, terms: Terms
+    home: Path, pictures: Iterable[Picture | Missing], spec: RenderSpec, policy: FetchPolicy
 ) -> Iterator[Thumbnail | Missing]:
     """`Thumbnails.collect` for code without an event loop, such as the writer of a report."""
     with asyncio.Runner() as runner:
         thumbnails = Thumbnails(home)
-        stream = thumbnails.collect(pictures, recipe, terms)
+        stream = thumbnails.collect(pictures, spec, policy)
         try:
             while (result := runner.run(_next(stream))) is not None:
                 yield result

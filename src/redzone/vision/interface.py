@@ -10,7 +10,7 @@ from redzone.models import Question, Reply, Source, ViewKind
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class RequestEstimate:
     """An upper bound of what one attempt takes: tokens in and out, and US dollars."""
 
     input_tokens: int = 0
@@ -44,7 +44,7 @@ class VisionModel(Protocol):
         """Wait for that. Before a turn at the limiter, not after it: else requests would leave all at once,
         long after the moments that they were given."""
 
-    def estimate(self, *questions: Question) -> Estimate:
+    def estimate(self, *questions: Question) -> RequestEstimate:
         """What asking them in one request would take at most."""
 
     async def ask(self, question: Question) -> Reply:

@@ -25,7 +25,7 @@ from redzone.web.pages import (
     runs,
 )
 from redzone.web.security import Access
-from redzone.web.services.state import Site, WebOptions
+from redzone.web.services.state import AppState, WebOptions
 from redzone.web.templates import on_crash, on_http_error, on_usage_error, refusal_page
 
 # a form; the page that takes whole lists allows itself more
@@ -49,7 +49,7 @@ class Dashboard(Starlette):
     """A Starlette app inside the rules of access: what they refuse reaches nothing else, and every answer
     has their headers, that of a crash too."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, state: AppState) -> None:
         super().__init__(
             routes=[route for page in PAGES for route in page.routes],
             exception_handlers={
@@ -60,20 +60,20 @@ class Dashboard(Starlette):
             lifespan=_closing,
             max_body_size=MAX_BODY_BYTES,
         )
-        self.state.site = site
+        self.state.state = state
         static_files.assets()  # read before the first request, which would wait for the disk
 
     def build_middleware_stack(self) -> ASGIApp:
         """Starlette's own stack, with the rules of access around all of it."""
-        return Access(super().build_middleware_stack(), self.state.site.options, refusal_page)
+        return Access(super().build_middleware_stack(), self.state.state.options, refusal_page)
 
 
 @asynccontextmanager
 async def _closing(app: Starlette) -> AsyncIterator[None]:
     yield
-    await app.state.site.aclose()
+    await app.state.state.aclose()
 
 
 def create_app(home: Path, options: WebOptions | None = None) -> Starlette:
     """The dashboard of a home. Reads nothing and makes nothing until it is asked for a page."""
-    return Dashboard(Site(home, options or WebOptions()))
+    return Dashboard(AppState(home, options or WebOptions()))

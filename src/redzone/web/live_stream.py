@@ -11,7 +11,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 
 from redzone.errors import UsageError
-from redzone.web.services.state import site_of
+from redzone.web.services.state import app_state
 
 Parts = Mapping[str, str]
 """HTML by the id of the element that it replaces."""
@@ -41,7 +41,7 @@ def stream_parts(
 async def _events(
     request: Request, render: Callable[[], Parts | Last], every_s: float
 ) -> AsyncIterator[ServerSentEvent]:
-    closing = site_of(request).closing
+    closing = app_state(request).closing
     sent: dict[str, str] = {}
     while not closing.is_set():
         try:

@@ -21,7 +21,7 @@ import uvicorn
 
 from redzone.errors import UsageError
 from redzone.web.app import create_app
-from redzone.web.services.state import Site, WebOptions
+from redzone.web.services.state import AppState, WebOptions
 
 PORT = 8750
 OURS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -94,7 +94,7 @@ class Server(uvicorn.Server):
     def __init__(self, home: Path, options: WebOptions, once_up: Callable[[], object] | None = None) -> None:
         app = create_app(home, options)
         self._once_up = once_up
-        self._site: Site = app.state.site
+        self._site: AppState = app.state.state
         super().__init__(
             uvicorn.Config(
                 app,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from redzone.bench.measure.profiles import Profile
-from redzone.bench.measure.rate import pace_of
+from redzone.bench.measure.rate import measure_rate
 from redzone.bench.measure.result_file import Bench, Machine, Shares, StageFigures, Start
 
 
@@ -43,7 +43,7 @@ def stage(name: str = "parallel", **changes: Any) -> StageFigures:
         "cost_usd": 0.005,
         "shares": shares(),
         "steady_per_min": 300.0,
-        "pace": pace_of(every_fifth_s, every_fifth_s, (), 10.0),
+        "pace": measure_rate(every_fifth_s, every_fifth_s, (), 10.0),
     }
     return StageFigures(**{**values, **changes})
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from redzone.bench.measure.advice import advise, brake_of
+from redzone.bench.measure.advice import advise, find_bottleneck
 from redzone.diagnostics import Topic
 from tests.bench.measure.samples import bench, shares, stage
 
@@ -29,7 +29,7 @@ from tests.bench.measure.samples import bench, shares, stage
 def test_the_brake_is_what_is_used_up(figures: dict[str, Any], brake: Topic) -> None:
     """A limit before the processor, the processor before the crew."""
     found = stage(**figures)
-    assert brake_of(found) is brake
+    assert find_bottleneck(found) is brake
     assert advise(bench(found))[0]
 
 

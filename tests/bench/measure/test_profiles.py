@@ -6,7 +6,14 @@ from typing import get_args
 
 import pytest
 
-from redzone.bench.measure.profiles import DEFAULT, PROFILES, SWEEP_DEFAULT, Changes, choose, serve_options
+from redzone.bench.measure.profiles import (
+    DEFAULT,
+    PROFILES,
+    SWEEP_DEFAULT,
+    ProfileChanges,
+    choose,
+    serve_options,
+)
 from redzone.bench.simulator.faults import Fault
 from redzone.commands.bench import ProfileOption
 from redzone.errors import SettingsInvalid
@@ -28,14 +35,14 @@ def test_scale_shortens_latencies_and_leaves_limits() -> None:
 
 def test_changes_are_in_the_name() -> None:
     """So that no table looks like one of the profile itself; a given limit is the baseline's, too."""
-    changed = choose("seed", Changes(latency_s=1.5, rpm=600, faults=("reset=0.05",)))
+    changed = choose("seed", ProfileChanges(latency_s=1.5, rpm=600, faults=("reset=0.05",)))
     assert changed.name == "seed, latency 1.5, rpm 600, faults reset=0.05"
     assert (changed.rpm, changed.baseline_rpm, changed.faults) == (600, None, {Fault.RESET: 0.05})
 
 
 def test_a_profile_becomes_options_of_the_simulator() -> None:
-    """Limits that are not there are not given."""
-    options = serve_options(choose("unlimited", Changes(faults=("reset=0.05",))), None)
+    """ServerLimits that are not there are not given."""
+    options = serve_options(choose("unlimited", ProfileChanges(faults=("reset=0.05",))), None)
     assert options == (
         *("--latency", "0.2", "--latency-spread", "0.0", "--image-latency", "0.0"),
         *("--enforcement", "quantised", "--fault", "reset=0.05"),
@@ -49,4 +56,4 @@ def test_a_profile_becomes_options_of_the_simulator() -> None:
 def test_an_impossible_world_is_a_usage_error(name: str, faults: tuple[str, ...]) -> None:
     """The text says what there is."""
     with pytest.raises(SettingsInvalid):
-        choose(name, Changes(faults=faults))
+        choose(name, ProfileChanges(faults=faults))

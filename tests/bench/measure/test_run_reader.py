@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from redzone.bench.measure.run_reader import RunSeen, read_run
+from redzone.bench.measure.run_reader import RunMeasurement, read_run
 from redzone.runs.checkpoint import render_intent, render_outcome
 from tests.outcomes import NOON, outcome
 
@@ -30,8 +30,8 @@ def test_the_posters_of_a_pack_are_one_request(tmp_path: Path) -> None:
 
 def test_a_slow_start_and_a_slow_end_are_not_in_the_steady_pace() -> None:
     """Two a second, but for the first and the last; few starts are taken as they are, one says nothing."""
-    seen = RunSeen(started_s=[0.0, *(10 + number / 2 for number in range(19)), 60.0])
+    seen = RunMeasurement(started_s=[0.0, *(10 + number / 2 for number in range(19)), 60.0])
     assert seen.steady_requests_per_min == pytest.approx(120)
-    assert RunSeen(started_s=[0.0, 1.0, 4.0]).steady_requests_per_min == pytest.approx(30)
-    assert RunSeen(started_s=[1.0]).steady_requests_per_min is None
-    assert RunSeen().steady_requests_per_min is None
+    assert RunMeasurement(started_s=[0.0, 1.0, 4.0]).steady_requests_per_min == pytest.approx(30)
+    assert RunMeasurement(started_s=[1.0]).steady_requests_per_min is None
+    assert RunMeasurement().steady_requests_per_min is None

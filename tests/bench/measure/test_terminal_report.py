@@ -11,7 +11,7 @@ from rich.console import Console
 from redzone.bench.measure.compare import compare
 from redzone.bench.measure.profiles import Profile
 from redzone.bench.measure.result_file import Bench
-from redzone.bench.measure.table import as_json, format_bytes, format_cpu, format_use, notes, rows_of
+from redzone.bench.measure.table import as_json, format_bytes, format_cpu, format_use, notes, table_rows
 from redzone.bench.measure.terminal_report import print_bench, print_comparison
 from tests.bench.measure.samples import bench, packed, stage, swept
 
@@ -51,7 +51,7 @@ def test_a_report_fits_the_terminal(found: Bench, width: int) -> None:
 
 def test_the_table_has_a_row_for_every_figure_and_a_column_for_every_stage() -> None:
     """In the issue's order, with the speed-up over the first stage."""
-    rows = {row.label: row.cells for row in rows_of(FULL)}
+    rows = {row.label: row.cells for row in table_rows(FULL)}
     assert rows["posters/min"] == ("20", "300", "300")
     assert rows["speed-up"] == ("1.0x", "15.0x", "15.0x")
     assert rows["seconds/poster"] == ("3", "0.2", "0.2")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from redzone.bench.simulator.artwork import poster_file
 from redzone.bench.simulator.faults import Fault
-from redzone.bench.simulator.http_server import Reply, Request
+from redzone.bench.simulator.http_server import HttpReply, HttpRequest
 from redzone.bench.simulator.image_api import LAST_MODIFIED
 from redzone.bench.simulator.ranges import in_part
 from redzone.bench.simulator.server import Simulator, SimulatorOptions
@@ -110,8 +110,8 @@ def test_parts_that_follow_one_another_are_the_file(body: bytes, first: int, len
     """Whatever is cut where: before, part and after, put together, or an honest refusal."""
     last = None if length is None else first + length
     wanted = f"bytes={first}-{'' if last is None else last}"
-    request = Request("GET", "/posters/1.jpg", {}, {"range": wanted}, b"")
-    part = in_part(Reply(200, body, "image/jpeg", [("etag", '"1"')]), request)
+    request = HttpRequest("GET", "/posters/1.jpg", {}, {"range": wanted}, b"")
+    part = in_part(HttpReply(200, body, "image/jpeg", [("etag", '"1"')]), request)
     if first >= len(body):
         assert (part.status, part.body) == (416, b"")
         return

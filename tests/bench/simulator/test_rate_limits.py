@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.bench.simulator.rate_limits import Admitted, Enforcement, Limits, RateGate, Rejected, Scope
+from redzone.bench.simulator.rate_limits import (
+    Admitted,
+    Enforcement,
+    LimitScope,
+    RateGate,
+    Rejected,
+    ServerLimits,
+)
 from redzone.bench.simulator.replies import retry_headers
 
 styles = st.sampled_from(Enforcement)
@@ -20,7 +27,7 @@ gaps_ms = st.lists(st.one_of(st.integers(0, 40), st.sampled_from([100, 500, 1000
 
 
 def gate_of(style: Enforcement, rpm: int | None, tpm: int | None = None) -> RateGate:
-    return RateGate(Limits(rpm, tpm, style))
+    return RateGate(ServerLimits(rpm, tpm, style))
 
 
 def instants_s(gaps: list[int]) -> list[float]:
@@ -170,7 +177,7 @@ def test_tokens_are_corrected_to_what_was_used(style: Enforcement) -> None:
     assert isinstance(admitted, Admitted)
     rejected = gate.admit(900, 1000.0)
     assert isinstance(rejected, Rejected)
-    assert rejected.scope is Scope.TOKENS
+    assert rejected.scope is LimitScope.TOKENS
     gate.settle(admitted, 100, 1000.0)
     assert gate.allowance(1000.0).remaining_tokens == 900
     assert isinstance(gate.admit(900, 1000.0), Admitted)
@@ -189,7 +196,7 @@ def test_a_request_beyond_the_whole_limit_is_rejected_for_its_tokens() -> None:
     """It can never fit; the reason given is the tokens."""
     rejected = gate_of(Enforcement.BUCKET, 10, 1000).admit(1001, 1000.0)
     assert isinstance(rejected, Rejected)
-    assert rejected.scope is Scope.TOKENS
+    assert rejected.scope is LimitScope.TOKENS
 
 
 def test_without_limits_everything_is_admitted_and_nothing_announced() -> None:
@@ -203,4 +210,4 @@ def test_without_limits_everything_is_admitted_and_nothing_announced() -> None:
 def test_a_limit_below_one_is_refused() -> None:
     """Zero requests per minute is a mistake."""
     with pytest.raises(ValueError, match="at least 1"):
-        Limits(requests_per_min=0)
+        ServerLimits(requests_per_min=0)

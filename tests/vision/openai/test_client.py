@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from redzone.bench.simulator.artwork import poster_file
 from redzone.bench.simulator.replies import write_duration
-from redzone.bench.simulator.requests import Api as ServedApi
+from redzone.bench.simulator.requests import ModelEndpoint as ServedApi
 from redzone.bench.simulator.server import Fault, Simulator, SimulatorOptions
 from redzone.errors import (
     CredentialsRejected,

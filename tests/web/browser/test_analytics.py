@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page, expect
 
 from redzone.models import Status
 from redzone.runs import RunFolder
-from redzone.web.services.totals_cache import Tally
+from redzone.web.services.totals_cache import RunTotals
 from tests.web.browsing import no_sideways_scroll
 from tests.web.homes import write_run
 from tests.web.posters import RED, judged, poster_file
@@ -36,7 +36,7 @@ def _two_runs(home: Path) -> tuple[RunFolder, RunFolder]:
         for day, said in enumerate(statuses)
     )
     for folder in (one, other):
-        Tally.read(folder)  # the page waits a second for a run that nobody has looked at
+        RunTotals.read(folder)  # the page waits a second for a run that nobody has looked at
     return one, other
 
 

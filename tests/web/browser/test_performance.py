@@ -59,8 +59,8 @@ async def test_figures_move_while_a_run_works_and_stand_when_it_ends(page: Page,
     """Without a reload: outcomes, lanes, the chart, and at last the state."""
     with working(tmp_path) as interrupt, served(tmp_path / "home") as dashboard:
         await page.goto(dashboard.url("/performance"))
-        await expect(page.locator("#perf-standing")).to_contain_text("live list")
-        await expect(page.locator("#perf-standing")).to_contain_text("live")
+        await expect(page.locator("#perf-state")).to_contain_text("live list")
+        await expect(page.locator("#perf-state")).to_contain_text("live")
         await expect(page.locator(".lane")).to_have_count(6)
         await expect(page.locator(".lane").first).to_contain_text(re.compile("fetch|model|wait|record"))
         done = page.locator("#perf-tiles .tile").nth(1).locator("dd")
@@ -75,7 +75,7 @@ async def test_figures_move_while_a_run_works_and_stand_when_it_ends(page: Page,
         drawn = await curve.get_attribute("points") or ""
         await expect(curve).not_to_have_attribute("points", drawn, timeout=8000)
         await asyncio.to_thread(interrupt)
-        await expect(page.locator("#perf-standing")).to_contain_text("interrupted")
+        await expect(page.locator("#perf-state")).to_contain_text("interrupted")
         await expect(page.locator(".lane")).to_have_count(0)
         await expect(page.locator("html")).not_to_have_attribute("data-lost", "")
         await _streams(dashboard, 0)
@@ -119,7 +119,7 @@ async def test_another_run_is_chosen_without_a_reload_and_without_a_script(
         await page.goto(dashboard.url("/performance"))
         await page.evaluate("document.body.dataset.same = 'yes'")
         await page.get_by_label("Run", exact=True).select_option(older.id)
-        await expect(page.locator("#perf-standing")).to_contain_text("the older one")
+        await expect(page.locator("#perf-state")).to_contain_text("the older one")
         assert page.url == dashboard.url(f"/runs/{older.id}/performance")
         await expect(page.locator("body")).to_have_attribute("data-same", "yes")
         context = await browser.new_context(java_script_enabled=False)
@@ -127,7 +127,7 @@ async def test_another_run_is_chosen_without_a_reload_and_without_a_script(
         await plain.goto(dashboard.url("/performance"))
         await plain.get_by_label("Run", exact=True).select_option(older.id)
         await plain.get_by_role("button", name="Show").click()
-        await expect(plain.locator("#perf-standing")).to_contain_text("the older one")
+        await expect(plain.locator("#perf-state")).to_contain_text("the older one")
         await context.close()
 
 

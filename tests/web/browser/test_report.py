@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page
 
 from redzone.models import Status
-from redzone.reports import Format, Layout, Report, write_results
+from redzone.reports import Format, Report, TableLayout, write_results
 from tests.reports.samples import FACTS, judged, pictured
 from tests.web.browsing import no_sideways_scroll
 
@@ -25,7 +25,7 @@ def report(folder: Path) -> str:
     """A page with posters of every status."""
     path = folder / "report.html"
     found = [judged(row, status, group=f"g{row % 2}") for row, status in enumerate([*Status, *Status], 1)]
-    write_results(path, Format.HTML, found, Layout((), ("red",)), Report(FACTS, pictured))
+    write_results(path, Format.HTML, found, TableLayout((), ("red",)), Report(FACTS, pictured))
     return path.read_text(encoding="utf-8")
 
 

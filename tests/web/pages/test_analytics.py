@@ -15,7 +15,7 @@ import httpx2
 from redzone.models import Outcome, Status
 from redzone.runs import RunFolder
 from redzone.runs.reviews import append_reviews
-from redzone.web.services.totals_cache import Tally
+from redzone.web.services.totals_cache import RunTotals
 from tests.outcomes import NOON, outcome
 from tests.query.runs import plainly_read
 from tests.web.homes import write_run
@@ -70,10 +70,10 @@ def _tiles(page: str) -> dict[str, str]:
 def test_the_figures_are_those_of_the_checkpoints(home: Path) -> None:
     """After review, over all runs."""
     runs = _three_runs(home)
-    findings = [finding for folder in runs for finding in plainly_read(folder)]
-    counts = Counter(finding.status for finding in findings)
-    judged_ones = [finding for finding in findings if finding.judged]
-    agreed = sum(finding.original_status is finding.status for finding in judged_ones)
+    reviewed_outcomes = [reviewed for folder in runs for reviewed in plainly_read(folder)]
+    counts = Counter(reviewed.status for reviewed in reviewed_outcomes)
+    judged_ones = [reviewed for reviewed in reviewed_outcomes if reviewed.judged]
+    agreed = sum(reviewed.original_status is reviewed.status for reviewed in judged_ones)
     with served(home) as dashboard:
         page = _read(dashboard)
     tiles = _tiles(page)
@@ -85,7 +85,7 @@ def test_the_figures_are_those_of_the_checkpoints(home: Path) -> None:
     ]
     assert tiles["agreement"] == f"{100 * agreed / len(judged_ones):.1f} %"
     assert f"<b>{len(judged_ones)}</b> of 900 posters" in page
-    pairs = Counter((finding.original_status, finding.status) for finding in judged_ones)
+    pairs = Counter((reviewed.original_status, reviewed.status) for reviewed in judged_ones)
     people = (Status.PASS, Status.FAIL, Status.UNSURE)
     assert _confusion(page) == {
         status.value: [str(pairs[status, person] or "\u2013") for person in people]
@@ -196,7 +196,7 @@ def test_without_a_run_it_says_how_to_begin(home: Path) -> None:
 def test_a_run_that_is_read_for_the_first_time_holds_up_no_page(home: Path) -> None:
     """The page says so, and its stream brings the figures and ends."""
     folder = write_run(home, 1, _outcomes(1))
-    Tally.read(folder)
+    RunTotals.read(folder)
     append_reviews(folder.reviews_path, [plainly_read(folder)[0].judge("ann", NOON, Status.FAIL)])
     with (
         served(home) as dashboard,

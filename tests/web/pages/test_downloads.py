@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from redzone.models import Poster, Status
 from redzone.query import Filter
 from redzone.reports import Format
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 from redzone.runs import RunFolder
 from redzone.runs.reviews import append_reviews
 from redzone.web.pages.downloads import MEDIA_TYPES, disposition, file_name
@@ -45,8 +45,8 @@ def run(home: Path) -> RunFolder:
     outcomes.append(outcome(len(outcomes) + 1, Status.ERROR, group="award"))
     folder = listed_run(home, outcomes, more=2, label="Spring / <b>été</b>")
     second = outcomes[1]
-    finding = Finding(Poster(2, second.id, second.image), second)
-    append_reviews(folder.reviews_path, [finding.judge("ann", NOON, Status.PASS, "only the sky")])
+    reviewed = ReviewedOutcome(Poster(2, second.id, second.image), second)
+    append_reviews(folder.reviews_path, [reviewed.judge("ann", NOON, Status.PASS, "only the sky")])
     return folder
 
 
@@ -219,10 +219,10 @@ def test_the_menu_takes_what_is_listed(home: Path, run: RunFolder) -> None:
 def test_another_site_can_put_nothing_on_somebodys_disk(home: Path, run: RunFolder) -> None:
     """Neither by a link that a stranger's page follows by itself."""
     with served(home) as dashboard:
-        for site in ("cross-site", "same-site"):
+        for state in ("cross-site", "same-site"):
             answer = dashboard.get(
                 f"/runs/{run.id}/export.csv",
-                sec_fetch_site=site,
+                sec_fetch_site=state,
                 sec_fetch_mode="navigate",
                 sec_fetch_dest="document",
             )

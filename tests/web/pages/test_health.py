@@ -6,7 +6,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from redzone.runs import RunState
+from redzone.runs import RecordedState
 from redzone.telemetry.metrics import RateFigures
 from tests.web.conftest import Serve
 from tests.web.homes import begin_work, now, one_of_each, say, write_run
@@ -28,7 +28,7 @@ def test_health_is_a_word(dashboard: Served) -> None:
 
 def test_prometheus_reads_the_sums_and_every_live_run(home: Path, serve: Serve) -> None:
     """And the newest one, live or not; older ones are history."""
-    old = write_run(home, 1, one_of_each(), state=RunState.STOPPED)
+    old = write_run(home, 1, one_of_each(), state=RecordedState.STOPPED)
     live = begin_work(write_run(home, 2, rows=1000))
     rate = RateFigures(rejected=7)
     say(live, now(passed=5, failed=4, unsure=3, errors=2, requests=90, cost_usd=0.25, workers=12, rate=rate))

@@ -17,9 +17,9 @@ import httpx2
 import pytest
 
 from redzone.bench.simulator.server import Simulator, SimulatorOptions
-from redzone.runs import RunFolder, RunState, RunStore
+from redzone.runs import RecordedState, RunFolder, RunStore
 from redzone.runs.checkpoint import read_outcomes
-from redzone.runs.lock import holder_pid
+from redzone.runs.lock import lock_owner_pid
 from redzone.web.services import uploads
 from redzone.web.views import new_run_form
 from tests import command
@@ -40,7 +40,7 @@ def dashboard(simulator: Simulator, home: Path) -> Iterator[Served]:
         yield found
 
 
-Form = dict[str, str]
+RunForm = dict[str, str]
 
 
 def hidden(page: str, name: str) -> str:
@@ -49,25 +49,25 @@ def hidden(page: str, name: str) -> str:
     return match[1]
 
 
-def post(place: str, form: Form, file: tuple[str, bytes] | None = None) -> httpx2.Response:
+def post(place: str, form: RunForm, file: tuple[str, bytes] | None = None) -> httpx2.Response:
     """Send a form as the page does, with the time that a busy machine takes to start a process."""
     files = None if file is None else {"file": file}
     return httpx2.post(place, data=form, files=files, headers=SAME_ORIGIN, timeout=50, trust_env=False)
 
 
-def check(dashboard: Served, form: Form, file: tuple[str, bytes] = ("", b"")) -> str:
+def check(dashboard: Served, form: RunForm, file: tuple[str, bytes] = ("", b"")) -> str:
     """The page that says what the run takes."""
     answer = post(dashboard.url("/new"), form, file)
     assert answer.status_code == 200
     return answer.text
 
 
-def start(origin: str, form: Form, page: str | None = None) -> httpx2.Response:
+def start(origin: str, form: RunForm, page: str | None = None) -> httpx2.Response:
     """Press the button of the page; without one, as if the form had been checked as it is."""
     if page is not None:
         sent = {"checked": hidden(page, "checked"), "ticket": hidden(page, "ticket")}
     else:
-        sent = {"checked": new_run_form.Form.of(list(form.items())).digest, "ticket": token_urlsafe(16)}
+        sent = {"checked": new_run_form.RunForm.of(list(form.items())).digest, "ticket": token_urlsafe(16)}
     return post(f"{origin}/new/start", form | sent)
 
 
@@ -82,11 +82,11 @@ def follow(origin: str, home: Path, answer: httpx2.Response) -> RunFolder:
     return RunFolder(home / "runs" / place.removeprefix("/runs/"))
 
 
-def begin(dashboard: Served, home: Path, form: Form) -> RunFolder:
+def begin(dashboard: Served, home: Path, form: RunForm) -> RunFolder:
     return follow(dashboard.origin, home, start(dashboard.origin, form))
 
 
-def form_for(path: Path, **more: str) -> Form:
+def form_for(path: Path, **more: str) -> RunForm:
     return {"list": str(path), "zone": "red", "workers": "3"} | more
 
 
@@ -94,8 +94,8 @@ def done(folder: RunFolder) -> int:
     return len({outcome.row for outcome in read_outcomes(folder.checkpoint_path)})
 
 
-def wait_for_state(folder: RunFolder, state: RunState) -> None:
-    command.wait_until(lambda: holder_pid(folder) is None and folder.read().state is state, 40)
+def wait_for_state(folder: RunFolder, state: RecordedState) -> None:
+    command.wait_until(lambda: lock_owner_pid(folder) is None and folder.read().state is state, 40)
 
 
 def test_the_form_offers_zones_and_says_what_goes_without_a_choice(dashboard: Served, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_an_uploaded_list_is_run_under_its_name_and_label(
     page = check(dashboard, form, ("spring.csv", text))
     form |= {"uploaded": hidden(page, "uploaded")}
     folder = follow(dashboard.origin, home, start(dashboard.origin, form, page))
-    wait_for_state(folder, RunState.FINISHED)
+    wait_for_state(folder, RecordedState.FINISHED)
     record = folder.read()
     assert (record.label, record.rows, Path(record.inputs.paths[0]).name) == (
         "Spring <b>list</b>",
@@ -243,7 +243,7 @@ def test_what_no_process_works_on_cannot_be_stopped(
 ) -> None:
     """A finished run and one that is not there say so."""
     folder = begin(dashboard, home, form_for(poster_list(Path("list.csv"), simulator, 2).absolute()))
-    wait_for_state(folder, RunState.FINISHED)
+    wait_for_state(folder, RecordedState.FINISHED)
     answer = dashboard.post(f"/runs/{folder.id}/stop", {})
     assert answer.status_code == 400
     assert "no process is working on it" in answer.text
@@ -259,10 +259,10 @@ def test_stop_drains_and_resume_finishes(
     monkeypatch.setenv("REDZONE_MIN_CONFIDENCE_PCT", "0")
     folder = begin(dashboard, home, form_for(poster_list(Path("list.csv"), simulator, 40).absolute()))
     command.wait_until(lambda: done(folder) >= 3)
-    pid = holder_pid(folder)
+    pid = lock_owner_pid(folder)
     for _ in range(2):
         assert dashboard.post(f"/runs/{folder.id}/stop", {}).headers["location"] == f"/runs/{folder.id}"
-    wait_for_state(folder, RunState.INTERRUPTED)
+    wait_for_state(folder, RecordedState.INTERRUPTED)
     assert folder.read().reason == "interrupted by SIGINT"
     stopped_at = done(folder)
     assert 3 <= stopped_at < 40
@@ -270,11 +270,11 @@ def test_stop_drains_and_resume_finishes(
     assert answered == sum(outcome.attempts for outcome in read_outcomes(folder.checkpoint_path))
 
     assert post(dashboard.url(f"/runs/{folder.id}/resume"), {}).status_code == 303
-    assert holder_pid(folder) not in (None, pid)
+    assert lock_owner_pid(folder) not in (None, pid)
     again = post(dashboard.url(f"/runs/{folder.id}/resume"), {})
     assert again.status_code == 400
     assert "is working on it" in again.text
-    wait_for_state(folder, RunState.FINISHED)
+    wait_for_state(folder, RecordedState.FINISHED)
     assert done(folder) == 40
 
 
@@ -288,9 +288,9 @@ def test_the_stop_that_says_now_gives_up_what_is_in_hand(
         folder = begin(dashboard, home, form_for(posters))
         command.wait_until(lambda: len(model_requests(silent)) > 0)
         dashboard.post(f"/runs/{folder.id}/stop", {})
-        assert holder_pid(folder) is not None
+        assert lock_owner_pid(folder) is not None
         dashboard.post(f"/runs/{folder.id}/stop", {"now": "yes"})
-        wait_for_state(folder, RunState.INTERRUPTED)
+        wait_for_state(folder, RecordedState.INTERRUPTED)
 
 
 def test_errors_are_tried_again_from_the_page(
@@ -300,7 +300,7 @@ def test_errors_are_tried_again_from_the_page(
     listed = tmp_path / "list.csv"
     listed.write_text(f"url\n{simulator.poster_url(1)}\n{tmp_path / 'late.jpg'}\n")
     folder = begin(dashboard, home, form_for(listed))
-    wait_for_state(folder, RunState.FINISHED)
+    wait_for_state(folder, RecordedState.FINISHED)
     assert folder.read().counts["error"] == 1
     picture = httpx2.get(simulator.poster_url(2), trust_env=False).content
     (tmp_path / "late.jpg").write_bytes(picture)
@@ -336,7 +336,7 @@ def test_a_run_survives_the_dashboard_that_began_it(
         command.wait_until(lambda: up(origin))
         folder = follow(origin, home, start(origin, form_for(posters)))
         command.wait_until(lambda: done(folder) >= 1)
-        worker = holder_pid(folder)
+        worker = lock_owner_pid(folder)
         assert (
             KEY
             not in subprocess.run(
@@ -345,8 +345,8 @@ def test_a_run_survives_the_dashboard_that_began_it(
         )
         os.killpg(process.pid, end)
         process.wait(20)
-        assert holder_pid(folder) == worker
-        wait_for_state(folder, RunState.FINISHED)
+        assert lock_owner_pid(folder) == worker
+        wait_for_state(folder, RecordedState.FINISHED)
         assert done(folder) == 20
     finally:
         process.kill()

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx2
 
 from redzone.models import Status
-from redzone.runs import RunState
-from redzone.telemetry.metrics import Lane, Stage
+from redzone.runs import RecordedState
+from redzone.telemetry.metrics import Stage, WorkerSlot
 from tests.outcomes import outcome
 from tests.web.homes import begin_work, now, one_of_each, say, write_run
 from tests.web.serving import served
@@ -44,7 +44,7 @@ def test_it_shows_the_live_run_before_a_newer_one_that_is_over(home: Path) -> No
 def test_a_live_run_shows_its_figures_lanes_and_advice_without_a_script(home: Path) -> None:
     """The whole page, as a plain reload brings it; ids are text."""
     live = begin_work(write_run(home, 1, rows=1000))
-    lane = Lane(worker=1, row=7, id=HANG, stage=Stage.MODEL, age_s=42.0)
+    lane = WorkerSlot(worker=1, row=7, id=HANG, stage=Stage.MODEL, age_s=42.0)
     busy = {"stage_s": {Stage.WAIT: 122.0, Stage.MODEL: 78.0}, "workers": 3, "lanes": (lane,)}
     say(live, now(**busy))
     with served(home) as dashboard:
@@ -75,7 +75,7 @@ def test_a_run_that_is_over_shows_its_history(home: Path) -> None:
 def test_a_run_that_has_said_nothing_yet_has_a_page(home: Path) -> None:
     """Nor need one that was killed at once."""
     begin_work(write_run(home, 1, rows=10))
-    write_run(home, 2, rows=10, state=RunState.RUNNING)
+    write_run(home, 2, rows=10, state=RecordedState.RUNNING)
     with served(home) as dashboard:
         assert "Too early" in dashboard.get("/performance").text
         assert dashboard.get(f"/runs/{write_run(home, 3).id}/performance").status_code == 200
@@ -94,7 +94,7 @@ def test_the_stream_tells_what_changed_and_ends_with_the_run(home: Path) -> None
         assert all(f'id="perf-{part}"' in first for part in ("standing", "tiles", "advice", "workers"))
         say(live, now(done=417, passed=417, failed=0, unsure=0, errors=0))
         assert "417" in _until(lines, "417")
-        live.write(live.read().model_copy(update={"state": RunState.FINISHED}))
+        live.write(live.read().model_copy(update={"state": RecordedState.FINISHED}))
         live.lock_path.write_text("")
         rest = _until(lines, "event: end")
         assert "finished" in rest

@@ -11,7 +11,7 @@ import pytest
 from markupsafe import escape
 
 from redzone.models import Poster, Status
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 from redzone.runs import RunFolder
 from redzone.runs.reviews import append_reviews
 from redzone.web.pages.results import PER_PAGE
@@ -23,14 +23,14 @@ from tests.web.serving import Served, served
 STATUSES = (Status.PASS, Status.FAIL, Status.UNSURE, Status.FAIL)
 
 
-def rows_of(answer: httpx2.Response) -> list[int]:
+def table_rows(answer: httpx2.Response) -> list[int]:
     """The rows listed, in order."""
     assert answer.status_code == 200
     return [int(row) for row in re.findall(r'id="row-(\d+)"', answer.text)]
 
 
 def listed(dashboard: Served, folder: RunFolder, query: str = "") -> list[int]:
-    return rows_of(dashboard.get(f"/runs/{folder.id}{query}"))
+    return table_rows(dashboard.get(f"/runs/{folder.id}{query}"))
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def run(home: Path) -> RunFolder:
     """Four judged rows and a bad one; the later the row, the less sure. Row 2 was overruled."""
     outcomes = [judged(row, status) for row, status in enumerate(STATUSES, 1)]
     folder = run_of(home, [*outcomes, outcome(5, Status.ERROR, group="award")])
-    finding = Finding(Poster(2, outcomes[1].id, outcomes[1].image), outcomes[1])
-    append_reviews(folder.reviews_path, [finding.judge("ann", NOON, Status.PASS)])
+    reviewed = ReviewedOutcome(Poster(2, outcomes[1].id, outcomes[1].image), outcomes[1])
+    append_reviews(folder.reviews_path, [reviewed.judge("ann", NOON, Status.PASS)])
     return folder
 
 
@@ -80,8 +80,8 @@ def test_where_reviewers_differ_can_be_listed_and_is_offered_only_where_they_do(
     with served(home) as dashboard:
         assert "<legend>Reviewers</legend>" not in dashboard.get(f"/runs/{run.id}").text
         assert listed(dashboard, run, "?disagreed=yes") == []
-        finding = Finding(Poster(2, "0002", "/nowhere/2.jpg"), judged(2))
-        append_reviews(run.reviews_path, [finding.judge("ben", NOON, Status.FAIL)])
+        reviewed = ReviewedOutcome(Poster(2, "0002", "/nowhere/2.jpg"), judged(2))
+        append_reviews(run.reviews_path, [reviewed.judge("ben", NOON, Status.FAIL)])
         assert "<legend>Reviewers</legend>" in dashboard.get(f"/runs/{run.id}").text
         assert listed(dashboard, run, "?disagreed=yes") == [2]
         assert listed(dashboard, run, "?disagreed=no&kind=text") == [4]
@@ -103,7 +103,7 @@ def test_a_long_list_has_pages_that_keep_the_selection(home: Path) -> None:
     folder = run_of(home, [judged(row) for row in range(1, PER_PAGE + 6)])
     with served(home) as dashboard:
         first = dashboard.get(f"/runs/{folder.id}?status=fail&sort=row")
-        assert rows_of(first) == list(range(1, PER_PAGE + 1))
+        assert table_rows(first) == list(range(1, PER_PAGE + 1))
         assert f'href="/runs/{folder.id}?status=fail&amp;page=2"' in first.text
         rest = list(range(PER_PAGE + 1, PER_PAGE + 6))
         assert listed(dashboard, folder, "?status=fail&page=2") == rest

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redzone.cli import app
-from redzone.commands.filter_options import filter_of
+from redzone.commands.filter_options import build_filter
 from redzone.query import Filter
 from redzone.runs import RunFolder
-from redzone.web.services.exporter import options_of
+from redzone.web.services.exporter import export_options
 from tests.query.test_index_laws import ANY_FILTER
 from tests.web.homes import write_run
 from tests.web.posters import judged
@@ -117,15 +117,15 @@ def test_the_command_understands_the_filter_as_the_page_does(wanted: Filter) -> 
     """Whatever is searched for: what looks like an option, too."""
     command = typer.main.get_command(app)
     export = command.commands["export"]  # type: ignore[attr-defined]  # a group has them
-    given_ = export.make_context("export", ["RUN", *options_of(wanted)]).params
+    given_ = export.make_context("export", ["RUN", *export_options(wanted)]).params
     lists = {name: given_.pop(name) for name in LISTS}
     rest = {
         name: given_[name] for name in ("min_confidence", "max_confidence", "reviewed", "disagreed", "text")
     }
-    assert filter_of(lists, **rest) == wanted
+    assert build_filter(lists, **rest) == wanted
 
 
 @given(st.text())
 def test_a_value_is_never_an_option(text: str) -> None:
     """One word each."""
-    assert options_of(Filter(text=text)) == ([f"--text={text}"] if text else [])
+    assert export_options(Filter(text=text)) == ([f"--text={text}"] if text else [])

@@ -1,4 +1,4 @@
-"""Histories of runs are read once, followed, thinned and forgotten."""
+"""MetricsCache of runs are read once, followed, thinned and forgotten."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from redzone.telemetry.metrics_log import CHART_POINTS, render_line
-from redzone.web.services.metrics_cache import KEPT_RUNS, MINUTE, Histories
+from redzone.web.services.metrics_cache import KEPT_RUNS, MINUTE, MetricsCache
 from tests.terminal.snapshots import AT, lanes, snapshot
 
 
@@ -19,7 +19,7 @@ def _say(path: Path, *seconds: int) -> None:
 
 def test_what_is_added_is_added_and_nothing_is_lost(tmp_path: Path) -> None:
     """The last minute with its lanes, the whole time without."""
-    path, histories = tmp_path / "metrics.jsonl", Histories()
+    path, histories = tmp_path / "metrics.jsonl", MetricsCache()
     assert (histories.read(path).last, histories.read(path).moments) == (None, ())
     _say(path, *range(1, 101))
     histories.read(path)
@@ -34,7 +34,7 @@ def test_what_is_added_is_added_and_nothing_is_lost(tmp_path: Path) -> None:
 
 def test_a_page_that_is_open_for_days_keeps_a_bounded_history(tmp_path: Path) -> None:
     """From the first moment to the last."""
-    path, histories = tmp_path / "metrics.jsonl", Histories()
+    path, histories = tmp_path / "metrics.jsonl", MetricsCache()
     for start in range(1, 4 * CHART_POINTS, MINUTE):
         _say(path, *range(start, start + MINUTE))
         moments = histories.read(path).moments
@@ -45,7 +45,7 @@ def test_a_page_that_is_open_for_days_keeps_a_bounded_history(tmp_path: Path) ->
 
 def test_runs_that_nobody_looks_at_any_more_are_forgotten(tmp_path: Path) -> None:
     """And read again when somebody does."""
-    histories = Histories()
+    histories = MetricsCache()
     paths = [tmp_path / f"{number}.jsonl" for number in range(KEPT_RUNS + 1)]
     for path in paths:
         _say(path, 1)

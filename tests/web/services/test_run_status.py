@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from redzone.models import Status
-from redzone.runs import RunFolder, RunState, RunStore
+from redzone.runs import RecordedState, RunFolder, RunStore
 from redzone.telemetry.metrics import Snapshot
-from redzone.web.services.run_status import QUIET_AFTER_S, Overview, RunFigures, Standing
+from redzone.web.services.run_status import QUIET_AFTER_S, Overview, RunState, RunStatus
 from tests.command import start, wait_until
 from tests.outcomes import outcome
 from tests.simulated import poster_list, simulated
@@ -22,7 +22,7 @@ from tests.web.homes import begin_work, now, one_of_each, say, write_run
 NOBODY_PID = 2**22 + 1  # above every pid of Linux and macOS
 
 
-def figures(folder: RunFolder) -> RunFigures:
+def figures(folder: RunFolder) -> RunStatus:
     """Of a run, read anew."""
     (found,) = Overview(RunStore(folder.path.parent.parent)).newest_first()
     return found
@@ -31,7 +31,7 @@ def figures(folder: RunFolder) -> RunFigures:
 def test_a_finished_run_is_as_its_record_says(home: Path) -> None:
     """Cost and requests are what it said last."""
     found = figures(write_run(home, 1, one_of_each(), said=now(cost_usd=0.5), rows=5, seconds=30.0))
-    assert found.standing is Standing.FINISHED
+    assert found.state is RunState.FINISHED
     assert found.counts == dict.fromkeys(Status, 1)
     assert (found.done, found.pending, found.per_min) == (4, 1, 8.0)
     assert (found.cost_usd, found.seconds, found.eta_s) == (0.5, 30.0, None)
@@ -42,7 +42,7 @@ def test_a_live_run_is_as_its_last_snapshot_says(home: Path) -> None:
     folder = begin_work(write_run(home, 1, rows=1000, seconds=100.0))
     say(folder, now(elapsed_s=20.0, passed=1, failed=2, unsure=3, errors=4, posters_last_min=30.0, eta_s=9.0))
     found = figures(folder)
-    assert found.standing is Standing.LIVE
+    assert found.state is RunState.LIVE
     assert list(found.counts.values()) == [1, 2, 3, 4]
     assert (found.seconds, found.per_min, found.eta_s, found.quiet_s) == (120.0, 30.0, 9.0, None)
 
@@ -54,7 +54,7 @@ def test_a_run_taken_up_again_has_not_worked_yet(home: Path) -> None:
     later_s = time.time() + 1
     os.utime(folder.lock_path, (later_s, later_s))
     found = figures(folder)
-    assert (found.standing, found.counts[Status.PASS]) == (Standing.LIVE, 7)
+    assert (found.state, found.counts[Status.PASS]) == (RunState.LIVE, 7)
     assert (found.seconds, found.per_min, found.eta_s) == (100.0, 0.0, None)
 
 
@@ -78,7 +78,7 @@ def test_a_run_whose_process_was_killed_is_interrupted_and_counted_from_its_chec
     folder = write_run(home, 1, outcomes, said=now(elapsed_s=5.0, passed=1), rows=10)
     begin_work(folder, NOBODY_PID)
     found = figures(folder)
-    assert found.standing is Standing.INTERRUPTED
+    assert found.state is RunState.INTERRUPTED
     assert found.counts == {Status.PASS: 2, Status.FAIL: 1, Status.UNSURE: 1, Status.ERROR: 0}
     assert found.cost_usd == pytest.approx(0.005)
 
@@ -86,7 +86,7 @@ def test_a_run_whose_process_was_killed_is_interrupted_and_counted_from_its_chec
 def test_a_number_that_another_process_has_by_now_is_no_sign_of_life(home: Path) -> None:
     """The system gives the number of a killed process out again; the lock ended with it."""
     folder = begin_work(write_run(home, 1, one_of_each()), os.getppid())
-    assert figures(folder).standing is Standing.INTERRUPTED
+    assert figures(folder).state is RunState.INTERRUPTED
 
 
 def test_a_real_process_is_live_and_once_killed_interrupted(tmp_path: Path, home: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_real_process_is_live_and_once_killed_interrupted(tmp_path: Path, home
         finally:
             process.kill()
             process.communicate()
-    assert found.standing is Standing.INTERRUPTED
+    assert found.state is RunState.INTERRUPTED
     assert 3 < found.done < 2000
     assert found.done + found.pending == 2000
 
@@ -149,7 +149,7 @@ def test_a_home_without_runs_has_none(home: Path) -> None:
 
 def test_the_state_of_a_run_that_was_stopped_is_kept(home: Path) -> None:
     """By a budget or by somebody."""
-    for number, state in enumerate((RunState.STOPPED, RunState.INTERRUPTED)):
+    for number, state in enumerate((RecordedState.STOPPED, RecordedState.INTERRUPTED)):
         write_run(home, number, one_of_each(), state=state)
     found = Overview(RunStore(home)).newest_first()
-    assert [run.standing for run in found] == [Standing.INTERRUPTED, Standing.STOPPED]
+    assert [run.state for run in found] == [RunState.INTERRUPTED, RunState.STOPPED]

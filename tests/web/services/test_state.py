@@ -8,7 +8,7 @@ import pytest
 
 from redzone.errors import RunNotFound
 from redzone.runs import RunStore
-from redzone.web.services.state import MOST_OPEN, Site, WebOptions
+from redzone.web.services.state import MOST_OPEN, AppState, WebOptions
 from tests.web.homes import one_of_each, write_run
 
 
@@ -17,7 +17,7 @@ def test_what_is_no_whole_run_id_reaches_no_folder(home: Path, run_id: str) -> N
     """Beginnings of ids are for people at a command line."""
     write_run(home, 1, one_of_each())
     with pytest.raises(RunNotFound, match="there is no run"):
-        Site(home, WebOptions()).folder(run_id)
+        AppState(home, WebOptions()).folder(run_id)
 
 
 def test_a_link_in_the_place_of_a_run_is_no_run(home: Path, tmp_path: Path) -> None:
@@ -27,19 +27,19 @@ def test_a_link_in_the_place_of_a_run_is_no_run(home: Path, tmp_path: Path) -> N
     folder.path.rename(outside)
     folder.path.symlink_to(outside)
     with pytest.raises(RunNotFound, match="there is no run"):
-        Site(home, WebOptions()).folder(folder.id)
+        AppState(home, WebOptions()).folder(folder.id)
     assert RunStore(home).folders() == ()
 
 
 async def test_the_tables_of_few_runs_are_open_and_each_is_had_again(home: Path) -> None:
     """Somebody who looks at every run of years does not run out of files."""
-    site = Site(home, WebOptions())
+    state = AppState(home, WebOptions())
     folders = [write_run(home, number, one_of_each()) for number in range(MOST_OPEN + 3)]
     for folder in [*folders, folders[0]]:
-        assert site.browser(folder).page().total == 4
-    assert site.browser(folders[0]) is site.browser(folders[0])
+        assert state.browser(folder).page().total == 4
+    assert state.browser(folders[0]) is state.browser(folders[0])
     assert len(open_files("browse.sqlite")) == MOST_OPEN
-    await site.aclose()
+    await state.aclose()
     assert open_files("browse.sqlite") == set()
 
 

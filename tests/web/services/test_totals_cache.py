@@ -14,21 +14,21 @@ from hypothesis import strategies as st
 
 from redzone.errors import CheckpointUnusable
 from redzone.models import Outcome, Status
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 from redzone.runs import RunFolder
 from redzone.runs.checkpoint import render_outcome
 from redzone.runs.journal import Journal
 from redzone.runs.reviews import append_reviews
-from redzone.web.services.totals_cache import BINS, Tallies, Tally
+from redzone.web.services.totals_cache import BINS, RunTotals, TotalsCache
 from tests.any_outcome import outcomes
 from tests.outcomes import NOON
 from tests.query.runs import plainly_read, run_of
 from tests.web.posters import judged
 
 
-def _by_hand(findings: Sequence[Finding]) -> dict[str, object]:
+def _by_hand(reviewed_outcomes: Sequence[ReviewedOutcome]) -> dict[str, object]:
     """The same sums from the findings themselves."""
-    said = [(one, one.outcome, one.status) for one in findings]
+    said = [(one, one.outcome, one.status) for one in reviewed_outcomes]
     bins: Counter[tuple[int, Status | None]] = Counter()
     for _, outcome, status in said:
         if outcome is not None and outcome.zones:
@@ -43,7 +43,7 @@ def _by_hand(findings: Sequence[Finding]) -> dict[str, object]:
     }
 
 
-def _counted(tally: Tally) -> dict[str, object]:
+def _counted(tally: RunTotals) -> dict[str, object]:
     return {
         "groups": Counter({(g.name, s): n for g in tally.groups for s, n in g.counts.items() if n}),
         "bins": Counter({(i, s): n for i, b in enumerate(tally.bins) for s, n in b.counts.items() if n}),
@@ -70,13 +70,15 @@ def test_sums_over_runs_are_what_counting_by_hand_gives(
     for number, folder in enumerate(folders, 1):
         _reviewed(folder, number, data.draw(st.sampled_from([Status.PASS, Status.FAIL, Status.UNSURE])))
         _reviewed(folder, number + 1, Status.FAIL, by="bob")
-    tallies = [Tally.read(folder) for folder in folders]
+    tallies = [RunTotals.read(folder) for folder in folders]
     found = [plainly_read(folder) for folder in folders]
-    assert [_counted(tally) for tally in tallies] == [_by_hand(findings) for findings in found]
-    everything = [finding for findings in found for finding in findings]
-    whole = Tally.summed(tallies)
+    assert [_counted(tally) for tally in tallies] == [
+        _by_hand(reviewed_outcomes) for reviewed_outcomes in found
+    ]
+    everything = [reviewed for reviewed_outcomes in found for reviewed in reviewed_outcomes]
+    whole = RunTotals.summed(tallies)
     assert _counted(whole) == _by_hand(everything)
-    counts = Counter(finding.status for finding in everything)
+    counts = Counter(reviewed.status for reviewed in everything)
     assert whole.counts == {status: counts[status] for status in Status}
     decided = counts[Status.PASS] + counts[Status.FAIL]
     assert whole.pass_rate_pct == (pytest.approx(100 * counts[Status.PASS] / decided) if decided else None)
@@ -89,7 +91,7 @@ def _add(folder: RunFolder, *found: Outcome) -> None:
 
 def test_a_run_is_counted_anew_when_something_was_added(tmp_path: Path) -> None:
     """An outcome or a review; else the tally is the same one."""
-    tallies, folder = Tallies(), run_of(tmp_path / "r", [judged(1), judged(2, Status.PASS)])
+    tallies, folder = TotalsCache(), run_of(tmp_path / "r", [judged(1), judged(2, Status.PASS)])
     first, unread = tallies.of([folder], 5)
     assert (first["r"].counts[Status.FAIL], unread) == (1, set())
     assert tallies.of([folder], 5)[0]["r"] is first["r"]
@@ -101,8 +103,8 @@ def test_a_run_is_counted_anew_when_something_was_added(tmp_path: Path) -> None:
 
 def test_a_run_that_takes_long_to_read_is_waited_for_no_longer_than_asked(tmp_path: Path) -> None:
     """It is among those that are still being read, and there once it is read."""
-    tallies, folder = Tallies(), run_of(tmp_path / "r", [judged(1)])
-    Tally.read(folder)
+    tallies, folder = TotalsCache(), run_of(tmp_path / "r", [judged(1)])
+    RunTotals.read(folder)
     _add(folder, judged(2))
     with closing(sqlite3.connect(folder.browse_path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")  # another process is filling the tables
@@ -118,13 +120,13 @@ def test_a_checkpoint_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     broken = run_of(tmp_path / "broken", [])
     broken.checkpoint_path.write_text('{"schema": 99}\n')
     whole = run_of(tmp_path / "whole", [judged(1)])
-    tallies, unread = Tallies().of([broken, whole], 5)
+    tallies, unread = TotalsCache().of([broken, whole], 5)
     assert (list(tallies), unread) == (["whole"], set())
 
 
 def test_a_comparison_is_kept_until_a_run_changes(tmp_path: Path) -> None:
     """By its outcomes or its reviews."""
-    tallies = Tallies()
+    tallies = TotalsCache()
     old, new = run_of(tmp_path / "old", [judged(1, Status.PASS)]), run_of(tmp_path / "new", [judged(1)])
     first = tallies.compared(old, new)
     assert len(first.newly_failing) == 1

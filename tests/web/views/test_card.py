@@ -8,9 +8,9 @@ import pytest
 
 from redzone.models import Box, ElementKind, Outcome, Poster, Status, Zone
 from redzone.query import Filter
-from redzone.review import Finding
-from redzone.web.views.card import Card, Part, percent
-from redzone.web.views.list_query import Selection
+from redzone.review import ReviewedOutcome
+from redzone.web.views.card import Area, Card, percent
+from redzone.web.views.list_query import ListQuery
 from tests.outcomes import NOON, outcome
 from tests.web.homes import record_at
 from tests.web.posters import RED, judged, said
@@ -20,20 +20,22 @@ ROW = Poster(7, "0007", "/p.jpg", "Heat")
 
 
 def card(about: Outcome | None, *reviews: Any, zones: tuple[Zone, ...] = (RED,), **settings: Any) -> Card:
-    return Card(record_at(1, zones=zones, settings=settings), Finding(ROW, about, reviews), Selection())
+    return Card(
+        record_at(1, zones=zones, settings=settings), ReviewedOutcome(ROW, about, reviews), ListQuery()
+    )
 
 
 def test_a_rectangle_is_said_in_per_cent_without_noise() -> None:
     """0.1 + 0.2 is 30 %."""
-    assert Part.of(Box(x=0.1 + 0.2, y=0.0, w=1 / 3, h=1.0)) == Part("30%", "0%", "33.3333%", "100%")
+    assert Area.of(Box(x=0.1 + 0.2, y=0.0, w=1 / 3, h=1.0)) == Area("30%", "0%", "33.3333%", "100%")
 
 
 @pytest.mark.parametrize("status", [Status.PASS, Status.FAIL, Status.UNSURE])
 def test_the_only_zone_has_the_colour_of_the_status_that_counts(status: Status) -> None:
     """A person's word recolours it."""
     assert [mark.status for mark in card(judged(7, status)).marks] == [status]
-    finding = Finding(ROW, judged(7, Status.FAIL))
-    event = finding.judge("ann", NOON, Status.PASS)
+    found = ReviewedOutcome(ROW, judged(7, Status.FAIL))
+    event = found.judge("ann", NOON, Status.PASS)
     reviewed = card(judged(7, Status.FAIL), event)
     assert [mark.status for mark in reviewed.marks] == [Status.PASS]
     assert (reviewed.status, reviewed.overruled) == ("pass", Status.FAIL)
@@ -73,8 +75,8 @@ def test_addresses_name_the_content_that_was_judged() -> None:
 
 def test_the_posters_page_keeps_the_selection() -> None:
     """So next and previous go through the same list."""
-    chosen = Selection(Filter(text="a b&c"))
-    shown = Card(record_at(1), Finding(ROW, judged(7)), chosen)
+    chosen = ListQuery(Filter(text="a b&c"))
+    shown = Card(record_at(1), ReviewedOutcome(ROW, judged(7)), chosen)
     assert shown.href == f"/runs/{record_at(1).id}/posters/7?text=a+b%26c"
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from redzone.errors import ErrorCode, UsageError
 from redzone.models import ElementKind, Source, Status
 from redzone.query import Facets, Filter, Sort
-from redzone.web.views.facets import MOST_GROUPS, facets_of
-from redzone.web.views.list_query import Look, Selection, Show
+from redzone.web.views.facets import MOST_GROUPS, build_facets
+from redzone.web.views.list_query import ListQuery, Look, Show
 
 NOTHING = Facets(0, {}, {}, {}, {}, {}, {}, {})
 
@@ -25,20 +25,20 @@ filters = st.builds(
     text=st.text(max_size=10),
 )
 selections = st.builds(
-    Selection, filters, st.sampled_from(Sort), st.sampled_from(Look), st.sampled_from(Show)
+    ListQuery, filters, st.sampled_from(Sort), st.sampled_from(Look), st.sampled_from(Show)
 )
 
 
 @given(selections)
-def test_an_address_gives_the_selection_back(selection: Selection) -> None:
+def test_an_address_gives_the_selection_back(list_query: ListQuery) -> None:
     """So it can be kept, sent, and gone back to."""
-    assert Selection.of(selection.pairs) == selection
+    assert ListQuery.of(list_query.pairs) == list_query
 
 
 def test_the_usual_selection_makes_a_short_address() -> None:
     """Nothing stands in it."""
-    assert Selection().at("/runs/1") == "/runs/1"
-    assert Selection(sort=Sort.TITLE).at("/runs/1", page=2) == "/runs/1?sort=title&page=2"
+    assert ListQuery().at("/runs/1") == "/runs/1"
+    assert ListQuery(sort=Sort.TITLE).at("/runs/1", page=2) == "/runs/1?sort=title&page=2"
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,12 @@ def test_the_usual_selection_makes_a_short_address() -> None:
 def test_an_address_that_makes_no_sense_is_told_what_would(pairs: list[tuple[str, str]], reason: str) -> None:
     """Rather than shown something else."""
     with pytest.raises(UsageError, match=reason):
-        Selection.of(pairs)
+        ListQuery.of(pairs)
 
 
 def test_a_review_takes_the_filter_along_and_begins_with_the_least_sure() -> None:
     """Of what nobody has reviewed."""
-    chosen = Selection(Filter(groups=frozenset({"award"})), Sort.TITLE, show=Show.BADGE)
+    chosen = ListQuery(Filter(groups=frozenset({"award"})), Sort.TITLE, show=Show.BADGE)
     queue = chosen.for_review
     assert queue.filter == Filter(groups=frozenset({"award"}), reviewed=False)
     assert (queue.sort, queue.show) == (Sort.CONFIDENCE, Show.BADGE)
@@ -68,9 +68,9 @@ def test_one_key_goes_round_outline_badge_and_nothing() -> None:
     """From the zone alone it leads back into the round."""
     shown = [Show.ZONE]
     for _ in range(3):
-        shown.append(Selection(show=shown[-1]).next_show)
+        shown.append(ListQuery(show=shown[-1]).next_show)
     assert shown == [Show.ZONE, Show.BADGE, Show.PLAIN, Show.ZONE]
-    assert Selection(show=Show.ONLY).next_show is Show.ZONE
+    assert ListQuery(show=Show.ONLY).next_show is Show.ZONE
 
 
 def test_every_status_is_offered_and_only_what_there_is_of_the_rest() -> None:
@@ -85,7 +85,7 @@ def test_every_status_is_offered_and_only_what_there_is_of_the_rest() -> None:
         {Source.MODEL: 4, Source.CACHE: 1},
         {},
     )
-    facets = {facet.name: facet for facet in facets_of(counts, Filter())}
+    facets = {facet.name: facet for facet in build_facets(counts, Filter())}
     assert list(facets) == ["status", "reviewed", "group", "kind", "source"]
     assert [(box.value, box.count) for box in facets["status"].choices] == [
         ("pass", 0),
@@ -109,7 +109,7 @@ def test_the_boxes_that_are_ticked_are_the_filter(wanted: Filter) -> None:
     """Also those of which nothing is left: else they could not be taken away."""
     ticked = [
         (box.name, box.value)
-        for facet in facets_of(NOTHING, wanted)
+        for facet in build_facets(NOTHING, wanted)
         for box in facet.choices
         if box.chosen and box.value
     ]
@@ -122,7 +122,7 @@ def test_of_many_groups_the_largest_and_the_ticked_ones_are_offered() -> None:
     """A list with a group for each poster does not fill the page."""
     groups = {f"group {number}": 500 - number for number in range(300)}
     counts = Facets(1, {}, groups, {}, {}, {}, {}, {})
-    facets = {facet.name: facet for facet in facets_of(counts, Filter(groups=frozenset({"group 299"})))}
+    facets = {facet.name: facet for facet in build_facets(counts, Filter(groups=frozenset({"group 299"})))}
     offered = [box.value for box in facets["group"].choices]
     assert offered == [f"group {number}" for number in range(MOST_GROUPS)] + ["group 299"]
     assert facets["group"].more == 300 - len(offered)
@@ -132,5 +132,5 @@ def test_an_error_code_is_offered_where_there_are_several() -> None:
     """With one there is nothing to choose."""
     one = Facets(2, {}, {}, {}, {}, {}, {}, {ErrorCode.INPUT: 2})
     two = Facets(3, {}, {}, {}, {}, {}, {}, {ErrorCode.INPUT: 2, ErrorCode.DEADLINE: 1})
-    assert "code" not in [facet.name for facet in facets_of(one, Filter())]
-    assert "code" in [facet.name for facet in facets_of(two, Filter())]
+    assert "code" not in [facet.name for facet in build_facets(one, Filter())]
+    assert "code" in [facet.name for facet in build_facets(two, Filter())]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from redzone.models import Zone
 from redzone.runs import RunInputs
 from redzone.web.services.uploads import Uploads
-from redzone.web.views.new_run_form import FIELDS, Form, FormFaults, again, plan_of
+from redzone.web.views.new_run_form import FIELDS, RunForm, RunFormFaults, again, plan_run
 from tests.web.homes import record_at
 
 OWN = {"corner": (0.7, 0.8, 0.3, 0.2)}
@@ -28,17 +28,17 @@ def listed(tmp_path: Path) -> Path:
     return path
 
 
-def form(listed: Path | str = "", *zones: str, **fields: str) -> Form:
-    return Form({"list": str(listed), **fields}, zones or ("red",))
+def form(listed: Path | str = "", *zones: str, **fields: str) -> RunForm:
+    return RunForm({"list": str(listed), **fields}, zones or ("red",))
 
 
-def arguments(filled: Form, home: Path) -> tuple[str, ...]:
-    return plan_of(filled, Uploads(home), OWN).arguments
+def arguments(filled: RunForm, home: Path) -> tuple[str, ...]:
+    return plan_run(filled, Uploads(home), OWN).arguments
 
 
-def faults(filled: Form, home: Path) -> dict[str, str]:
-    with pytest.raises(FormFaults) as caught:
-        plan_of(filled, Uploads(home), OWN)
+def faults(filled: RunForm, home: Path) -> dict[str, str]:
+    with pytest.raises(RunFormFaults) as caught:
+        plan_run(filled, Uploads(home), OWN)
     return caught.value.reasons
 
 
@@ -88,8 +88,8 @@ def test_an_uploaded_list_is_found_and_a_named_one_goes_before_it(listed: Path, 
     """Naming one is the later choice."""
     uploads = Uploads(tmp_path / "home")
     uploaded = uploads.keep("other.csv", BytesIO(b"url\n"))
-    assert plan_of(form(uploaded=uploaded), uploads, OWN).source == uploads.path(uploaded)
-    assert plan_of(form(listed, uploaded=uploaded), uploads, OWN).source == listed
+    assert plan_run(form(uploaded=uploaded), uploads, OWN).source == uploads.path(uploaded)
+    assert plan_run(form(listed, uploaded=uploaded), uploads, OWN).source == listed
 
 
 def test_a_relative_path_and_a_home_are_made_whole(
@@ -99,7 +99,7 @@ def test_a_relative_path_and_a_home_are_made_whole(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     for named in ("posters.csv", "~/posters.csv"):
-        assert plan_of(form(named), Uploads(tmp_path), OWN).source == listed
+        assert plan_run(form(named), Uploads(tmp_path), OWN).source == listed
     assert "cannot be read" in faults(form("-"), tmp_path)["list"]
 
 
@@ -147,13 +147,13 @@ def test_zones_are_known_or_well_formed(
     listed: Path, tmp_path: Path, zones: tuple[str, ...], others: str, reason: str
 ) -> None:
     """Those of redzone.toml are known as well."""
-    filled = Form({"list": str(listed), "other_zones": others}, zones)
+    filled = RunForm({"list": str(listed), "other_zones": others}, zones)
     assert reason in faults(filled, tmp_path)["zones"]
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     """Nobody mends a form one field a time."""
-    filled = Form({"rpm": "x", "tpm": "y", "workers": "z", "max_cost": "w"}, ())
+    filled = RunForm({"rpm": "x", "tpm": "y", "workers": "z", "max_cost": "w"}, ())
     assert set(faults(filled, tmp_path)) == {"list", "zones", "rpm", "tpm", "workers", "max_cost"}
 
 
@@ -163,8 +163,8 @@ pairs = st.lists(st.tuples(st.sampled_from([*FIELDS, "zone", "ticket", "evil"]),
 @given(pairs)
 def test_a_form_is_what_its_own_fields_make_of_it(sent: list[tuple[str, str]]) -> None:
     """Shown and sent again it says the same, with the same digest; unknown fields are gone."""
-    filled = Form.of(sent)
-    again = Form.of(filled.pairs)
+    filled = RunForm.of(sent)
+    again = RunForm.of(filled.pairs)
     assert (again.pairs, again.digest) == (filled.pairs, filled.digest)
     assert {name for name, _ in filled.pairs} <= {*FIELDS, "zone"}
 
@@ -172,10 +172,10 @@ def test_a_form_is_what_its_own_fields_make_of_it(sent: list[tuple[str, str]]) -
 @given(pairs)
 def test_no_text_becomes_an_option(sent: list[tuple[str, str]]) -> None:
     """Every argument of a plan begins with an option of ours, or is the path behind `--`."""
-    filled = Form.of([pair for pair in sent if pair[0] != "list"]).replaced(list="/")
+    filled = RunForm.of([pair for pair in sent if pair[0] != "list"]).replaced(list="/")
     try:
-        words: tuple[Any, ...] = plan_of(filled, Uploads(Path("/nowhere")), OWN).arguments
-    except FormFaults:
+        words: tuple[Any, ...] = plan_run(filled, Uploads(Path("/nowhere")), OWN).arguments
+    except RunFormFaults:
         return
     assert words[0] == "analyze"
     assert words[-2:] == ("--", "/")
@@ -192,7 +192,7 @@ def test_run_again_fills_the_form_in_as_for_the_run(tmp_path: Path) -> None:
     )
     paths = RunInputs(paths=("/lists/a & b.csv",))
     path, _, query = again(record_at(1, zones=zones, inputs=paths, label="A+B")).partition("?")
-    filled = Form.of(parse_qsl(query))
+    filled = RunForm.of(parse_qsl(query))
     assert path == "/new"
     assert filled.zones == ("red",)
     assert filled.get("other_zones") == "icon=0.5,0,0.5,0.125"
@@ -209,9 +209,9 @@ def test_an_uploaded_list_is_run_again_as_that(tmp_path: Path) -> None:
     uploads = Uploads(tmp_path)
     uploaded = uploads.keep("spring.csv", BytesIO(b"url\n"))
     run = record_at(1, inputs=RunInputs(paths=(str(uploads.path(uploaded)),)))
-    filled = Form.of(parse_qsl(again(run).partition("?")[2]))
+    filled = RunForm.of(parse_qsl(again(run).partition("?")[2]))
     assert (filled.get("uploaded"), filled.get("list")) == (uploaded, "")
-    assert plan_of(filled, uploads, OWN).source == uploads.path(uploaded)
+    assert plan_run(filled, uploads, OWN).source == uploads.path(uploaded)
 
 
 @pytest.mark.parametrize("paths", [("-",), ("/a.csv", "/b.csv")])

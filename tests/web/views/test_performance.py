@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redzone.models import Status
-from redzone.telemetry.metrics import Lane, RateFigures, Snapshot, Stage, Timings
+from redzone.telemetry.metrics import RateFigures, Snapshot, Stage, Timings, WorkerSlot
 from redzone.telemetry.metrics_log import timeline
 from redzone.web.pages.performance import PARTS
-from redzone.web.services.run_status import RunFigures, Standing
+from redzone.web.services.run_status import RunState, RunStatus
 from redzone.web.templates import render_part
 from redzone.web.views.performance import SHOWN_LANES, Performance
 from tests.terminal.snapshots import lanes, snapshot, snapshots
@@ -20,15 +20,15 @@ from tests.web.homes import record_at
 
 
 def _performance(
-    said: Snapshot, *history: Snapshot, standing: Standing = Standing.LIVE, **changes: Any
+    said: Snapshot, *history: Snapshot, standing: RunState = RunState.LIVE, **changes: Any
 ) -> Performance:
-    run = RunFigures(record_at(1, **changes), standing, {Status.PASS: said.passed}, 0.01, 60.0, said)
+    run = RunStatus(record_at(1, **changes), standing, {Status.PASS: said.passed}, 0.01, 60.0, said)
     return Performance(run, said, history or (said,), tuple(timeline(history or (said,))))
 
 
 @settings(max_examples=60, deadline=None)
-@given(snapshots, st.lists(snapshots, max_size=3), st.sampled_from(Standing))
-def test_no_snapshot_breaks_the_page(said: Snapshot, history: list[Snapshot], standing: Standing) -> None:
+@given(snapshots, st.lists(snapshots, max_size=3), st.sampled_from(RunState))
+def test_no_snapshot_breaks_the_page(said: Snapshot, history: list[Snapshot], standing: RunState) -> None:
     """Whatever the figures, and as text whatever the names."""
     perf = _performance(said, *history, standing=standing)
     html = "".join(render_part(f"performance/{part}.html", perf=perf) for part in PARTS)
@@ -50,7 +50,7 @@ def test_every_worker_has_a_lane_and_the_free_ones_keep_theirs() -> None:
 def test_of_a_very_large_crew_those_are_shown_that_may_hang() -> None:
     """The longest in a stage, those that only wait last."""
     busy = tuple(
-        Lane(worker=n, row=n, id=str(n), stage=Stage.WAIT if n % 2 else Stage.MODEL, age_s=float(n))
+        WorkerSlot(worker=n, row=n, id=str(n), stage=Stage.WAIT if n % 2 else Stage.MODEL, age_s=float(n))
         for n in range(1, 1001)
     )
     perf = _performance(snapshot(workers=1000, lanes=busy))
@@ -64,7 +64,7 @@ def test_of_a_very_large_crew_those_are_shown_that_may_hang() -> None:
 )
 def test_a_worker_that_hangs_is_marked(stage: str, age_s: float, slow: bool) -> None:
     """A long wait for the limit is none of its doing."""
-    lane = Lane(worker=1, row=1, id="1", stage=Stage(stage), age_s=age_s)
+    lane = WorkerSlot(worker=1, row=1, id="1", stage=Stage(stage), age_s=age_s)
     (slot,) = _performance(snapshot(workers=1, lanes=(lane,))).slots
     assert slot.slow is slow
 
@@ -72,7 +72,7 @@ def test_a_worker_that_hangs_is_marked(stage: str, age_s: float, slow: bool) -> 
 def test_ages_are_drawn_so_that_seconds_and_minutes_are_both_seen() -> None:
     """Half a minute fills the bar; a second is more than a thirtieth."""
     ages = [
-        _performance(snapshot(lanes=(Lane(worker=1, row=1, id="", stage=Stage.MODEL, age_s=age_s),)))
+        _performance(snapshot(lanes=(WorkerSlot(worker=1, row=1, id="", stage=Stage.MODEL, age_s=age_s),)))
         .slots[0]
         .age_pct
         for age_s in (0.0, 1.0, 30.0, 600.0)
@@ -102,14 +102,14 @@ def test_the_limits_say_whose_they_are_and_the_most_of_any_minute() -> None:
 def test_stages_are_shares_of_the_last_minute_while_live_and_of_all_afterwards() -> None:
     """With those that are in each now."""
     before = snapshot(elapsed_s=100.0, stage_s={Stage.MODEL: 900.0}, lanes=())
-    waiting = tuple(Lane(worker=n, row=n, id="", stage=Stage.WAIT, age_s=1.0) for n in (1, 2))
+    waiting = tuple(WorkerSlot(worker=n, row=n, id="", stage=Stage.WAIT, age_s=1.0) for n in (1, 2))
     now = snapshot(elapsed_s=160.0, stage_s={Stage.MODEL: 910.0, Stage.WAIT: 90.0}, lanes=waiting)
     live = _performance(now, before, now).stages
     assert [(each.stage, each.share, each.now) for each in live] == [
         (Stage.WAIT, 0.9, 2),
         (Stage.MODEL, 0.1, 0),
     ]
-    over = _performance(now, before, now, standing=Standing.FINISHED).stages
+    over = _performance(now, before, now, standing=RunState.FINISHED).stages
     assert [(each.stage, each.share) for each in over] == [(Stage.WAIT, 0.09), (Stage.MODEL, 0.91)]
 
 
@@ -140,7 +140,7 @@ def test_a_setting_in_a_recommendation_stands_out_and_everything_else_is_text() 
     said = snapshot(
         errors=300, errors_by_code={"<b>gone</b>": 300}, rate=RateFigures(rejected=100), requests=400
     )
-    perf = _performance(said, standing=Standing.FINISHED)
+    perf = _performance(said, standing=RunState.FINISHED)
     html = render_part("performance/advice.html", perf=perf)
     assert "<code>VISION_REQUESTS_PER_MINUTE</code>" in html
     assert "&lt;b&gt;gone&lt;/b&gt;" in html

@@ -9,15 +9,15 @@ from redzone.diagnostics import Topic, bottleneck
 from redzone.diagnostics.bottleneck import BURST, Limit, Load, second_looks
 
 
-def brake_of(stage: StageFigures) -> Topic:
+def find_bottleneck(stage: StageFigures) -> Topic:
     """What the stage would be faster without."""
-    return bottleneck.brake_of(_load(stage))
+    return bottleneck.find_bottleneck(_load(stage))
 
 
 def advise(bench: Bench) -> tuple[str, ...]:
     """A line about the fastest stage, and one about errors and repeated requests where there are many."""
     stage = bench.fastest
-    said = [str(bottleneck.brake(_load(stage)))]
+    said = [str(bottleneck.explain_bottleneck(_load(stage)))]
     for unit, use in (("requests", stage.request_use), ("tokens", stage.token_use)):
         if use is not None and use > BURST:
             said.append(

@@ -13,7 +13,7 @@ NOTABLE = 0.05  # a ratio nearer to 1 is called the same: two runs of one bench 
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ComparedLine:
     """One figure in both. `ratio` is after over before; None where one is unknown or zero."""
 
     label: str
@@ -33,11 +33,11 @@ class StageLines:
     """One stage that both have."""
 
     name: str
-    lines: tuple[Line, ...]
+    lines: tuple[ComparedLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class BenchComparison:
     """Both benches, the stages that they share, and why they may not be comparable."""
 
     before: Bench
@@ -72,7 +72,7 @@ _FIGURES: tuple[tuple[str, _Figure, _Format, bool], ...] = (
 )
 
 
-def compare(before: Bench, after: Bench) -> Comparison:
+def compare(before: Bench, after: Bench) -> BenchComparison:
     """The figures of every stage that both have, and what else differs between them."""
     later = {stage.name: stage for stage in after.stages}
     stages = tuple(
@@ -80,15 +80,15 @@ def compare(before: Bench, after: Bench) -> Comparison:
         for stage in before.stages
         if stage.name in later
     )
-    return Comparison(before, after, stages, tuple(_remarks(before, after)))
+    return BenchComparison(before, after, stages, tuple(_remarks(before, after)))
 
 
-def _lines(before: StageFigures, after: StageFigures) -> Iterator[Line]:
+def _lines(before: StageFigures, after: StageFigures) -> Iterator[ComparedLine]:
     for label, figure, told, more_is_better in _FIGURES:
         old, new = figure(before), figure(after)
         ratio = new / old if old and new is not None else None
         verdict = _verdict(label, before, after, (old, new), more_is_better=more_is_better)
-        yield Line(label, told(before), told(after), ratio, verdict)
+        yield ComparedLine(label, told(before), told(after), ratio, verdict)
 
 
 def _verdict(

@@ -18,8 +18,8 @@ from redzone.bench.measure.table import (
     about,
     notes,
     pack_cells,
-    rows_of,
     sweep_cells,
+    table_rows,
 )
 from redzone.charts import IN_SIGHT
 from redzone.charts.svg import Axes, Point, curve, log_ticks, svg, tag, text
@@ -106,7 +106,7 @@ def _bench(bench: Bench) -> Iterator[str]:
     yield _card("Posters a minute", _bars([(s.name, s.posters_per_min, s.rpm) for s in bench.stages]))
     drawn = "".join(_card(_heading(stage), _pace(stage)) for stage in bench.stages)
     yield f"<h2 class=over>Rates a minute, over the seconds of each stage</h2><div class=pair>{drawn}</div>"
-    figures = _table(("", *(stage.name for stage in bench.stages)), rows_of(bench))
+    figures = _table(("", *(stage.name for stage in bench.stages)), table_rows(bench))
     yield _card("Figures", figures)
 
 
@@ -187,8 +187,8 @@ def _heading(stage: StageFigures) -> str:
 def _pace(stage: StageFigures) -> str:
     pace = stage.pace
     lines = (
-        charts.Line("requests started", "first", _points(pace.step_s, pace.started_per_min), filled=True),
-        charts.Line("outcomes", "second", _points(pace.step_s, pace.finished_per_min)),
+        charts.PaceLine("requests started", "first", _points(pace.step_s, pace.started_per_min), filled=True),
+        charts.PaceLine("outcomes", "second", _points(pace.step_s, pace.finished_per_min)),
     )
     chart = charts.PaceChart(f"Rate over time, {stage.name}", lines, stage.rpm, pace.rejected_at_s)
     return charts.fitted(lambda width: charts.pace(chart, width=width))

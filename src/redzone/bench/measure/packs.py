@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from redzone.bench.measure.advice import brake_of, troubles
+from redzone.bench.measure.advice import find_bottleneck, troubles
 from redzone.bench.measure.profiles import Profile
 from redzone.bench.measure.result_file import Bench, StageFigures
-from redzone.bench.measure.stages import Stage
+from redzone.bench.measure.stages import BenchStage
 from redzone.bench.simulator.options import pack_factor
 from redzone.diagnostics.bottleneck import AT_THE_LIMIT
 
@@ -33,11 +33,12 @@ NOTES = (
 )
 
 
-def pack_stages(packs: Sequence[int], profile: Profile, most: int) -> tuple[Stage, ...]:
+def pack_stages(packs: Sequence[int], profile: Profile, most: int) -> tuple[BenchStage, ...]:
     """A stage for each number of posters a request, never more than `most`: as many as pass the limit in
     20 s, or in the time of 4 answers where that is longer; without a limit 40 requests."""
     return tuple(
-        Stage(f"pack {pack}", min(most, pack * _requests(profile, pack)), None, pack=pack) for pack in packs
+        BenchStage(f"pack {pack}", min(most, pack * _requests(profile, pack)), None, pack=pack)
+        for pack in packs
     )
 
 
@@ -101,7 +102,7 @@ def _shortfalls(bench: Bench) -> Iterator[str]:
         most, used = ceiling(stage), use(stage)
         if most is None or used is None or (got := asked_per_min(stage) / most) >= REACHED:
             continue
-        held = "" if used >= AT_THE_LIMIT else f" (held back by {brake_of(stage)})"
+        held = "" if used >= AT_THE_LIMIT else f" (held back by {find_bottleneck(stage)})"
         more = max(0, stage.requests - math.ceil(stage.posters / stage.pack))
         yield (
             f"{_asked(stage.pack)}: {got:.0%} of {stage.pack} x {stage.rpm:,} a minute. "

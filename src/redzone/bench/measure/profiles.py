@@ -84,7 +84,7 @@ PROFILES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class ProfileChanges:
     """What the command line changes in a profile; None and empty leave it as it is."""
 
     latency_s: float | None = None
@@ -93,12 +93,12 @@ class Changes:
     faults: tuple[str, ...] = ()
 
 
-def choose(name: str, changes: Changes | None = None, scale: float = 1.0) -> Profile:
+def choose(name: str, changes: ProfileChanges | None = None, scale: float = 1.0) -> Profile:
     """The named profile, changed, its latencies times `scale` (its limits and timeouts are not: a minute
     stays a minute). The name tells the changes. Raises SettingsInvalid."""
     if name not in PROFILES:
         raise SettingsInvalid(f"profile {name!r} is not known; there are {', '.join(PROFILES)}")
-    profile, changes = PROFILES[name], changes or Changes()
+    profile, changes = PROFILES[name], changes or ProfileChanges()
     update: dict[str, object] = {}
     if changes.latency_s is not None:
         update["latency_s"] = changes.latency_s

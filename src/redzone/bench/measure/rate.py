@@ -5,26 +5,26 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from redzone.bench.measure.result_file import Pace
+from redzone.bench.measure.result_file import RateSeries
 
 SAMPLES = 121
 LEAST_EVENTS = 3.0  # in a half window: below it a rate is a row of spikes
 WINDOW_SHARE = 1 / 24
 
 
-def pace_of(
+def measure_rate(
     started_s: Sequence[float],
     finished_s: Sequence[float],
     rejected_s: Sequence[float],
     seconds: float,
-) -> Pace:
+) -> RateSeries:
     """Requests and outcomes per minute at 121 instants of a stage that took `seconds`; times ascend."""
     if seconds <= 0:
-        return Pace()
+        return RateSeries()
     step_s = seconds / (SAMPLES - 1)
     window_s = window(max(len(started_s), len(finished_s)), seconds)
     instants = [number * step_s for number in range(SAMPLES)]
-    return Pace(
+    return RateSeries(
         step_s=step_s,
         window_s=window_s,
         started_per_min=tuple(round(rate_at(at, started_s, window_s, seconds), 2) for at in instants),

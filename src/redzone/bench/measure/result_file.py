@@ -14,7 +14,7 @@ from redzone.errors import InputUnusable
 from redzone.models import Frozen
 
 
-class Pace(Frozen):
+class RateSeries(Frozen):
     """Rates over time, sampled every `step_s` from the start of the stage, smoothed over `window_s` (a
     triangle of that half width). `rejected_at_s` are the seconds in which answers 429 were first counted."""
 
@@ -75,7 +75,7 @@ class StageFigures(Frozen):
     image_bytes: int | None
     cost_usd: float
     shares: Shares
-    pace: Pace
+    pace: RateSeries
     steady_per_min: float
 
     @property

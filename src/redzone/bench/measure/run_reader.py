@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from redzone.bench.measure.rate import pace_of
-from redzone.bench.measure.result_file import Pace, Shares
+from redzone.bench.measure.rate import measure_rate
+from redzone.bench.measure.result_file import RateSeries, Shares
 from redzone.models import Outcome, Status
 from redzone.runs.checkpoint import Intent, parse_line, scan
 
@@ -37,7 +37,7 @@ class _Tick(BaseModel):
 
 
 @dataclass(slots=True)
-class RunSeen:
+class RunMeasurement:
     """What a run's folder says. Instants are seconds from the moment the first poster was taken in hand."""
 
     counts: Counter[Status] = field(default_factory=Counter)
@@ -72,9 +72,9 @@ class RunSeen:
         return self.counts.total()
 
     @property
-    def pace(self) -> Pace:
+    def pace(self) -> RateSeries:
         """Its rates over time."""
-        return pace_of(self.started_s, self.finished_s, self.rejected_at_s, self.seconds)
+        return measure_rate(self.started_s, self.finished_s, self.rejected_at_s, self.seconds)
 
     @property
     def steady_requests_per_min(self) -> float | None:
@@ -99,13 +99,13 @@ class RunSeen:
         return self.started_s[-1] - self.started_s[0] if self.started_s else 0.0
 
 
-def read_run(folder: Path) -> RunSeen:
+def read_run(folder: Path) -> RunMeasurement:
     """Read a finished run's checkpoint and metrics."""
     lines = list(_lines(folder / "checkpoint.jsonl"))
     # the posters of one request have one instant
     requests = {line.started_at for line in lines if isinstance(line, Intent)}
     outcomes = [line for line in lines if isinstance(line, Outcome)]
-    seen = RunSeen()
+    seen = RunMeasurement()
     if not outcomes:
         return seen
     begun = min(outcome.finished_at - timedelta(seconds=outcome.timing.total_s) for outcome in outcomes)
@@ -140,7 +140,7 @@ def _shares(outcomes: Sequence[Outcome]) -> Shares:
     )
 
 
-def _read_metrics(path: Path, seen: RunSeen) -> None:
+def _read_metrics(path: Path, seen: RunMeasurement) -> None:
     with path.open(encoding="utf-8") as file:
         for line in file:
             tick = _Tick.model_validate_json(line)

@@ -18,7 +18,7 @@ from redzone import __version__
 from redzone.bench.measure.processes import Finished, Surroundings, analyze, clean_environment, simulator
 from redzone.bench.measure.profiles import Profile, serve_options
 from redzone.bench.measure.result_file import Bench, Machine, StageFigures, Start
-from redzone.bench.measure.run_reader import RunSeen, read_run
+from redzone.bench.measure.run_reader import RunMeasurement, read_run
 from redzone.bench.simulator.options import pack_factor
 from redzone.errors import UsageError
 from redzone.models import Status
@@ -34,7 +34,7 @@ Kind = Literal["bench", "sweep", "pack"]
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class BenchStage:
     """One stage to carry out. `workers` None is auto; with `baseline` a profile's own limit for it holds;
     `pack` posters go into one request."""
 
@@ -52,7 +52,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class BenchTarget:
     """Whom the stages ask: a simulator of this profile and poster size, or where `profile` is None the real
     API, about an input of the user's. `starts` runs of one poster tell what starting costs."""
 
@@ -64,17 +64,19 @@ class World:
     starts: int = STARTS
 
 
-def bench_stages(posters: int, workers: int, stress_workers: int | None, *, live: bool) -> tuple[Stage, ...]:
+def bench_stages(
+    posters: int, workers: int, stress_workers: int | None, *, live: bool
+) -> tuple[BenchStage, ...]:
     """Sequential, parallel and stress, none with more than `posters`.
 
     Against a real API the stress stage is left out below 100 posters: it would pay for parallel twice.
     """
     stages = [
-        Stage("sequential", min(SEQUENTIAL_POSTERS, posters), 1, baseline=True),
-        Stage("parallel", min(PARALLEL_POSTERS, posters), workers),
+        BenchStage("sequential", min(SEQUENTIAL_POSTERS, posters), 1, baseline=True),
+        BenchStage("parallel", min(PARALLEL_POSTERS, posters), workers),
     ]
     if not live or posters >= STRESS_POSTERS:
-        stages.append(Stage("stress", posters, stress_workers))
+        stages.append(BenchStage("stress", posters, stress_workers))
     return tuple(stages)
 
 
@@ -92,7 +94,7 @@ def surroundings(folder: Path, *, live: bool, pin: bool) -> Surroundings:
 
 
 def run_bench(
-    world: World, stages: Sequence[Stage], around: Surroundings, tell: Tell, kind: Kind = "bench"
+    world: BenchTarget, stages: Sequence[BenchStage], around: Surroundings, tell: Tell, kind: Kind = "bench"
 ) -> Bench:
     """Carry out the stages in order; `tell` hears which one begins.
 
@@ -124,16 +126,16 @@ def run_bench(
     )
 
 
-def _start(world: World, around: Surroundings) -> Start:
+def _start(world: BenchTarget, around: Surroundings) -> Start:
     """What it costs to start and judge one poster: the least, for the first run may find cold caches."""
     quick = world.profile and Profile(name="start", latency_s=0, image_latency_s=0)
-    one = Stage("start", 1, 1)
+    one = BenchStage("start", 1, 1)
     with _asked(replace(world, profile=quick), one, around) as whom:
         costs = [_analyze(whom, one, around, world.profile).cpu_s for _ in range(world.starts)]
     return Start(runs=len(costs), cpu_s=min(costs), spread_s=max(costs) - min(costs))
 
 
-def _run_stage(world: World, stage: Stage, around: Surroundings, start: Start) -> StageFigures:
+def _run_stage(world: BenchTarget, stage: BenchStage, around: Surroundings, start: Start) -> StageFigures:
     with _asked(world, stage, around) as whom:
         done = _analyze(whom, stage, around, world.profile)
     seen = read_run(Path(done.told["folder"]))
@@ -170,7 +172,9 @@ def _run_stage(world: World, stage: Stage, around: Surroundings, start: Start) -
     )
 
 
-def _limits(profile: Profile | None, stage: Stage, seen: RunSeen) -> tuple[int | None, int | None]:
+def _limits(
+    profile: Profile | None, stage: BenchStage, seen: RunMeasurement
+) -> tuple[int | None, int | None]:
     """The limits in force: the simulator's, or those that the real API announced or the settings gave."""
     if profile is not None:
         return stage_rpm(profile, stage), profile.tpm
@@ -178,13 +182,13 @@ def _limits(profile: Profile | None, stage: Stage, seen: RunSeen) -> tuple[int |
     return int(rpm) if rpm else None, int(tpm) if tpm else None
 
 
-def stage_rpm(profile: Profile, stage: Stage) -> int | None:
+def stage_rpm(profile: Profile, stage: BenchStage) -> int | None:
     """The profile's request limit for a stage."""
     return profile.baseline_rpm or profile.rpm if stage.baseline else profile.rpm
 
 
 @contextmanager
-def _asked(world: World, stage: Stage, around: Surroundings) -> Iterator[list[str]]:
+def _asked(world: BenchTarget, stage: BenchStage, around: Surroundings) -> Iterator[list[str]]:
     """The arguments of `analyze` that name the input and whom to ask, for as long as that one answers."""
     if world.profile is None:
         yield list(world.inputs)
@@ -194,7 +198,9 @@ def _asked(world: World, stage: Stage, around: Surroundings) -> Iterator[list[st
         yield [str(served.posters), "--base-url", served.base_url, "--allow-private-hosts"]
 
 
-def _analyze(whom: Sequence[str], stage: Stage, around: Surroundings, profile: Profile | None) -> Finished:
+def _analyze(
+    whom: Sequence[str], stage: BenchStage, around: Surroundings, profile: Profile | None
+) -> Finished:
     workers = "auto" if stage.workers is None else str(stage.workers)
     arguments = [*whom, "--limit", str(stage.posters), "--workers", workers, "--no-cache"]
     arguments += ["--json", "--progress", "none", "--home", str(around.folder / "home")]
@@ -205,7 +211,7 @@ def _analyze(whom: Sequence[str], stage: Stage, around: Surroundings, profile: P
     )
 
 
-def _timeouts(profile: Profile | None, stage: Stage) -> dict[str, str]:
+def _timeouts(profile: Profile | None, stage: BenchStage) -> dict[str, str]:
     """A profile's own, longer for a model that has longer to say."""
     if profile is None or profile.timeout_s is None:
         return {}

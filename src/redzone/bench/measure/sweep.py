@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from redzone.bench.measure.result_file import Bench, StageFigures
-from redzone.bench.measure.stages import Stage
+from redzone.bench.measure.stages import BenchStage
 from redzone.diagnostics.bottleneck import BURST
 
 WORKERS = (1, 2, 5, 10, 20, 50, 100, 200)
@@ -18,7 +18,9 @@ LINEAR = 0.9
 FLAT = 0.9
 
 
-def sweep_stages(workers: Sequence[int], limit_per_min: float | None, most: int | None) -> tuple[Stage, ...]:
+def sweep_stages(
+    workers: Sequence[int], limit_per_min: float | None, most: int | None
+) -> tuple[BenchStage, ...]:
     """A stage for each number of workers: five posters for each worker, at least 10, and under a limit
     about as many as pass it in 15 s; never more than `most`."""
     stages = []
@@ -26,7 +28,7 @@ def sweep_stages(workers: Sequence[int], limit_per_min: float | None, most: int 
         posters = max(LEAST_POSTERS, ROUNDS * count)
         if limit_per_min is not None:
             posters = min(posters, max(LEAST_POSTERS, math.ceil(limit_per_min / 60 * LIMITED_S)))
-        stages.append(Stage(sweep_name(count), min(posters, most or posters), count))
+        stages.append(BenchStage(sweep_name(count), min(posters, most or posters), count))
     return tuple(stages)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from redzone.bench.measure import packs
-from redzone.bench.measure.advice import advise, brake_of
+from redzone.bench.measure.advice import advise, find_bottleneck
 from redzone.bench.measure.result_file import Bench, StageFigures
 from redzone.bench.measure.sweep import efficiency, explain, find_knee
 from redzone.bench.simulator.faults import IMAGE_SIDE, MODEL_SIDE
@@ -24,7 +24,7 @@ class Row:
     strong: bool = False
 
 
-def rows_of(bench: Bench) -> tuple[Row, ...]:
+def table_rows(bench: Bench) -> tuple[Row, ...]:
     """The table, one row a figure, one cell a stage."""
     formats: tuple[tuple[str, Callable[[StageFigures], str]], ...] = (
         ("posters", lambda stage: format_count(stage.posters)),
@@ -40,7 +40,7 @@ def rows_of(bench: Bench) -> tuple[Row, ...]:
         ("CPU ms/poster", format_cpu),
         ("peak memory", lambda stage: format_bytes(stage.peak_bytes)),
         ("images fetched", lambda stage: format_bytes(stage.image_bytes)),
-        ("held back by", lambda stage: brake_of(stage).value),
+        ("held back by", lambda stage: find_bottleneck(stage).value),
     )
     strong = ("posters/min", "speed-up")
     return tuple(
@@ -197,7 +197,7 @@ def _stage_json(bench: Bench, stage: StageFigures) -> dict[str, object]:
         "posters_per_min": round(stage.posters_per_min, 3),
         "s_per_poster": round(stage.s_per_poster, 5),
         "speed_up": round(bench.speed_up(stage), 3),
-        "held_back_by": brake_of(stage).value,
+        "held_back_by": find_bottleneck(stage).value,
     }
     if bench.kind == "sweep":
         more["of_linear"] = round(efficiency(bench, stage), 4)

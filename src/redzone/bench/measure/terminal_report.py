@@ -10,15 +10,23 @@ from rich.table import Table
 from rich.text import Text
 
 from redzone.bench.measure import packs
-from redzone.bench.measure.advice import advise, brake_of
-from redzone.bench.measure.compare import Comparison
+from redzone.bench.measure.advice import advise, find_bottleneck
+from redzone.bench.measure.compare import BenchComparison
 from redzone.bench.measure.result_file import Bench, StageFigures
 from redzone.bench.measure.sweep import explain, find_knee
-from redzone.bench.measure.table import PACK_HEAD, SWEEP_HEAD, about, notes, pack_cells, rows_of, sweep_cells
+from redzone.bench.measure.table import (
+    PACK_HEAD,
+    SWEEP_HEAD,
+    about,
+    notes,
+    pack_cells,
+    sweep_cells,
+    table_rows,
+)
 from redzone.charts import IN_SIGHT
 from redzone.diagnostics import Topic
 from redzone.terminal.formatting import format_rate
-from redzone.terminal.lines import DIM, LABEL, Bar, Legible
+from redzone.terminal.lines import DIM, LABEL, Legible, TextBar
 
 BAR_CELLS = 60
 AT_THE_LIMIT = "green"
@@ -31,7 +39,7 @@ def print_bench(console: Console, bench: Bench) -> None:
     console.print(Legible(Group(*tell(bench))))
 
 
-def print_comparison(console: Console, found: Comparison) -> None:
+def print_comparison(console: Console, found: BenchComparison) -> None:
     """Two benches side by side."""
     console.print(Legible(Group(*_comparison(found))))
 
@@ -43,7 +51,7 @@ def _bench(bench: Bench) -> Iterator[RenderableType]:
     table.add_column("")
     for stage in bench.stages:
         table.add_column(stage.name, justify="right", no_wrap=True)
-    for row in rows_of(bench):
+    for row in table_rows(bench):
         table.add_row(Text(row.label, style=LABEL), *row.cells, style="bold" if row.strong else "")
     yield table
     yield Text()
@@ -61,8 +69,8 @@ def _bars(stages: Sequence[tuple[StageFigures, float, int | None]]) -> Table:
     most = max([most, *(limit for _, _, limit in stages if limit and limit <= IN_SIGHT * most)])
     table = Table.grid(padding=(0, 2, 0, 0), expand=False)
     for stage, rate, limit in stages:
-        limited = brake_of(stage) in (Topic.REQUESTS, Topic.TOKENS)
-        bar = Bar(rate / most if most > 0 else 0.0, BAR_CELLS, AT_THE_LIMIT if limited else BELOW)
+        limited = find_bottleneck(stage) in (Topic.REQUESTS, Topic.TOKENS)
+        bar = TextBar(rate / most if most > 0 else 0.0, BAR_CELLS, AT_THE_LIMIT if limited else BELOW)
         told = Text.assemble((f"{format_rate(rate):>7}", "bold"), ("/min", LABEL))
         most_told = Text(f"limit {limit:,}" if limit else "", style=DIM)
         table.add_row(Text(stage.name, style=LABEL), bar, told, most_told)
@@ -125,7 +133,7 @@ def _hanging(sign: str, text: Text) -> Table:
     return grid
 
 
-def _comparison(found: Comparison) -> Iterator[RenderableType]:
+def _comparison(found: BenchComparison) -> Iterator[RenderableType]:
     for side, bench in (("A", found.before), ("B", found.after)):
         yield Text.assemble(
             (f"{side}  ", "bold"), f"{bench.made_at:%Y-%m-%d %H:%M}, redzone {bench.redzone}, ", about(bench)

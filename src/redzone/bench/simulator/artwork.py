@@ -12,10 +12,11 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from enum import StrEnum
 from functools import cache
-from hashlib import blake2b
 from io import BytesIO, StringIO
 
 from PIL import Image, ImageDraw, ImageFont
+
+from redzone.bench.simulator.seeded_random import fraction, generator
 
 FORMATS = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 MIME = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
@@ -164,14 +165,3 @@ def _draw_face(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: random.Rand
         pen.ellipse((eye_x - 0.14 * r, y - 0.2 * r, eye_x + 0.14 * r, y), fill=(250, 250, 250))
         pen.ellipse((eye_x - 0.06 * r, y - 0.16 * r, eye_x + 0.06 * r, y - 0.04 * r), fill=(20, 20, 20))
     pen.arc((x - 0.35 * r, y + 0.2 * r, x + 0.35 * r, y + 0.6 * r), 20, 160, fill=(150, 40, 40), width=2)
-
-
-def fraction(*parts: object) -> float:
-    """A number in [0, 1) that depends on the parts alone."""
-    digest = blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()
-    return (int.from_bytes(digest) >> 11) / 2**53
-
-
-def generator(*parts: object) -> random.Random:
-    """A generator whose whole sequence depends on the parts alone."""
-    return random.Random(fraction(*parts))  # noqa: S311 - pictures and answers, no secrets

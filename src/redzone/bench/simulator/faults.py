@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
-from redzone.bench.simulator.artwork import fraction
+from redzone.bench.simulator.seeded_random import fraction
 from redzone.errors import SettingsInvalid
 
 

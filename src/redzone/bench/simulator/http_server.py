@@ -22,7 +22,7 @@ DRIP_INTERVAL_S = 0.5
 MAX_HEAD_BYTES = 64 * 1024
 
 
-class Ending(StrEnum):
+class ReplyEnd(StrEnum):
     """What the socket does with a reply."""
 
     WHOLE = "whole"
@@ -33,7 +33,7 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """A request that has arrived to its last byte. Header names are lower case."""
 
     method: str
@@ -44,22 +44,22 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpReply:
     """What to send. Under RESET and STALL nothing is sent, so that `sent_status` is None."""
 
     status: int
     body: bytes = b""
     content_type: str = "application/json"
     headers: list[tuple[str, str]] = field(default_factory=list)
-    ending: Ending = Ending.WHOLE
+    ending: ReplyEnd = ReplyEnd.WHOLE
 
     @property
     def sent_status(self) -> int | None:
         """The status that the client sees."""
-        return None if self.ending in (Ending.RESET, Ending.STALL) else self.status
+        return None if self.ending in (ReplyEnd.RESET, ReplyEnd.STALL) else self.status
 
 
-Answering = Callable[[Request], Awaitable[Reply]]
+Answering = Callable[[HttpRequest], Awaitable[HttpReply]]
 
 
 class Connection(asyncio.Protocol):
@@ -112,7 +112,7 @@ class Connection(asyncio.Protocol):
                 pass
         except h11.RemoteProtocolError as error:
             if self._parser.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-                self._send(Reply(error.error_status_hint, str(error).encode(), "text/plain"))
+                self._send(HttpReply(error.error_status_hint, str(error).encode(), "text/plain"))
             self._transport.close()
 
     def _step(self) -> bool:
@@ -135,7 +135,7 @@ class Connection(asyncio.Protocol):
     def _start_answer(self) -> None:
         assert self._head is not None  # noqa: S101 - h11 sends no end before a head
         path, _, query = self._head.target.decode("latin-1").partition("?")
-        request = Request(
+        request = HttpRequest(
             method=self._head.method.decode("ascii"),
             path=path,
             query=dict(parse_qsl(query)),
@@ -146,18 +146,18 @@ class Connection(asyncio.Protocol):
         self._task = asyncio.get_running_loop().create_task(self._exchange(request))
         self._task.add_done_callback(self._finish)
 
-    async def _exchange(self, request: Request) -> None:
+    async def _exchange(self, request: HttpRequest) -> None:
         reply = await self._answer(request)
         match reply.ending:
-            case Ending.WHOLE:
+            case ReplyEnd.WHOLE:
                 self._send(reply)
-            case Ending.HALF:
+            case ReplyEnd.HALF:
                 self._send_half(reply)
-            case Ending.RESET:
+            case ReplyEnd.RESET:
                 self.abort()
-            case Ending.STALL:
+            case ReplyEnd.STALL:
                 await asyncio.get_running_loop().create_future()
-            case Ending.DRIP:
+            case ReplyEnd.DRIP:
                 await self._drip(reply)
 
     def _finish(self, task: asyncio.Task[None]) -> None:
@@ -175,19 +175,19 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.close()
 
-    def _send(self, reply: Reply) -> None:
+    def _send(self, reply: HttpReply) -> None:
         self._write(self._response(reply), h11.Data(data=reply.body), h11.EndOfMessage())
 
-    def _send_half(self, reply: Reply) -> None:
+    def _send_half(self, reply: HttpReply) -> None:
         self._write(self._response(reply), h11.Data(data=reply.body[: len(reply.body) // 2]))
 
-    async def _drip(self, reply: Reply) -> None:
+    async def _drip(self, reply: HttpReply) -> None:
         self._write(self._response(reply, chunked=True))
         for byte in cycle(reply.body):
             self._write(h11.Data(data=bytes([byte])))
             await self._clock.sleep(DRIP_INTERVAL_S)
 
-    def _response(self, reply: Reply, *, chunked: bool = False) -> h11.Response:
+    def _response(self, reply: HttpReply, *, chunked: bool = False) -> h11.Response:
         length = ("transfer-encoding", "chunked") if chunked else ("content-length", str(len(reply.body)))
         headers = [*reply.headers, ("content-type", reply.content_type), length]
         if reply.status == HTTPStatus.NOT_MODIFIED:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from redzone.bench.simulator import artwork
 from redzone.bench.simulator.faults import IMAGE_SIDE, Fault, choose_fault
-from redzone.bench.simulator.http_server import Ending, Reply, Request
+from redzone.bench.simulator.http_server import HttpReply, HttpRequest, ReplyEnd
 from redzone.bench.simulator.options import TINY, SimulatorOptions
 from redzone.bench.simulator.ranges import in_part
-from redzone.bench.simulator.request_log import Plan
+from redzone.bench.simulator.request_log import PlannedReply
 
 MAX_LISTED = 1_000_000
 # Generated posters never change; any fixed instant does.
@@ -21,7 +21,7 @@ _POSTER = re.compile(r"/posters/(\d{1,8})(\.jpg|\.png|\.webp)")
 _HTML = b"<!doctype html><title>Sign in</title><p>This is no picture."
 
 
-class PosterSide:
+class ImageApi:
     """Plans the answers to GET /posters/{n}.{jpg,png,webp}, a part of one included, and /posters.csv."""
 
     def __init__(self, options: SimulatorOptions) -> None:
@@ -30,7 +30,7 @@ class PosterSide:
         self._files = artwork.PosterCache(options.poster_size, options.poster_grain)
         self._seen: Counter[int] = Counter()
 
-    def plan_poster(self, request: Request) -> Plan | None:
+    def plan_poster(self, request: HttpRequest) -> PlannedReply | None:
         """The plan for a poster's path, None for any other."""
         match = _POSTER.fullmatch(request.path)
         size = request.query.get("size", "")
@@ -50,44 +50,44 @@ class PosterSide:
         if fault:
             reply = _faulty(fault, file, artwork.MIME[extension], headers)
         elif _matches(request.headers.get("if-none-match", ""), headers[0][1]):
-            reply = Reply(304, headers=headers)
+            reply = HttpReply(304, headers=headers)
         else:
-            reply = Reply(200, file(), artwork.MIME[extension], headers)
-        return Plan(in_part(reply, request), options.image_latency_s, fault, poster=number)
+            reply = HttpReply(200, file(), artwork.MIME[extension], headers)
+        return PlannedReply(in_part(reply, request), options.image_latency_s, fault, poster=number)
 
     def draw(self, count: int, *, tiny: bool) -> None:
         """Draw JPEG posters 1 to `count`, as many as are kept."""
         self._files.fill(count, ".jpg", tiny=tiny)
 
-    def plan_list(self, request: Request, origin: str) -> Plan:
+    def plan_list(self, request: HttpRequest, origin: str) -> PlannedReply:
         """The plan for the input list of `n` posters."""
         count, size = request.query.get("n", "100"), request.query.get("size", "")
         if not count.isdecimal() or not 1 <= int(count) <= MAX_LISTED or size not in ("", TINY):
             message = f"n is a number from 1 to {MAX_LISTED}, size is {TINY} or not there"
-            return Plan(Reply(400, message.encode(), "text/plain"))
+            return PlannedReply(HttpReply(400, message.encode(), "text/plain"))
         rows = artwork.poster_list(origin, int(count), size)
-        return Plan(Reply(200, rows.encode(), "text/csv; charset=utf-8"))
+        return PlannedReply(HttpReply(200, rows.encode(), "text/csv; charset=utf-8"))
 
 
-def _faulty(fault: Fault, file: Callable[[], bytes], mime: str, headers: list[tuple[str, str]]) -> Reply:
+def _faulty(fault: Fault, file: Callable[[], bytes], mime: str, headers: list[tuple[str, str]]) -> HttpReply:
     match fault:
         case Fault.DEAD:
-            return Reply(404, b"no such poster", "text/plain")
+            return HttpReply(404, b"no such poster", "text/plain")
         case Fault.IMAGE_HTTP500:
-            return Reply(500, b"internal error", "text/plain")
+            return HttpReply(500, b"internal error", "text/plain")
         case Fault.IMAGE_HTML:
-            return Reply(200, _HTML, "text/html; charset=utf-8")
+            return HttpReply(200, _HTML, "text/html; charset=utf-8")
         case Fault.IMAGE_RESET:
-            return Reply(200, ending=Ending.RESET)
+            return HttpReply(200, ending=ReplyEnd.RESET)
         case Fault.IMAGE_STALL:
-            return Reply(200, ending=Ending.STALL)
+            return HttpReply(200, ending=ReplyEnd.STALL)
         case Fault.IMAGE_TRUNCATED:
             data = file()
-            return Reply(200, data[: len(data) // 2], mime, headers)
+            return HttpReply(200, data[: len(data) // 2], mime, headers)
         case Fault.IMAGE_DRIP:
-            return Reply(200, file(), mime, headers, Ending.DRIP)
+            return HttpReply(200, file(), mime, headers, ReplyEnd.DRIP)
         case _:
-            return Reply(200, file(), mime, headers, Ending.HALF)
+            return HttpReply(200, file(), mime, headers, ReplyEnd.HALF)
 
 
 def _matches(wanted: str, etag: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from redzone.bench.simulator.faults import Fault, check_shares
-from redzone.bench.simulator.rate_limits import Enforcement, Limits
+from redzone.bench.simulator.rate_limits import Enforcement, ServerLimits
 
 # The one named poster size: a few hundred bytes, for runs of 100,000 rows.
 TINY = "tiny"
@@ -20,7 +20,7 @@ def pack_factor(pictures: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class SimulatorOptions:
-    """Limits, latency and faults of a simulator. Raises SettingsInvalid for impossible fault shares.
+    """ServerLimits, latency and faults of a simulator. Raises SettingsInvalid for impossible fault shares.
 
     `latency_s` is the model's median for one picture, times `pack_factor` for more; `latency_spread` the
     sigma of its logarithm, so that 0.5 puts one answer in twenty beyond 2.3 times the median. `rpm` and `tpm`
@@ -50,6 +50,6 @@ class SimulatorOptions:
         check_shares(self.faults)
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> ServerLimits:
         """The rate limits."""
-        return Limits(self.rpm, self.tpm, Enforcement(self.enforcement))
+        return ServerLimits(self.rpm, self.tpm, Enforcement(self.enforcement))

@@ -19,7 +19,7 @@ from redzone.bench.simulator.server import Simulator
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class ServeOptions:
     """Where to listen, and what to write once it does. `size` is that of the list's addresses, "" for the
     simulator's own; with `until_eof` it ends when standard input does, too."""
 
@@ -32,12 +32,12 @@ class Serving:
     until_eof: bool
 
 
-def serve_until_stopped(options: SimulatorOptions, serving: Serving) -> None:
+def serve_until_stopped(options: SimulatorOptions, serving: ServeOptions) -> None:
     """Serve, and tell where on stdout, until SIGINT or SIGTERM."""
     asyncio.run(_serve(options, serving))
 
 
-async def _serve(options: SimulatorOptions, serving: Serving) -> None:
+async def _serve(options: SimulatorOptions, serving: ServeOptions) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
@@ -54,7 +54,7 @@ def _stop_at_eof(stop: asyncio.Event) -> None:
         stop.set()
 
 
-def _announce(simulator: Simulator, serving: Serving) -> None:
+def _announce(simulator: Simulator, serving: ServeOptions) -> None:
     """Write the files, then say where the simulator is: whoever reads that finds them."""
     if serving.drawn:
         simulator.draw_posters(serving.posters, size=serving.size)

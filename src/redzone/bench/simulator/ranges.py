@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
 
-from redzone.bench.simulator.http_server import Reply, Request
+from redzone.bench.simulator.http_server import HttpReply, HttpRequest
 
 _RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,18})-([0-9]{0,18})[ \t]*", re.IGNORECASE)
 
 
-def in_part(reply: Reply, request: Request) -> Reply:
+def in_part(reply: HttpReply, request: HttpRequest) -> HttpReply:
     """The reply as the request's Range wants it: 206, 416 where the file ends before, else all of it.
 
     Ignored, as the standard allows or asks: other units, several ranges, nonsense, a Range under an If-Range
@@ -28,7 +28,7 @@ def in_part(reply: Reply, request: Request) -> Reply:
     first, last = span
     if first > last:
         unsatisfied = [*headers, ("content-range", f"bytes */{length}")]
-        return Reply(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, b"", "text/plain", unsatisfied)
+        return HttpReply(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, b"", "text/plain", unsatisfied)
     sent = ("content-range", f"bytes {first}-{last}/{length}")
     body = reply.body[first : last + 1]
     return replace(reply, status=HTTPStatus.PARTIAL_CONTENT, body=body, headers=[*headers, sent])

@@ -22,7 +22,7 @@ class Charge:
     penalty: bool = False
 
 
-class Meter(Protocol):
+class RateCounter(Protocol):
     """One limit under one style."""
 
     limit: int
@@ -46,7 +46,7 @@ class Meter(Protocol):
         """Count a rejected request."""
 
 
-class QuantisedMeter:
+class QuantisedCounter:
     """Fixed windows; amounts are 1 and final.
 
     A window grants at most its share of the minute, rounded up. What rounding grants too much is taken
@@ -119,7 +119,7 @@ class QuantisedMeter:
         self._index = index
 
 
-class RollingMeter:
+class RollingCounter:
     """A log of what was taken in the last 60 seconds."""
 
     def __init__(self, limit: int) -> None:
@@ -181,7 +181,7 @@ class RollingMeter:
             self._penalties -= gone.penalty
 
 
-class BucketMeter:
+class BucketCounter:
     """A bucket of one minute's allowance that refills evenly."""
 
     def __init__(self, limit: int) -> None:

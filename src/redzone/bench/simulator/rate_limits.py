@@ -21,7 +21,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from redzone.bench.simulator.rate_counters import BucketMeter, Charge, Meter, QuantisedMeter, RollingMeter
+from redzone.bench.simulator.rate_counters import (
+    BucketCounter,
+    Charge,
+    QuantisedCounter,
+    RateCounter,
+    RollingCounter,
+)
 from redzone.models import Allowance
 
 
@@ -33,7 +39,7 @@ class Enforcement(StrEnum):
     BUCKET = "bucket"
 
 
-class Scope(StrEnum):
+class LimitScope(StrEnum):
     """Which of the two limits said no."""
 
     REQUESTS = "requests"
@@ -41,7 +47,7 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """The allowance per minute; None is no limit. Raises ValueError for a limit below 1."""
 
     requests_per_min: int | None = None
@@ -66,32 +72,32 @@ class Rejected:
     """The request must come back. Alone, it is admitted `retry_after_s` seconds later, unless it
     asks for more tokens than the limit."""
 
-    scope: Scope
+    scope: LimitScope
     retry_after_s: float
 
 
-def _request_meter(limits: Limits) -> Meter | None:
+def _request_meter(limits: ServerLimits) -> RateCounter | None:
     if limits.requests_per_min is None:
         return None
-    styles: dict[Enforcement, type[QuantisedMeter] | type[RollingMeter] | type[BucketMeter]] = {
-        Enforcement.QUANTISED: QuantisedMeter,
-        Enforcement.ROLLING: RollingMeter,
-        Enforcement.BUCKET: BucketMeter,
+    styles: dict[Enforcement, type[QuantisedCounter] | type[RollingCounter] | type[BucketCounter]] = {
+        Enforcement.QUANTISED: QuantisedCounter,
+        Enforcement.ROLLING: RollingCounter,
+        Enforcement.BUCKET: BucketCounter,
     }
     return styles[limits.enforcement](limits.requests_per_min)
 
 
-def _token_meter(limits: Limits) -> Meter | None:
+def _token_meter(limits: ServerLimits) -> RateCounter | None:
     if limits.tokens_per_min is None:
         return None
     rolling = limits.enforcement is Enforcement.ROLLING
-    return RollingMeter(limits.tokens_per_min) if rolling else BucketMeter(limits.tokens_per_min)
+    return RollingCounter(limits.tokens_per_min) if rolling else BucketCounter(limits.tokens_per_min)
 
 
 class RateGate:
     """Says yes or no to each request, and what is left."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ServerLimits) -> None:
         self._requests = _request_meter(limits)
         self._tokens = _token_meter(limits)
 
@@ -127,9 +133,9 @@ class RateGate:
             reset_tokens_s=tokens.full_in_s(now_s) if tokens else None,
         )
 
-    def _obstacle(self, tokens: int, now_s: float) -> Scope | None:
+    def _obstacle(self, tokens: int, now_s: float) -> LimitScope | None:
         if self._requests and self._requests.room(now_s) < 1:
-            return Scope.REQUESTS
+            return LimitScope.REQUESTS
         if self._tokens and self._tokens.room(now_s) < tokens:
-            return Scope.TOKENS
+            return LimitScope.TOKENS
         return None

@@ -7,14 +7,14 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from redzone.bench.simulator.requests import Api, Asked, count_tokens
+from redzone.bench.simulator.requests import ModelEndpoint, ModelRequest, count_tokens
 from redzone.models import Allowance
 
 MODELS = ("gpt-6-luna", "simulated-vision")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ReplyText:
     """What goes back: a text or a refusal, and whether it was cut off."""
 
     text: str | None
@@ -27,9 +27,9 @@ class Said:
         return count_tokens(self.text or self.refusal or "")
 
 
-def write_answer(asked: Asked, said: Said, number: int, created_s: int) -> bytes:
+def write_answer(asked: ModelRequest, said: ReplyText, number: int, created_s: int) -> bytes:
     """The 200 body of the API that was asked."""
-    write = _write_response if asked.api is Api.RESPONSES else _write_completion
+    write = _write_response if asked.api is ModelEndpoint.RESPONSES else _write_completion
     return json.dumps(write(asked, said, number, created_s)).encode()
 
 
@@ -78,7 +78,7 @@ def retry_headers(retry_after_s: float) -> list[tuple[str, str]]:
     return [("retry-after", str(math.ceil(after_ms / 1000))), ("retry-after-ms", str(after_ms))]
 
 
-def _write_response(asked: Asked, said: Said, number: int, created_s: int) -> dict[str, Any]:
+def _write_response(asked: ModelRequest, said: ReplyText, number: int, created_s: int) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
     if said.refusal is not None:
         content.append({"type": "refusal", "refusal": said.refusal})
@@ -116,7 +116,7 @@ def _write_response(asked: Asked, said: Said, number: int, created_s: int) -> di
     }
 
 
-def _write_completion(asked: Asked, said: Said, number: int, created_s: int) -> dict[str, Any]:
+def _write_completion(asked: ModelRequest, said: ReplyText, number: int, created_s: int) -> dict[str, Any]:
     message = {"role": "assistant", "content": said.text, "refusal": said.refusal}
     finish = "length" if said.cut else "stop"
     return {

@@ -9,18 +9,18 @@ from datetime import datetime
 from typing import Any
 
 from redzone.bench.simulator.faults import Fault
-from redzone.bench.simulator.http_server import Reply
-from redzone.bench.simulator.requests import Api
+from redzone.bench.simulator.http_server import HttpReply
+from redzone.bench.simulator.requests import ModelEndpoint
 
 WINDOW_S = 60.0
-MODEL_PATHS = frozenset(Api)
+MODEL_PATHS = frozenset(ModelEndpoint)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PlannedReply:
     """What is to happen with a request, decided the moment it has arrived: `reply` after `delay_s`."""
 
-    reply: Reply
+    reply: HttpReply
     delay_s: float = 0.0
     fault: Fault | None = None
     poster: int | None = None

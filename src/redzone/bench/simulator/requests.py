@@ -23,7 +23,7 @@ MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"RIF
 DEFAULT_RESERVE_TOKENS = 1024
 
 
-class Api(StrEnum):
+class ModelEndpoint(StrEnum):
     """The two ways to ask, by their paths."""
 
     RESPONSES = "/v1/responses"
@@ -49,11 +49,11 @@ def bad_request(message: str, code: str | None = None, param: str | None = None)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ModelRequest:
     """What a request asks. `image_ids` are the sha256 of each picture's bytes, in their order; tokens are
     counted by the published rule."""
 
-    api: Api
+    api: ModelEndpoint
     model: str
     prompt: str
     image_ids: tuple[str, ...]
@@ -82,7 +82,7 @@ def image_tokens(width: int, height: int) -> int:
     return math.ceil(math.ceil(width / PATCH_PX) * math.ceil(height / PATCH_PX) * PATCH_FACTOR)
 
 
-def read_request(api: Api, body: bytes) -> Asked:
+def read_request(api: ModelEndpoint, body: bytes) -> ModelRequest:
     """What the body asks. Raises ApiError as the API would answer."""
     try:
         request = json.loads(body)
@@ -96,8 +96,8 @@ def read_request(api: Api, body: bytes) -> Asked:
     tokens = count_tokens(prompt) + (count_tokens(json.dumps(schema)) if schema else 0)
     for _, width, height in images:
         tokens += image_tokens(width, height)
-    limit = request.get("max_output_tokens" if api is Api.RESPONSES else "max_completion_tokens")
-    return Asked(
+    limit = request.get("max_output_tokens" if api is ModelEndpoint.RESPONSES else "max_completion_tokens")
+    return ModelRequest(
         api=api,
         model=request["model"],
         prompt=prompt,
@@ -108,8 +108,10 @@ def read_request(api: Api, body: bytes) -> Asked:
     )
 
 
-def _read_parts(api: Api, request: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, int, int]]]:
-    key = "input" if api is Api.RESPONSES else "messages"
+def _read_parts(
+    api: ModelEndpoint, request: Mapping[str, Any]
+) -> tuple[list[str], list[tuple[str, int, int]]]:
+    key = "input" if api is ModelEndpoint.RESPONSES else "messages"
     if key not in request:
         raise bad_request(f"the parameter {key!r} is missing", "missing_required_parameter", key)
     texts: list[str] = [request["instructions"]] if request.get("instructions") else []
@@ -163,13 +165,13 @@ def _read_image(url: str) -> tuple[str, int, int]:
     return sha256(data).hexdigest(), width, height
 
 
-def _read_schema(api: Api, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _read_schema(api: ModelEndpoint, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
     where, wanted = "text.format", (request.get("text") or {}).get("format")
-    if api is Api.CHAT:
+    if api is ModelEndpoint.CHAT:
         where, wanted = "response_format", request.get("response_format")
     if not wanted or wanted.get("type") != "json_schema":
         return None
-    config = wanted if api is Api.RESPONSES else wanted.get("json_schema", {})
+    config = wanted if api is ModelEndpoint.RESPONSES else wanted.get("json_schema", {})
     if not isinstance(config.get("schema"), dict) or not config.get("name"):
         raise bad_request("a JSON schema needs a name and a schema", "missing_required_parameter", where)
     schema: Mapping[str, Any] = config["schema"]

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from redzone.bench.simulator.artwork import generator
+from redzone.bench.simulator.seeded_random import generator
 
 FAIL_SHARE = 0.4
 # One in twenty verdicts is a shaky one, so that a confidence threshold has something to catch.

@@ -22,20 +22,22 @@ from typing import Self
 from urllib.parse import quote
 
 from redzone.bench.simulator.faults import Fault, parse_fault, parse_faults
-from redzone.bench.simulator.http_server import Connection, Reply, Request
-from redzone.bench.simulator.image_api import PosterSide
-from redzone.bench.simulator.model_api import ModelSide
+from redzone.bench.simulator.http_server import Connection, HttpReply, HttpRequest
+from redzone.bench.simulator.image_api import ImageApi
+from redzone.bench.simulator.model_api import ModelApi
 from redzone.bench.simulator.options import TINY, SimulatorOptions
 from redzone.bench.simulator.replies import write_models
-from redzone.bench.simulator.request_log import Plan, RequestRecord, summarise
-from redzone.bench.simulator.requests import Api
+from redzone.bench.simulator.request_log import PlannedReply, RequestRecord, summarise
+from redzone.bench.simulator.requests import ModelEndpoint
 from redzone.clock import Clock, LoopClock
 
 __all__ = ["Fault", "RequestRecord", "Simulator", "SimulatorOptions", "parse_fault", "parse_faults"]
 
 HOST = "127.0.0.1"
 BACKLOG = 1024
-_NOT_FOUND = Reply(404, b'{"error":{"message":"no such route","type":"invalid_request_error","code":null}}')
+_NOT_FOUND = HttpReply(
+    404, b'{"error":{"message":"no such route","type":"invalid_request_error","code":null}}'
+)
 
 
 class Simulator:
@@ -52,8 +54,8 @@ class Simulator:
         self.log: list[RequestRecord] = []
         self._port = port
         self._clock = clock or LoopClock()
-        self._posters = PosterSide(self.options)
-        self._model = ModelSide(self.options)
+        self._posters = ImageApi(self.options)
+        self._model = ModelApi(self.options)
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
 
@@ -100,7 +102,7 @@ class Simulator:
         """Draw JPEG posters 1 to `count` before anybody asks, as many as the memory for them holds."""
         self._posters.draw(count, tiny=size == TINY)
 
-    async def _answer(self, request: Request) -> Reply:
+    async def _answer(self, request: HttpRequest) -> HttpReply:
         control = self._control(request)
         if control:
             return control
@@ -119,40 +121,42 @@ class Simulator:
             )
         return reply
 
-    def _control(self, request: Request) -> Reply | None:
+    def _control(self, request: HttpRequest) -> HttpReply | None:
         match request.path:
             case "/healthz":
-                return Reply(200, b"ok", "text/plain")
+                return HttpReply(200, b"ok", "text/plain")
             case "/stats":
-                return Reply(200, json.dumps(summarise(self.log)).encode())
+                return HttpReply(200, json.dumps(summarise(self.log)).encode())
             case "/log":
-                return Reply(200, json.dumps([record.as_json() for record in self.log]).encode())
+                return HttpReply(200, json.dumps([record.as_json() for record in self.log]).encode())
             case _:
                 return None
 
-    def _route(self, request: Request, at_s: float, wall: datetime) -> Plan:
+    def _route(self, request: HttpRequest, at_s: float, wall: datetime) -> PlannedReply:
         match request.method, request.path:
-            case "POST", Api.RESPONSES | Api.CHAT as api:
-                return self._model.plan(Api(api), request, at_s, int(wall.timestamp()))
+            case "POST", ModelEndpoint.RESPONSES | ModelEndpoint.CHAT as api:
+                return self._model.plan(ModelEndpoint(api), request, at_s, int(wall.timestamp()))
             case "GET", "/v1/models":
-                return self._model.refuse(request) or Plan(Reply(200, write_models(int(wall.timestamp()))))
+                return self._model.refuse(request) or PlannedReply(
+                    HttpReply(200, write_models(int(wall.timestamp())))
+                )
             case "GET", "/posters.csv":
                 return self._posters.plan_list(request, self.origin)
             case "GET", "/redirect":
-                return Plan(_redirect(request.query.get("to", "")))
+                return PlannedReply(_redirect(request.query.get("to", "")))
             case "GET", _:
-                return self._posters.plan_poster(request) or Plan(_NOT_FOUND)
+                return self._posters.plan_poster(request) or PlannedReply(_NOT_FOUND)
             case _:
-                return Plan(_NOT_FOUND)
+                return PlannedReply(_NOT_FOUND)
 
 
-def _redirect(target: str) -> Reply:
+def _redirect(target: str) -> HttpReply:
     # quoted, so that no line break in it becomes a header of its own
     location = quote(target, safe="%/:?#[]@!$&'()*+,;=~")
-    return Reply(302, headers=[("location", location)]) if location else _NOT_FOUND
+    return HttpReply(302, headers=[("location", location)]) if location else _NOT_FOUND
 
 
-def _record(request: Request, plan: Plan, at_s: float, wall: datetime) -> RequestRecord:
+def _record(request: HttpRequest, plan: PlannedReply, at_s: float, wall: datetime) -> RequestRecord:
     return RequestRecord(
         at_s=at_s,
         wall=wall,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from redzone.errors import ModelFilesMissing
 from redzone.models import Question, Reply, Source, ViewKind, Zone, ZoneVerdict
-from redzone.vision.interface import Estimate
+from redzone.vision.interface import RequestEstimate
 from redzone.vision.local import weights
 from redzone.vision.local.weights import INSTALL
 
@@ -57,9 +57,9 @@ class LocalModel:
     async def ready(self) -> None:
         """At once: here no request has to leave at its time."""
 
-    def estimate(self, *questions: Question) -> Estimate:  # noqa: ARG002  # no question takes anything
+    def estimate(self, *questions: Question) -> RequestEstimate:  # noqa: ARG002  # no question takes anything
         """Nothing: no tokens, no money."""
-        return Estimate()
+        return RequestEstimate()
 
     def cost_usd(self, reply: Reply) -> float:  # noqa: ARG002  # no reply costs anything
         """Nothing."""

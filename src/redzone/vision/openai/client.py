@@ -27,7 +27,7 @@ from redzone.errors import (
 )
 from redzone.models import Question, Reply, Source, Tokens, ViewKind
 from redzone.vision import prompts
-from redzone.vision.interface import Estimate
+from redzone.vision.interface import RequestEstimate
 from redzone.vision.openai.messages import Api, read_replies, request_bytes
 from redzone.vision.openai.prices import Price, image_tokens
 from redzone.vision.openai.rate_limit_headers import read_allowance, retry_after_s
@@ -80,7 +80,7 @@ class OpenAIVision:
         """Wait until the SDK is there."""
         await self._line()
 
-    def estimate(self, *questions: Question) -> Estimate:
+    def estimate(self, *questions: Question) -> RequestEstimate:
         """An upper bound: pictures by the published rule, the text by its length, the whole reserve."""
         first, count = questions[0], len(questions)
         chars = prompts.length(first.view.kind, first.zones, first.wording, count)
@@ -90,7 +90,7 @@ class OpenAIVision:
             output=self._options.max_output_tokens * count,
         )
         price = self._options.prices.get(first.model)
-        return Estimate(tokens.input, tokens.output, price.cost_usd(tokens) if price else 0.0)
+        return RequestEstimate(tokens.input, tokens.output, price.cost_usd(tokens) if price else 0.0)
 
     def cost_usd(self, reply: Reply) -> float:
         """By the tokens that the API reported and the price list; 0 where the price is not known."""

@@ -15,13 +15,13 @@ from starlette.routing import BaseRoute, Route
 from redzone.errors import RunNotFound, UsageError
 from redzone.query import run_before
 from redzone.web.live_stream import Last, Parts, stream_parts
-from redzone.web.services.run_status import RunFigures
-from redzone.web.services.state import Site, site_of
+from redzone.web.services.run_status import RunStatus
+from redzone.web.services.state import AppState, app_state
 from redzone.web.templates import render, render_part
-from redzone.web.views.analytics import JUDGEABLE, LISTED_GROUPS, Analytics, Difference, changes_of
-from redzone.web.views.analytics_query import Scope
+from redzone.web.views.analytics import JUDGEABLE, LISTED_GROUPS, Analytics, Difference, find_changes
+from redzone.web.views.analytics_query import AnalyticsQuery
 from redzone.web.views.card import Card
-from redzone.web.views.list_query import Selection
+from redzone.web.views.list_query import ListQuery
 from redzone.web.views.pagination import with_query
 
 OFFERED_RUNS = 200
@@ -31,57 +31,57 @@ READ_FOR_S = 1.0  # what is not read by then follows, and the page says so
 
 async def show_analytics(request: Request) -> Response:
     """The page."""
-    scope = Scope.of(request.query_params.multi_items())
-    context = await asyncio.to_thread(_context, site_of(request), scope)
+    query = AnalyticsQuery.of(request.query_params.multi_items())
+    context = await asyncio.to_thread(_context, app_state(request), query)
     return render(request, "analytics.html", **context)
 
 
 async def follow_analytics(request: Request) -> Response:
     """The figures again while runs are read that nobody has looked at before."""
-    scope = Scope.of(request.query_params.multi_items())
-    return stream_parts(request, _Follower(site_of(request), scope))
+    query = AnalyticsQuery.of(request.query_params.multi_items())
+    return stream_parts(request, _Follower(app_state(request), query))
 
 
 @dataclass(frozen=True, slots=True)
 class _Follower:
-    site: Site
-    scope: Scope
+    state: AppState
+    query: AnalyticsQuery
 
     def __call__(self) -> Parts | Last:
-        context = _context(self.site, self.scope)
+        context = _context(self.state, self.query)
         parts = {"figures": render_part("analytics/figures.html", **context)}
         return parts if context["found"].reading else Last(parts)
 
 
-def _context(site: Site, scope: Scope) -> dict[str, Any]:
-    found = look(site, scope)
+def _context(state: AppState, query: AnalyticsQuery) -> dict[str, Any]:
+    found = look(state, query)
     return {
         "found": found,
-        "scope": scope,
+        "query": query,
         "judgeable": JUDGEABLE,
         "listed_groups": LISTED_GROUPS,
-        "stream": with_query("/analytics/stream", scope.pairs),
+        "stream": with_query("/analytics/stream", query.pairs),
     }
 
 
-def look(site: Site, scope: Scope) -> Analytics:
+def look(state: AppState, query: AnalyticsQuery) -> Analytics:
     """What there is to see in a scope, with as many runs as can be read in a second."""
-    runs = site.overview.newest_first()
-    selected = scope.selected(runs)
+    runs = state.overview.newest_first()
+    selected = query.selected(runs)
     newest = selected[0] if selected else None
     previous = _before(newest, runs)
-    after = _named(runs, scope.after) or newest
-    before = _named(runs, scope.before) or _before(after, runs)
+    after = _named(runs, query.after) or newest
+    before = _named(runs, query.before) or _before(after, runs)
     pair = [run for run in (after, before) if run is not None]
-    wanted = {run.id: site.folder(run.id) for run in [*pair, *([previous] if previous else []), *selected]}
-    tallies, unread = site.tallies.of(wanted.values(), READ_FOR_S)
+    wanted = {run.id: state.folder(run.id) for run in [*pair, *([previous] if previous else []), *selected]}
+    tallies, unread = state.tallies.of(wanted.values(), READ_FOR_S)
     difference = None
     if after is not None and before is not None and not {after.id, before.id} & unread:
-        difference = _difference(site, before, after)
+        difference = _difference(state, before, after)
     return Analytics(
-        scope=scope,
+        query=query,
         every=runs[:OFFERED_RUNS],
-        within=scope.within(runs)[:OFFERED_RUNS],
+        within=query.within(runs)[:OFFERED_RUNS],
         before=before,
         after=after,
         runs=selected,
@@ -93,12 +93,12 @@ def look(site: Site, scope: Scope) -> Analytics:
     )
 
 
-def _before(run: RunFigures | None, runs: Sequence[RunFigures]) -> RunFigures | None:
+def _before(run: RunStatus | None, runs: Sequence[RunStatus]) -> RunStatus | None:
     record = run_before((other.record for other in runs), run.record) if run is not None else None
     return _named(runs, record.id) if record is not None else None
 
 
-def _named(runs: Iterable[RunFigures], run_id: str) -> RunFigures | None:
+def _named(runs: Iterable[RunStatus], run_id: str) -> RunStatus | None:
     """The run of that id; None without one. Raises RunNotFound."""
     if not run_id:
         return None
@@ -108,15 +108,15 @@ def _named(runs: Iterable[RunFigures], run_id: str) -> RunFigures | None:
     raise RunNotFound(f"there is no run {run_id}")
 
 
-def _difference(site: Site, before: RunFigures, after: RunFigures) -> Difference | None:
+def _difference(state: AppState, before: RunStatus, after: RunStatus) -> Difference | None:
     with suppress(UsageError):  # a checkpoint of another version, of which there is no tally either
-        found = site.tallies.compared(site.folder(before.id), site.folder(after.id))
-        browser = site.browser(site.folder(after.id))
+        found = state.tallies.compared(state.folder(before.id), state.folder(after.id))
+        browser = state.browser(state.folder(after.id))
 
         def cards(rows: Sequence[int]) -> list[Card]:
-            return [Card(after.record, finding, Selection()) for finding in browser.those(rows)]
+            return [Card(after.record, reviewed, ListQuery()) for reviewed in browser.those(rows)]
 
-        return Difference(before, after, found, changes_of(found, cards, LISTED_CHANGES))
+        return Difference(before, after, found, find_changes(found, cards, LISTED_CHANGES))
     return None
 
 

@@ -26,9 +26,9 @@ from redzone.reports.results import INPUT_CHANGED
 from redzone.runs import RunRecord
 from redzone.text import clean
 from redzone.web.services.exporter import Handover
-from redzone.web.services.state import site_of
+from redzone.web.services.state import app_state
 from redzone.web.templates import render
-from redzone.web.views.list_query import Selection
+from redzone.web.views.list_query import ListQuery
 from redzone.web.views.pagination import address, with_query
 
 _T = TypeVar("_T")
@@ -56,7 +56,7 @@ _MOST = {Format.HTML: (PAGE_PICTURES, PAGE_CARDS), Format.PDF: (PDF_PICTURES, PD
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ExportFormat:
     """A way to take a list along. `most` says what it has of a list that is too long for all of it, `needs`
     what must be installed first."""
 
@@ -67,11 +67,13 @@ class Way:
     href: str
 
 
-def ways_for(run_id: str, selection: Selection, total: int) -> list[Way]:
+def export_formats(run_id: str, list_query: ListQuery, total: int) -> list[ExportFormat]:
     """All of them, for the `total` posters that are selected."""
-    query = selection.filter.to_query()
+    query = list_query.filter.to_query()
     return [
-        Way(*words, _most(form, total), missing_for(form), with_query(f"/runs/{run_id}/export.{form}", query))
+        ExportFormat(
+            *words, _most(form, total), missing_for(form), with_query(f"/runs/{run_id}/export.{form}", query)
+        )
         for form, words in _USES.items()
     ]
 
@@ -90,8 +92,8 @@ async def take_away(request: Request) -> Response:
     # it takes time and room, and leaves something on the disk of whoever follows a stranger's link
     if request.headers.get("sec-fetch-site") not in (None, "none", "same-origin"):
         raise HTTPException(403, "Results can be taken away from the dashboard's own pages only.")
-    site, form = site_of(request), _form(request.path_params["form"])
-    folder = await asyncio.to_thread(site.folder, request.path_params["run_id"])
+    state, form = app_state(request), _form(request.path_params["form"])
+    folder = await asyncio.to_thread(state.folder, request.path_params["run_id"])
     wanted = Filter.from_query(request.query_params.multi_items())
     headers = {
         "Content-Type": MEDIA_TYPES[form],
@@ -99,7 +101,7 @@ async def take_away(request: Request) -> Response:
     }
     if request.method == "HEAD":
         return Response(headers=headers)
-    written = await _unless_left(request, site.exports.write(folder.id, form, wanted))
+    written = await _unless_left(request, state.exports.write(folder.id, form, wanted))
     if INPUT_CHANGED in written.said and CHANGED not in request.query_params.multi_items():
         await asyncio.to_thread(written.file.close)
         again = address(request, **dict([CHANGED]))
@@ -118,7 +120,7 @@ def _form(name: str) -> Format:
 async def _unless_left(request: Request, work: Coroutine[object, object, _T]) -> _T:
     """What comes of the work; it is given up when nobody waits for it any more, or the dashboard ends."""
     making = asyncio.create_task(work)
-    leaving = [asyncio.create_task(_left(request)), asyncio.create_task(site_of(request).closing.wait())]
+    leaving = [asyncio.create_task(_left(request)), asyncio.create_task(app_state(request).closing.wait())]
     try:
         await asyncio.wait([making, *leaving], return_when=asyncio.FIRST_COMPLETED)
         if making.done():

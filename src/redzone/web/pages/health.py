@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from redzone.web.services.state import Site, site_of
+from redzone.web.services.state import AppState, app_state
 
 
 async def show_health(_: Request) -> Response:
@@ -18,14 +18,14 @@ async def show_health(_: Request) -> Response:
 
 async def show_metrics(request: Request) -> Response:
     """The figures of all runs in sum, and of the newest and the live ones each."""
-    return await asyncio.to_thread(_metrics, site_of(request))
+    return await asyncio.to_thread(_metrics, app_state(request))
 
 
-def _metrics(site: Site) -> Response:
+def _metrics(state: AppState) -> Response:
     # most dashboards are never asked for this, and its import takes a while
     from redzone.web.views.prometheus import MEDIA_TYPE, exposition
 
-    return Response(exposition(site.overview.newest_first()), media_type=MEDIA_TYPE)
+    return Response(exposition(state.overview.newest_first()), media_type=MEDIA_TYPE)
 
 
 routes: list[BaseRoute] = [Route("/healthz", show_health), Route("/metrics", show_metrics)]

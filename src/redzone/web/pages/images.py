@@ -18,14 +18,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 from redzone.runs import RunRecord
-from redzone.web.services.state import Site, site_of
+from redzone.web.services.state import AppState, app_state
 from redzone.web.views.card import VERSION_LENGTH
 from redzone.web.views.placeholder import MEDIA_TYPE, changed_svg, missing_svg
 
 if TYPE_CHECKING:
-    from redzone.thumbnails import Missing, Picture, Recipe, Terms, Thumbnail
+    from redzone.thumbnails import FetchPolicy, Missing, Picture, RenderSpec, Thumbnail
 
 FOREVER = "private, max-age=31536000, immutable"
 ASK_AGAIN = "private, no-cache"
@@ -36,10 +36,10 @@ CLOSEUP_SIZE = (360, 72)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _ImageRequest:
     record: RunRecord
-    terms: Terms
-    finding: Finding
+    policy: FetchPolicy
+    reviewed: ReviewedOutcome
 
 
 async def show_picture(request: Request) -> Response:
@@ -47,45 +47,47 @@ async def show_picture(request: Request) -> Response:
     missing posters is no page full of errors)."""
     # what fetches and decodes takes longer to import than all else: not before somebody looks at a picture
     await asyncio.to_thread(importlib.import_module, "redzone.thumbnails")
-    from redzone.thumbnails import Missing, first_view, picture_of
+    from redzone.thumbnails import Missing, first_view, poster_picture
 
-    site = site_of(request)
+    state = app_state(request)
     run_id, row = request.path_params["run_id"], request.path_params["row"]
-    asked = await asyncio.to_thread(_look_up, site, run_id, row)
-    recipe = _recipe(request, asked)
-    picture = picture_of(asked.finding.row, asked.finding.outcome, first_view(asked.record))
+    asked = await asyncio.to_thread(_look_up, state, run_id, row)
+    spec = _recipe(request, asked)
+    picture = poster_picture(asked.reviewed.row, asked.reviewed.outcome, first_view(asked.record))
     got: Thumbnail | Missing
     if isinstance(picture, Missing):
         got = picture
     else:
-        got = await _get(site, picture, recipe, asked.terms)
-    return _missing(got, recipe) if isinstance(got, Missing) else _answer(request, got, recipe)
+        got = await _get(state, picture, spec, asked.policy)
+    return _missing(got, spec) if isinstance(got, Missing) else _answer(request, got, spec)
 
 
-async def _get(site: Site, picture: Picture, recipe: Recipe, terms: Terms) -> Thumbnail | Missing:
+async def _get(
+    state: AppState, picture: Picture, spec: RenderSpec, policy: FetchPolicy
+) -> Thumbnail | Missing:
     """The picture if it comes soon. One that does not is still being fetched, for the next who asks; but a
     browser has six connections for a host, and slow pictures would keep the next page waiting."""
     from redzone.thumbnails import Missing
 
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return await site.thumbnails.get(picture, recipe, terms)
+            return await state.thumbnails.get(picture, spec, policy)
     except TimeoutError:
         return Missing(f"not here after {PATIENCE_S:g} s, still being fetched; look again in a moment")
 
 
-def _look_up(site: Site, run_id: str, row: int) -> _Asked:
-    from redzone.thumbnails import terms_of
+def _look_up(state: AppState, run_id: str, row: int) -> _ImageRequest:
+    from redzone.thumbnails import fetch_policy
 
-    folder = site.folder(run_id)
-    finding = site.browser(folder).get(row)
-    if finding is None:
+    folder = state.folder(run_id)
+    reviewed = state.browser(folder).get(row)
+    if reviewed is None:
         raise HTTPException(404, f"Run {run_id} has no outcome of row {row}.")
     record = folder.read()
-    return _Asked(record, terms_of(folder, record), finding)
+    return _ImageRequest(record, fetch_policy(folder, record), reviewed)
 
 
-def _recipe(request: Request, asked: _Asked) -> Recipe:
+def _recipe(request: Request, asked: _ImageRequest) -> RenderSpec:
     """What the query names. Raises HTTPException 404 for anything but the fixed sizes and the run's zones."""
     from redzone.thumbnails import Scaled, Seen, ZoneOnly, shown_view
     from redzone.thumbnails.render import SIZES
@@ -97,15 +99,15 @@ def _recipe(request: Request, asked: _Asked) -> Recipe:
             raise HTTPException(404, "The run has no such zone.")
         return ZoneOnly(zone)
     if query.get("seen") == "yes":
-        return Seen(asked.record.zones, shown_view(asked.finding.outcome, asked.record.view))
+        return Seen(asked.record.zones, shown_view(asked.reviewed.outcome, asked.record.view))
     size = next((size for size in SIZES if query.get("size") == str(size)), None)
     if size is None:
         raise HTTPException(404, f"Pictures come in {', '.join(map(str, SIZES))} pixels.")
     return Scaled(size)
 
 
-def _answer(request: Request, got: Thumbnail, recipe: Recipe) -> Response:
-    etag = f'"{got.sha256}-{recipe.key}{"-changed" if got.changed else ""}"'
+def _answer(request: Request, got: Thumbnail, spec: RenderSpec) -> Response:
+    etag = f'"{got.sha256}-{spec.key}{"-changed" if got.changed else ""}"'
     judged = not got.changed and request.query_params.get("v") == got.sha256[:VERSION_LENGTH]
     headers = {"ETag": etag, "Cache-Control": FOREVER if judged else ASK_AGAIN}
     if etag in request.headers.get("if-none-match", ""):
@@ -119,10 +121,10 @@ def _answer(request: Request, got: Thumbnail, recipe: Recipe) -> Response:
     return Response(drawn, media_type=MEDIA_TYPE, headers=headers)
 
 
-def _missing(missing: Missing, recipe: Recipe) -> Response:
+def _missing(missing: Missing, spec: RenderSpec) -> Response:
     from redzone.thumbnails import ZoneOnly
 
-    size = CLOSEUP_SIZE if isinstance(recipe, ZoneOnly) else POSTER_SIZE
+    size = CLOSEUP_SIZE if isinstance(spec, ZoneOnly) else POSTER_SIZE
     # soon asked for again: it may be there by then
     headers = {"Cache-Control": "no-store"}
     return Response(missing_svg(missing.reason, *size), media_type=MEDIA_TYPE, headers=headers)

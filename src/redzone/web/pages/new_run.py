@@ -14,12 +14,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from redzone.errors import UsageError
-from redzone.web.services.launcher import Foreseen, NotStarted
-from redzone.web.services.state import Site, site_of
+from redzone.web.services.launcher import EstimateResult, NotStarted
+from redzone.web.services.state import AppState, app_state
 from redzone.web.services.uploads import MAX_BYTES, Uploads, too_large
 from redzone.web.templates import render
-from redzone.web.views.new_run_choices import offer_of, own_zones
-from redzone.web.views.new_run_form import Form, FormFaults, Plan, plan_of
+from redzone.web.views.new_run_choices import form_choices, own_zones
+from redzone.web.views.new_run_form import PlannedRun, RunForm, RunFormFaults, plan_run
 
 WAIT_S = 8.0
 _TICKET = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -56,8 +56,8 @@ _FIELDS = {
 class Checked:
     """What came of a check: the figures, or faults by field; "" is for what belongs to none."""
 
-    foreseen: Foreseen | None = None
-    plan: Plan | None = None
+    foreseen: EstimateResult | None = None
+    plan: PlannedRun | None = None
     faults: Mapping[str, str] = field(default_factory=dict)
     notice: str = ""
 
@@ -66,7 +66,7 @@ class Checked:
 class Sent:
     """A form that has arrived: `checked` is the digest of the one that the page before was made of."""
 
-    form: Form
+    form: RunForm
     checked: str = ""
     ticket: str = ""
     faults: Mapping[str, str] = field(default_factory=dict)
@@ -75,41 +75,41 @@ class Sent:
 async def show_form(request: Request) -> Response:
     """The form, filled in by the address if that says something. Nothing is read or counted yet."""
     pairs = request.query_params.multi_items()
-    return await _page(request, Form.of(pairs) if pairs else Form(), Checked())
+    return await _page(request, RunForm.of(pairs) if pairs else RunForm(), Checked())
 
 
 async def check(request: Request) -> Response:
     """Keep what was uploaded, and show what the run would take."""
     sent = await _sent(request)
-    return await _page(request, sent.form, await _checked(site_of(request), sent))
+    return await _page(request, sent.form, await _checked(app_state(request), sent))
 
 
 async def start(request: Request) -> Response:
     """Begin the run that was checked; a form that says something else by now is checked again instead. The
     ticket of a page starts one run, however often it is sent."""
-    site, sent = site_of(request), await _sent(request)
+    state, sent = app_state(request), await _sent(request)
     checked = Checked(faults=sent.faults)
     if not sent.faults and (sent.checked != sent.form.digest or not _TICKET.fullmatch(sent.ticket)):
-        checked = replace(await _checked(site, sent), notice=_CHANGED)
+        checked = replace(await _checked(state, sent), notice=_CHANGED)
     elif not sent.faults:
         try:
-            plan = await asyncio.to_thread(_plan, site, sent.form)
-            await asyncio.to_thread(site.launcher.begin, plan.arguments, sent.ticket, sent.form.pairs)
+            plan = await asyncio.to_thread(_plan, state, sent.form)
+            await asyncio.to_thread(state.launcher.begin, plan.arguments, sent.ticket, sent.form.pairs)
             return RedirectResponse(f"/new/started/{sent.ticket}", 303)
-        except FormFaults as faults:
+        except RunFormFaults as faults:
             checked = Checked(faults=faults.reasons)
     return await _page(request, sent.form, checked)
 
 
 async def show_started(request: Request) -> Response:
     """On to the run as soon as it has read its list; until then a page that asks again."""
-    begun = site_of(request).launcher.begun(request.path_params["ticket"])
+    begun = app_state(request).launcher.begun(request.path_params["ticket"])
     if begun is None:
         return RedirectResponse("/", 303)
     try:
         run_id = await begun.run_id(WAIT_S)
     except NotStarted as error:
-        return await _page(request, Form.of(begun.asked), Checked(faults=_by_field(error)))
+        return await _page(request, RunForm.of(begun.asked), Checked(faults=_by_field(error)))
     if run_id is not None:
         return RedirectResponse(f"/runs/{run_id}", 303)
     page = render(request, "new_run/starting.html")
@@ -117,14 +117,14 @@ async def show_started(request: Request) -> Response:
     return page
 
 
-async def _page(request: Request, form: Form, checked: Checked) -> Response:
-    offer = await asyncio.to_thread(offer_of, site_of(request).store)
-    faults = checked.faults or ({"": offer.fault} if offer.fault else {})
+async def _page(request: Request, form: RunForm, checked: Checked) -> Response:
+    choices = await asyncio.to_thread(form_choices, app_state(request).store)
+    faults = checked.faults or ({"": choices.fault} if choices.fault else {})
     return render(
         request,
         "new_run.html",
         form=form,
-        offer=offer,
+        choices=choices,
         faults=faults,
         checked=checked,
         places=_PLACES,
@@ -137,10 +137,10 @@ async def _sent(request: Request) -> Sent:
     if int(request.headers.get("content-length", "0")) > MAX_BYTES + _FORM_BYTES:
         async for _ in request.stream():
             pass
-        return Sent(Form(), faults={"list": too_large()})
+        return Sent(RunForm(), faults={"list": too_large()})
     async with request.form(max_files=1, max_fields=100) as fields:
         pairs = [(name, text) for name, text in fields.multi_items() if isinstance(text, str)]
-        form, file = Form.of(pairs), fields.get("file")
+        form, file = RunForm.of(pairs), fields.get("file")
         if isinstance(file, UploadFile) and file.filename:
             try:
                 form = form.replaced(list="", uploaded=await asyncio.to_thread(_keep, request, file))
@@ -149,26 +149,26 @@ async def _sent(request: Request) -> Sent:
     return Sent(form, dict(pairs).get("checked", ""), dict(pairs).get("ticket", ""))
 
 
-async def _checked(site: Site, sent: Sent) -> Checked:
+async def _checked(state: AppState, sent: Sent) -> Checked:
     if sent.faults:
         return Checked(faults=sent.faults)
     try:
-        plan = await asyncio.to_thread(_plan, site, sent.form)
-        return Checked(await site.launcher.foresee(plan.arguments), plan)
-    except FormFaults as faults:
+        plan = await asyncio.to_thread(_plan, state, sent.form)
+        return Checked(await state.launcher.estimate_run(plan.arguments), plan)
+    except RunFormFaults as faults:
         return Checked(faults=faults.reasons)
     except UsageError as error:
         return Checked(faults=_by_field(error))
 
 
-def _plan(site: Site, form: Form) -> Plan:
-    return plan_of(form, Uploads(site.home), own_zones())
+def _plan(state: AppState, form: RunForm) -> PlannedRun:
+    return plan_run(form, Uploads(state.home), own_zones())
 
 
 def _keep(request: Request, file: UploadFile) -> str:
-    site = site_of(request)
-    uploads = Uploads(site.home)
-    uploads.forget_unused(path for record in site.store.newest_first() for path in record.inputs.paths)
+    state = app_state(request)
+    uploads = Uploads(state.home)
+    uploads.forget_unused(path for record in state.store.newest_first() for path in record.inputs.paths)
     return uploads.keep(file.filename or "", file.file)
 
 

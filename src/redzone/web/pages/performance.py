@@ -15,21 +15,21 @@ from redzone.models import Status
 from redzone.runs import RunFolder
 from redzone.telemetry.metrics import RateFigures, Snapshot, Timings
 from redzone.web.live_stream import Last, Parts, stream_parts
-from redzone.web.services.run_status import RunFigures
-from redzone.web.services.state import Site, site_of
+from redzone.web.services.run_status import RunStatus
+from redzone.web.services.state import AppState, app_state
 from redzone.web.templates import render, render_part
 from redzone.web.views.performance import Performance
 
 RUNS_TO_CHOOSE = 100
 CHART_EVERY = 5  # looks; in one of them it moves by less than can be seen
-PARTS = ("standing", "tiles", "advice", "seconds", "limits", "errors", "workers")
+PARTS = ("state", "tiles", "advice", "seconds", "limits", "errors", "workers")
 
 
 async def show_newest(request: Request) -> Response:
     """The newest live run, else the newest run; `?run=` leads to the page of a chosen one."""
     chosen = request.query_params.get("run")
     if chosen is not None:
-        return RedirectResponse(f"/runs/{site_of(request).folder(chosen).id}/performance", 303)
+        return RedirectResponse(f"/runs/{app_state(request).folder(chosen).id}/performance", 303)
     return await _page(request, None)
 
 
@@ -40,29 +40,29 @@ async def show_run(request: Request) -> Response:
 
 async def follow_run(request: Request) -> Response:
     """What changes on the page, as long as the run is live."""
-    site = site_of(request)
-    return stream_parts(request, _Follower(site, site.folder(request.path_params["run_id"])))
+    state = app_state(request)
+    return stream_parts(request, _Follower(state, state.folder(request.path_params["run_id"])))
 
 
 async def _page(request: Request, run_id: str | None) -> Response:
-    context = await asyncio.to_thread(_context, site_of(request), run_id)
+    context = await asyncio.to_thread(_context, app_state(request), run_id)
     return render(request, "performance.html", **context)
 
 
-def _context(site: Site, run_id: str | None) -> dict[str, Any]:
-    runs = site.overview.newest_first()
+def _context(state: AppState, run_id: str | None) -> dict[str, Any]:
+    runs = state.overview.newest_first()
     shown = next((run.id for run in runs if run.live), runs[0].id if runs else None)
     wanted = run_id or shown
     if wanted is None:
         return {"perf": None, "runs": ()}
-    perf = look(site, site.folder(wanted))
+    perf = look(state, state.folder(wanted))
     return {"perf": perf, "chart": perf.chart, "runs": runs[:RUNS_TO_CHOOSE]}
 
 
-def look(site: Site, folder: RunFolder) -> Performance:
+def look(state: AppState, folder: RunFolder) -> Performance:
     """A run as it is now. Raises RunNotFound where it is gone."""
-    run = site.overview.figures(folder)
-    said = site.histories.read(folder.metrics_path)
+    run = state.overview.figures(folder)
+    said = state.histories.read(folder.metrics_path)
     last = said.last if run.snapshot is not None else None
     return Performance(run, last or _nothing_yet(run), said.recent, said.moments)
 
@@ -71,13 +71,13 @@ def look(site: Site, folder: RunFolder) -> Performance:
 class _Follower:
     """The parts of a run's page, again and again; the last ones once the run is over."""
 
-    site: Site
+    state: AppState
     folder: RunFolder
     _looks: int = 0
     _chart: Markup = field(default_factory=Markup)
 
     def __call__(self) -> Parts | Last:
-        perf = look(self.site, self.folder)
+        perf = look(self.state, self.folder)
         if self._looks % CHART_EVERY == 0 or not perf.run.live:
             self._chart = perf.chart
         self._looks += 1
@@ -86,7 +86,7 @@ class _Follower:
         return parts if perf.run.live else Last(parts)
 
 
-def _nothing_yet(run: RunFigures) -> Snapshot:
+def _nothing_yet(run: RunStatus) -> Snapshot:
     """What a process that has said nothing would say."""
     return Snapshot(
         at=run.record.created_at,

@@ -15,22 +15,22 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from redzone.query import Neighbours
-from redzone.review import Finding, Review, standing
+from redzone.review import Review, ReviewedOutcome, standing
 from redzone.runs import RunFolder
 from redzone.runs.reviews import append_reviews
 from redzone.web.pages.results import PER_PAGE, SHOWS
 from redzone.web.services.reviewing import (
-    Said,
-    event_of,
+    ReviewEvents,
     given_reviewer,
     keep_reviewer,
     known_reviewer,
+    review_event,
     suggested_reviewer,
 )
-from redzone.web.services.state import Site, site_of
+from redzone.web.services.state import AppState, app_state
 from redzone.web.templates import render
 from redzone.web.views.card import Card, percent
-from redzone.web.views.list_query import Selection
+from redzone.web.views.list_query import ListQuery
 
 AFTER = "after"
 """The row judged in the step before, which undo takes back. The page's own row: it was the last."""
@@ -40,35 +40,35 @@ AFTER = "after"
 class _Place:
     """A poster in the selection that it is looked at in."""
 
-    site: Site
+    state: AppState
     folder: RunFolder
     row: int
-    selection: Selection
+    list_query: ListQuery
 
     @classmethod
     def of(cls, request: Request) -> _Place:
-        site, path = site_of(request), request.path_params
-        selection = Selection.of(request.query_params.multi_items())
-        return cls(site, site.folder(path["run_id"]), path["row"], selection)
+        state, path = app_state(request), request.path_params
+        list_query = ListQuery.of(request.query_params.multi_items())
+        return cls(state, state.folder(path["run_id"]), path["row"], list_query)
 
-    def finding(self, row: int) -> Finding | None:
-        return self.site.browser(self.folder).get(row)
+    def reviewed(self, row: int) -> ReviewedOutcome | None:
+        return self.state.browser(self.folder).get(row)
 
-    def known(self) -> tuple[Finding, Neighbours]:
+    def known(self) -> tuple[ReviewedOutcome, Neighbours]:
         """The finding and its place in the list. Raises HTTPException 404 for a row without an outcome."""
-        browser = self.site.browser(self.folder)
-        finding = browser.get(self.row)
-        neighbours = browser.neighbours(self.selection.filter, self.selection.sort, self.row)
-        if finding is None or neighbours is None:
+        browser = self.state.browser(self.folder)
+        reviewed = browser.get(self.row)
+        neighbours = browser.neighbours(self.list_query.filter, self.list_query.sort, self.row)
+        if reviewed is None or neighbours is None:
             raise HTTPException(404, f"Run {self.folder.id} has no outcome of row {self.row} yet.")
-        return finding, neighbours
+        return reviewed, neighbours
 
     def address(self, row: int, **more: int) -> str:
-        return self.selection.at(f"/runs/{self.folder.id}/posters/{row}", **more)
+        return self.list_query.at(f"/runs/{self.folder.id}/posters/{row}", **more)
 
     @property
     def review_address(self) -> str:
-        return self.selection.at(f"/runs/{self.folder.id}/posters/{self.row}/review")
+        return self.list_query.at(f"/runs/{self.folder.id}/posters/{self.row}/review")
 
 
 async def show_poster(request: Request) -> Response:
@@ -83,7 +83,7 @@ async def review_poster(request: Request) -> Response:
     """Write a review down and lead on: after a judgement to the next poster of the list."""
     async with request.form() as form:
         fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-    said, by = Said.of(fields), given_reviewer(request, fields.get("by", ""))
+    said, by = ReviewEvents.of(fields), given_reviewer(request, fields.get("by", ""))
     address = await asyncio.to_thread(_review, _Place.of(request), said, by)
     # 303: the next page is fetched with GET, so that loading it again reviews nothing again
     answer = RedirectResponse(address, HTTPStatus.SEE_OTHER)
@@ -91,11 +91,11 @@ async def review_poster(request: Request) -> Response:
     return answer
 
 
-def _review(place: _Place, said: Said, by: str) -> str:
+def _review(place: _Place, said: ReviewEvents, by: str) -> str:
     """Append the event; the address of the page that comes next."""
     # neighbours before the review: a list of what is not yet reviewed no longer has this poster after it
-    finding, neighbours = place.known()
-    event = event_of(said, finding, by, datetime.now(UTC))
+    reviewed, neighbours = place.known()
+    event = review_event(said, reviewed, by, datetime.now(UTC))
     if event is not None:
         append_reviews(place.folder.reviews_path, [event])
     if not said.judges:
@@ -109,38 +109,38 @@ def _context(place: _Place, after: str | None, reviewer: str) -> dict[str, Any]:
     from redzone.net.urls import shorten_url
     from redzone.thumbnails import shown_view
 
-    finding, neighbours = place.known()
+    reviewed, neighbours = place.known()
     record = place.folder.read()
-    card = Card(record, finding, place.selection)
+    card = Card(record, reviewed, place.list_query)
     judged = _judged_before(place, after)
-    coming = place.finding(neighbours.next) if neighbours.next is not None else None
+    coming = place.reviewed(neighbours.next) if neighbours.next is not None else None
     return {
         "record": record,
         "card": card,
-        "finding": finding,
+        "reviewed": reviewed,
         "neighbours": neighbours,
-        "selection": place.selection,
+        "list_query": place.list_query,
         "back": _back(place, neighbours),
         "before": place.address(neighbours.previous) if neighbours.previous is not None else None,
         "next": place.address(neighbours.next) if neighbours.next is not None else None,
-        "coming": Card(record, coming, place.selection) if coming is not None else None,
-        "judged": Card(record, judged, place.selection) if judged is not None else None,
+        "coming": Card(record, coming, place.list_query) if coming is not None else None,
+        "judged": Card(record, judged, place.list_query) if judged is not None else None,
         "at_end": judged is not None and judged.row.row == place.row,
-        "undo": _undo(place, (judged, finding), reviewer),
-        "view": shown_view(finding.outcome, record.view),
+        "undo": _undo(place, (judged, reviewed), reviewer),
+        "view": shown_view(reviewed.outcome, record.view),
         "review_address": place.review_address,
-        "stands": standing(finding.reviews),
-        "image": shorten_url(finding.outcome.image) if finding.outcome is not None else "",
-        "raw": finding.outcome.model_dump_json(indent=2) if finding.outcome is not None else "",
+        "stands": standing(reviewed.reviews),
+        "image": shorten_url(reviewed.outcome.image) if reviewed.outcome is not None else "",
+        "raw": reviewed.outcome.model_dump_json(indent=2) if reviewed.outcome is not None else "",
         "percent": percent,
         "shows": SHOWS,
     }
 
 
-def _judged_before(place: _Place, after: str | None) -> Finding | None:
+def _judged_before(place: _Place, after: str | None) -> ReviewedOutcome | None:
     if after is None or not (after.isascii() and after.isdecimal() and len(after) < 10):
         return None
-    return place.finding(int(after))
+    return place.reviewed(int(after))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,19 +152,19 @@ class _Undo:
     name: str
 
 
-def _undo(place: _Place, candidates: Iterable[Finding | None], reviewer: str) -> _Undo | None:
-    for finding in candidates:
-        own = [event for event in standing(finding.reviews) if event.by == reviewer] if finding else []
-        if finding is not None and own:
-            about = replace(place, row=finding.row.row)
-            return _Undo(about.review_address, own[-1], finding.row.title or finding.row.id)
+def _undo(place: _Place, candidates: Iterable[ReviewedOutcome | None], reviewer: str) -> _Undo | None:
+    for reviewed in candidates:
+        own = [event for event in standing(reviewed.reviews) if event.by == reviewer] if reviewed else []
+        if reviewed is not None and own:
+            about = replace(place, row=reviewed.row.row)
+            return _Undo(about.review_address, own[-1], reviewed.row.title or reviewed.row.id)
     return None
 
 
 def _back(place: _Place, neighbours: Neighbours) -> str:
     """The list, at the page on which the poster stands."""
     number = (neighbours.position - 1) // PER_PAGE + 1 if neighbours.position is not None else 1
-    return place.selection.at(f"/runs/{place.folder.id}", **({"page": number} if number > 1 else {}))
+    return place.list_query.at(f"/runs/{place.folder.id}", **({"page": number} if number > 1 else {}))
 
 
 routes: list[BaseRoute] = [

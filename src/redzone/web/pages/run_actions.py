@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from redzone.runs import RunFolder
 from redzone.runs.lock import interrupt
-from redzone.web.services.state import Site, site_of
+from redzone.web.services.state import AppState, app_state
 
 WAIT_S = 8.0
 
@@ -18,36 +18,36 @@ WAIT_S = 8.0
 async def stop(request: Request) -> Response:
     """Ctrl-C for the process at work: nothing new is started, what is in hand is finished. `now=yes` is the
     second Ctrl-C, which gives up what is in hand; without it a second press does no harm."""
-    site, folder = await _place(request)
+    state, folder = await _place(request)
     async with request.form(max_fields=2) as fields:
         now = fields.get("now") == "yes"
-    await asyncio.to_thread(_interrupt, site, folder, now)
+    await asyncio.to_thread(_interrupt, state, folder, now)
     return _back(folder)
 
 
 async def resume(request: Request) -> Response:
     """Start `redzone resume`, and wait until it is at work."""
-    site, folder = await _place(request)
+    state, folder = await _place(request)
     async with request.form(max_fields=2) as fields:
         retry_errors = fields.get("retry_errors") == "yes"
-    started = await asyncio.to_thread(site.launcher.resume, folder, retry_errors=retry_errors)
+    started = await asyncio.to_thread(state.launcher.resume, folder, retry_errors=retry_errors)
     await started.run_id(WAIT_S)
     return _back(folder)
 
 
-async def _place(request: Request) -> tuple[Site, RunFolder]:
-    site = site_of(request)
-    return site, await asyncio.to_thread(site.folder, request.path_params["run_id"])
+async def _place(request: Request) -> tuple[AppState, RunFolder]:
+    state = app_state(request)
+    return state, await asyncio.to_thread(state.folder, request.path_params["run_id"])
 
 
-def _interrupt(site: Site, folder: RunFolder, now: bool) -> None:
+def _interrupt(state: AppState, folder: RunFolder, now: bool) -> None:
     try:
         hold = folder.id, folder.lock_path.stat().st_mtime_ns  # written when the process took the run in hand
     except FileNotFoundError:
         hold = folder.id, 0
-    if now or hold not in site.draining:
+    if now or hold not in state.draining:
         interrupt(folder)
-        site.draining.add(hold)
+        state.draining.add(hold)
 
 
 def _back(folder: RunFolder) -> Response:

@@ -61,7 +61,7 @@ class Exports:
     async def _write(self, folder: Path, run_id: str, form: Format, wanted: Filter) -> Written:
         path = folder / f"results.{form}"
         command = "report" if form in REPORTS else "export"
-        arguments = [command, run_id, f"--home={self._home}", f"--output={path}", *options_of(wanted)]
+        arguments = [command, run_id, f"--home={self._home}", f"--output={path}", *export_options(wanted)]
         try:
             # what it spools lies beside its file, and goes with it when it is killed
             ended = await run_to_end(
@@ -73,7 +73,7 @@ class Exports:
         return Written(file, os.fstat(file.fileno()).st_size, ended.said)
 
 
-def options_of(wanted: Filter) -> list[str]:
+def export_options(wanted: Filter) -> list[str]:
     """The filter as the commands' options."""
     return list(_options(wanted))
 

@@ -21,7 +21,7 @@ from secrets import token_hex
 from pydantic import ConfigDict
 
 from redzone.errors import UsageError
-from redzone.models import Forecast
+from redzone.models import RunEstimate
 from redzone.runs import RunFolder, make_home
 from redzone.runs.files import open_private
 from redzone.runs.record import RUN_ID
@@ -38,7 +38,7 @@ _FORECASTS_AT_ONCE = 2
 _TAIL_BYTES = 16_384
 
 
-class Foreseen(Forecast):
+class EstimateResult(RunEstimate):
     """What a run would take, and whom it would ask, as `analyze --dry-run --json` tells it."""
 
     model_config = ConfigDict(extra="ignore")
@@ -104,13 +104,13 @@ class Launcher:
         self._turn = threading.Lock()
         self._forecasts = asyncio.Semaphore(_FORECASTS_AT_ONCE)
 
-    async def foresee(self, arguments: Sequence[str]) -> Foreseen:
+    async def estimate_run(self, arguments: Sequence[str]) -> EstimateResult:
         """What a command would take, sending nothing. A process of its own counts: a long list holds up
         nobody. Raises UsageError with its complaint."""
         command = [arguments[0], "--dry-run", "--json", f"--home={self._home}", *arguments[1:]]
         async with self._forecasts:
             ended = await run_to_end(command, within_s=_FORECAST_S, late=_LATE)
-        return Foreseen.model_validate_json(ended.out)
+        return EstimateResult.model_validate_json(ended.out)
 
     def begun(self, ticket: str) -> Started | None:
         """What was started for a ticket."""

@@ -8,14 +8,14 @@ from pathlib import Path
 from threading import Lock
 
 from redzone.telemetry.metrics import Snapshot
-from redzone.telemetry.metrics_log import CHART_POINTS, Moment, Tail, sampled, timeline, without_lanes
+from redzone.telemetry.metrics_log import CHART_POINTS, Moment, Tail, sampled, timeline, without_worker_slots
 
 KEPT_RUNS = 8
 MINUTE = 61  # snapshots: the last 60 s and where they begin
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class MetricsHistory:
     """The snapshots of the last minute, and the whole time in moments; both empty where nothing was said."""
 
     recent: tuple[Snapshot, ...]
@@ -28,22 +28,22 @@ class Said:
 
 
 @dataclass(slots=True)
-class _History:
+class _MetricsFile:
     path: Path
     tail: Tail = field(init=False)
     whole: list[Snapshot] = field(default_factory=list)
-    said: Said = Said((), ())
+    said: MetricsHistory = MetricsHistory((), ())
     turn: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         self.tail = Tail(self.path, MINUTE)
 
-    def read(self) -> Said:
+    def read(self) -> MetricsHistory:
         with self.turn:
             known = self.tail.newest
             if self.tail.read():
                 self._extend(known)
-                self.said = Said(tuple(self.tail.snapshots), tuple(timeline(self.whole)))
+                self.said = MetricsHistory(tuple(self.tail.snapshots), tuple(timeline(self.whole)))
             return self.said
 
     def _extend(self, known: Snapshot | None) -> None:
@@ -51,22 +51,22 @@ class _History:
             self.whole = list(sampled(self.path))
             return
         new = (each for each in self.tail.snapshots if each.at > known.at)
-        self.whole += map(without_lanes, new)
+        self.whole += map(without_worker_slots, new)
         if len(self.whole) > 2 * CHART_POINTS:
             del self.whole[1:-1:2]
 
 
-class Histories:
+class MetricsCache:
     """The histories of the runs that were looked at last. Blocking: ask in a thread."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Path, _History] = OrderedDict()
+        self._kept: OrderedDict[Path, _MetricsFile] = OrderedDict()
         self._turn = Lock()
 
-    def read(self, path: Path) -> Said:
+    def read(self, path: Path) -> MetricsHistory:
         """What a metrics.jsonl says now. Only what was added since the last time is read."""
         with self._turn:
-            history = self._kept.setdefault(path, _History(path))
+            history = self._kept.setdefault(path, _MetricsFile(path))
             self._kept.move_to_end(path)
             while len(self._kept) > KEPT_RUNS:
                 self._kept.popitem(last=False)

@@ -14,12 +14,12 @@ from starlette.responses import Response
 
 from redzone.errors import UsageError
 from redzone.models import Status
-from redzone.review import NAME_LIMIT, TEXT_LIMIT, Finding, Review
+from redzone.review import NAME_LIMIT, TEXT_LIMIT, Review, ReviewedOutcome
 from redzone.text import clean
-from redzone.web.services.state import site_of
+from redzone.web.services.state import app_state
 
 
-class Wish(StrEnum):
+class ReviewRequest(StrEnum):
     """What a button of the review form asks for."""
 
     PASS = "pass"
@@ -28,24 +28,24 @@ class Wish(StrEnum):
     UNDO = "undo"
 
 
-_JUDGES = {Wish.PASS: Status.PASS, Wish.FAIL: Status.FAIL}
+_JUDGES = {ReviewRequest.PASS: Status.PASS, ReviewRequest.FAIL: Status.FAIL}
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ReviewEvents:
     """A filled-in review form. A text is None unless the person changed it: what was only shown to them may
     be out of date by the time that they send it back."""
 
-    wish: Wish
+    wish: ReviewRequest
     justification: str | None = None
     note: str | None = None
 
     @classmethod
-    def of(cls, form: Mapping[str, str]) -> Said:
+    def of(cls, form: Mapping[str, str]) -> ReviewEvents:
         """What a form says. Raises UsageError for another wish and for a text that is too long."""
-        wish = next((wish for wish in Wish if wish == form.get("wish")), None)
+        wish = next((wish for wish in ReviewRequest if wish == form.get("wish")), None)
         if wish is None:
-            raise UsageError(f"A review is one of {', '.join(Wish)}.")
+            raise UsageError(f"A review is one of {', '.join(ReviewRequest)}.")
         justification = _changed(form, "justification")
         return cls(wish, justification or None, _changed(form, "note"))
 
@@ -55,16 +55,16 @@ class Said:
         return self.wish in _JUDGES
 
 
-def event_of(said: Said, finding: Finding, by: str, at: datetime) -> Review | None:
+def review_event(said: ReviewEvents, reviewed: ReviewedOutcome, by: str, at: datetime) -> Review | None:
     """The one event of a press of a button, which one undo takes back; None where nothing was changed."""
-    if said.wish is Wish.UNDO:
-        return finding.undo(by, at)
+    if said.wish is ReviewRequest.UNDO:
+        return reviewed.undo(by, at)
     if said.wish in _JUDGES:
-        event = finding.judge(by, at, _JUDGES[said.wish], said.justification)
+        event = reviewed.judge(by, at, _JUDGES[said.wish], said.justification)
     elif said.justification is not None:
-        event = finding.justify(by, at, said.justification)
+        event = reviewed.justify(by, at, said.justification)
     elif said.note is not None:
-        return finding.annotate(by, at, said.note)
+        return reviewed.annotate(by, at, said.note)
     else:
         return None
     return event.model_copy(update={"note": said.note})
@@ -95,7 +95,7 @@ def known_reviewer(request: Request) -> str:
 
 def suggested_reviewer(request: Request) -> str:
     """A name to begin with: the login name of whoever runs the dashboard, if it is for them alone."""
-    if site_of(request).options.token is not None:
+    if app_state(request).options.token is not None:
         return ""
     try:
         return _name(getpass.getuser())

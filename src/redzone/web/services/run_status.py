@@ -17,9 +17,9 @@ from typing import Generic, TypeVar
 
 from redzone.errors import RunNotFound, UsageError
 from redzone.models import Status
-from redzone.runs import RunFolder, RunRecord, RunState, RunStore
+from redzone.runs import RecordedState, RunFolder, RunRecord, RunStore
 from redzone.runs.index import CheckpointIndex
-from redzone.runs.lock import holder_pid
+from redzone.runs.lock import lock_owner_pid
 from redzone.telemetry.metrics import Snapshot
 from redzone.telemetry.metrics_log import newest
 
@@ -28,7 +28,7 @@ QUIET_AFTER_S = 15.0
 _log = logging.getLogger(__name__)
 
 
-class Standing(StrEnum):
+class RunState(StrEnum):
     """How a run stands now. A run whose process was killed is interrupted, whatever its run.json says."""
 
     LIVE = "live"
@@ -38,12 +38,12 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RunFigures:
+class RunStatus:
     """A run at one instant. `per_min` is the rate of the last minute for a live run, else the average;
     `quiet_s` is the time since a live run last said something, if that is suspiciously long."""
 
     record: RunRecord
-    standing: Standing
+    state: RunState
     counts: Mapping[Status, int]
     cost_usd: float
     seconds: float
@@ -58,7 +58,7 @@ class RunFigures:
     @property
     def live(self) -> bool:
         """Whether a process is at work on it."""
-        return self.standing is Standing.LIVE
+        return self.state is RunState.LIVE
 
     @property
     def done(self) -> int:
@@ -104,7 +104,7 @@ class Overview:
         self._turn = Lock()
         self._told: set[str] = set()
 
-    def newest_first(self) -> list[RunFigures]:
+    def newest_first(self) -> list[RunStatus]:
         """Every run; one whose files cannot be read is left out, with a warning the first time."""
         with self._turn:
             folders = self._store.folders()
@@ -112,12 +112,12 @@ class Overview:
                 kept.forget_others({folder.path for folder in folders})
             return list(self._readable(folders))
 
-    def figures(self, folder: RunFolder) -> RunFigures:
+    def figures(self, folder: RunFolder) -> RunStatus:
         """One run. Raises RunNotFound, and another UsageError where a file cannot be read."""
         with self._turn:
             return self._figures(folder)
 
-    def _readable(self, folders: Iterable[RunFolder]) -> Iterator[RunFigures]:
+    def _readable(self, folders: Iterable[RunFolder]) -> Iterator[RunStatus]:
         for folder in folders:
             try:
                 yield self._figures(folder)
@@ -127,9 +127,9 @@ class Overview:
                     self._told.add(str(error))
                     _log.warning("left out: %s", error)
 
-    def _figures(self, folder: RunFolder) -> RunFigures:
+    def _figures(self, folder: RunFolder) -> RunStatus:
         # the lock first: a run that ends in between is live once more, never interrupted
-        working = holder_pid(folder) is not None
+        working = lock_owner_pid(folder) is not None
         record = self._records.get(folder.record_path)
         if record is None:
             raise RunNotFound(f"{folder.record_path} is gone")
@@ -145,26 +145,26 @@ class Overview:
             heard_s = own.at.timestamp() if own else begun_s
             silent_s = time.time() - heard_s
             quiet_s = silent_s if silent_s > QUIET_AFTER_S else None
-            return RunFigures(record, Standing.LIVE, counts, cost_usd, record.seconds + own_s, own, quiet_s)
-        if record.state is not RunState.RUNNING:
-            standing = Standing(record.state.value)
-            return RunFigures(record, standing, _recorded(record), cost_usd, record.seconds, snapshot)
-        totals = self._totals.get(folder.checkpoint_path) or Totals({}, 0.0)
+            return RunStatus(record, RunState.LIVE, counts, cost_usd, record.seconds + own_s, own, quiet_s)
+        if record.state is not RecordedState.RUNNING:
+            state = RunState(record.state.value)
+            return RunStatus(record, state, _recorded(record), cost_usd, record.seconds, snapshot)
+        totals = self._totals.get(folder.checkpoint_path) or CheckpointTotals({}, 0.0)
         seconds = record.seconds + own_s
-        return RunFigures(record, Standing.INTERRUPTED, totals.counts, totals.cost_usd, seconds, snapshot)
+        return RunStatus(record, RunState.INTERRUPTED, totals.counts, totals.cost_usd, seconds, snapshot)
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class CheckpointTotals:
     """What a checkpoint says in sum."""
 
     counts: Mapping[Status, int]
     cost_usd: float
 
 
-def _totals(path: Path) -> Totals:
+def _totals(path: Path) -> CheckpointTotals:
     index = CheckpointIndex.read(path)
-    return Totals(dict(index.counts), index.cost_usd)
+    return CheckpointTotals(dict(index.counts), index.cost_usd)
 
 
 def _recorded(record: RunRecord) -> dict[Status, int]:

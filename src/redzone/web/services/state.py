@@ -12,14 +12,14 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import HTTPConnection
 
 from redzone.errors import RunNotFound
-from redzone.query import RunBrowser
+from redzone.query import RunIndex
 from redzone.runs import RunFolder, RunStore
 from redzone.runs.record import RUN_ID
 from redzone.web.services.exporter import Exports
 from redzone.web.services.launcher import Launcher
-from redzone.web.services.metrics_cache import Histories
+from redzone.web.services.metrics_cache import MetricsCache
 from redzone.web.services.run_status import Overview
-from redzone.web.services.totals_cache import Tallies
+from redzone.web.services.totals_cache import TotalsCache
 
 if TYPE_CHECKING:
     from redzone.thumbnails import Thumbnails
@@ -39,7 +39,7 @@ class WebOptions:
 
 
 @dataclass(slots=True)
-class Site:
+class AppState:
     """What the pages share. `closing` is set when the server ends, so that open event streams do, too;
     `draining` are runs that were told to stop, each with the time at which its process took it in hand."""
 
@@ -48,13 +48,13 @@ class Site:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     store: RunStore = field(init=False)
     overview: Overview = field(init=False)
-    histories: Histories = field(default_factory=Histories)
+    histories: MetricsCache = field(default_factory=MetricsCache)
     launcher: Launcher = field(init=False)
     exports: Exports = field(init=False)
     draining: set[tuple[str, int]] = field(default_factory=set)
-    tallies: Tallies = field(default_factory=Tallies)
+    tallies: TotalsCache = field(default_factory=TotalsCache)
     _thumbnails: Thumbnails | None = None
-    _browsers: dict[str, RunBrowser] = field(default_factory=dict)
+    _browsers: dict[str, RunIndex] = field(default_factory=dict)
     _readings: dict[str, asyncio.Task[object]] = field(default_factory=dict)
     _turn: Lock = field(default_factory=Lock)
 
@@ -82,10 +82,10 @@ class Site:
         for browser in self._browsers.values():
             await asyncio.to_thread(browser.close)
 
-    def browser(self, folder: RunFolder) -> RunBrowser:
+    def browser(self, folder: RunFolder) -> RunIndex:
         """The one to look through a run's findings with. Blocking, as its calls are."""
         with self._turn:
-            found = self._browsers.pop(folder.id, None) or RunBrowser(folder)
+            found = self._browsers.pop(folder.id, None) or RunIndex(folder)
             self._browsers[folder.id] = found  # the last one looked at is the last one closed
             spare = list(self._browsers)[:-MOST_OPEN]
             closing = [self._browsers.pop(run_id) for run_id in spare]
@@ -118,11 +118,11 @@ class Site:
         raise RunNotFound(f"there is no run {run_id} in {self.home}")
 
 
-def site_of(connection: HTTPConnection) -> Site:
+def app_state(connection: HTTPConnection) -> AppState:
     """The site that a request belongs to."""
-    site = connection.app.state.site
-    assert isinstance(site, Site)  # noqa: S101  create_app put it there
-    return site
+    state = connection.app.state.state
+    assert isinstance(state, AppState)  # noqa: S101  create_app put it there
+    return state
 
 
 class _RunConvertor(Convertor[str]):

@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 
 from redzone.errors import UsageError
 from redzone.models import Status
-from redzone.query import Agreement, Bin, Comparison, GroupFigures, RunBrowser, compare, pass_rate_pct
+from redzone.query import Agreement, Bin, Comparison, GroupFigures, RunIndex, compare, pass_rate_pct
 from redzone.runs import RunFolder
 
 BINS = 20
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class RunTotals:
     """Findings counted by what counts after review: by group (the largest first), confidence and day of UTC;
     and the run against its reviewers."""
 
@@ -41,11 +41,11 @@ class Tally:
     @classmethod
     def read(cls, folder: RunFolder) -> Self:
         """Of one run. Raises CheckpointUnusable for another schema."""
-        with RunBrowser(folder) as browser:
+        with RunIndex(folder) as browser:
             return cls(browser.groups(), browser.confidence(bins=BINS), browser.days(), browser.agreement())
 
     @classmethod
-    def summed(cls, tallies: Iterable[Tally]) -> Self:
+    def summed(cls, tallies: Iterable[RunTotals]) -> Self:
         """Of several runs together."""
         groups: dict[str, Counter[Status]] = {}
         bins = [Counter[Status]() for _ in range(BINS)]
@@ -84,7 +84,7 @@ class Tally:
         return pass_rate_pct(self.counts)
 
 
-class Tallies:
+class TotalsCache:
     """The tallies and comparisons of a home's runs. Blocking: ask in a thread.
 
     A run that nobody has looked at yet takes 40 us for each outcome, once. A thread of their own reads one
@@ -92,19 +92,19 @@ class Tallies:
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Path, tuple[_Stamp, Tally | None]] = OrderedDict()
+        self._kept: OrderedDict[Path, tuple[_Stamp, RunTotals | None]] = OrderedDict()
         self._compared: OrderedDict[tuple[Path, Path], tuple[_Stamp, Comparison]] = OrderedDict()
         self._reading: dict[Path, Future[None]] = {}
         self._waiting: SimpleQueue[tuple[RunFolder, Future[None]]] = SimpleQueue()
         self._thread: Thread | None = None
         self._turn = Lock()
 
-    def of(self, folders: Iterable[RunFolder], within_s: float) -> tuple[dict[str, Tally], set[str]]:
+    def of(self, folders: Iterable[RunFolder], within_s: float) -> tuple[dict[str, RunTotals], set[str]]:
         """The tallies by run id, and the ids of runs that are still being read after `within_s` seconds.
         A run whose checkpoint cannot be read is in neither."""
         asked = list(folders)
         wait([self._read(folder) for folder in asked if not self._is_known(folder)], within_s)
-        tallies: dict[str, Tally] = {}
+        tallies: dict[str, RunTotals] = {}
         unread = set()
         for folder in asked:
             kept = self._kept.get(folder.path)
@@ -120,7 +120,7 @@ class Tallies:
         with self._turn:
             kept = self._compared.get(place)
         if kept is None or kept[0] != stamp:
-            with RunBrowser(before) as old, RunBrowser(after) as new:
+            with RunIndex(before) as old, RunIndex(after) as new:
                 kept = stamp, compare(old, new)
             with self._turn:
                 _keep(self._compared, place, kept, KEPT_COMPARISONS)
@@ -154,9 +154,9 @@ class Tallies:
             reading.set_result(None)
 
 
-def _read(folder: RunFolder) -> Tally | None:
+def _read(folder: RunFolder) -> RunTotals | None:
     try:
-        return Tally.read(folder)
+        return RunTotals.read(folder)
     except (UsageError, OSError, sqlite3.Error) as error:
         _log.warning("run %s is left out: %s", folder.id, error)
         return None

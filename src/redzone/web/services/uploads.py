@@ -86,7 +86,7 @@ class Uploads:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def reference_of(path: str) -> str:
+def upload_reference(path: str) -> str:
     """The reference of an upload from its path; empty for any other path."""
     folders, _, reference = path.rpartition("/uploads/")
     return reference if folders and _REFERENCE.fullmatch(reference) else ""

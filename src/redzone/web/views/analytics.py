@@ -10,9 +10,9 @@ from markupsafe import Markup
 from redzone import charts
 from redzone.models import Status
 from redzone.query import Change, Comparison, GroupFigures, trends
-from redzone.web.services.run_status import RunFigures
-from redzone.web.services.totals_cache import Tally
-from redzone.web.views.analytics_query import Scope
+from redzone.web.services.run_status import RunStatus
+from redzone.web.services.totals_cache import RunTotals
+from redzone.web.views.analytics_query import AnalyticsQuery
 from redzone.web.views.card import Card
 
 CHARTED_GROUPS = 12
@@ -52,8 +52,8 @@ class Changes:
 class Difference:
     """What changed from one run to another."""
 
-    before: RunFigures
-    after: RunFigures
+    before: RunStatus
+    after: RunStatus
     found: Comparison
     kinds: tuple[Changes, ...]
 
@@ -82,22 +82,22 @@ class Analytics:
     `newest` is the last of the runs and `previous` the run of the same list before it; `before` and `after`
     are compared. `reading` counts runs that are not in the sums yet because nobody has looked at them."""
 
-    scope: Scope
-    every: Sequence[RunFigures]
-    within: Sequence[RunFigures]
-    runs: Sequence[RunFigures]
-    tallies: Mapping[str, Tally]
-    newest: RunFigures | None
-    previous: RunFigures | None
-    before: RunFigures | None
-    after: RunFigures | None
+    query: AnalyticsQuery
+    every: Sequence[RunStatus]
+    within: Sequence[RunStatus]
+    runs: Sequence[RunStatus]
+    tallies: Mapping[str, RunTotals]
+    newest: RunStatus | None
+    previous: RunStatus | None
+    before: RunStatus | None
+    after: RunStatus | None
     difference: Difference | None
     reading: int
-    sums: Tally = field(init=False)
+    sums: RunTotals = field(init=False)
 
     def __post_init__(self) -> None:
         mine = (self.tallies[run.id] for run in self.runs if run.id in self.tallies)
-        object.__setattr__(self, "sums", Tally.summed(mine))
+        object.__setattr__(self, "sums", RunTotals.summed(mine))
 
     @property
     def total(self) -> int:
@@ -157,12 +157,12 @@ class Analytics:
         rows = (Opinion(said, {one: pairs.get((said, one), 0) for one in JUDGEABLE}) for said in Status)
         return tuple(row for row in rows if row.judged)
 
-    def _groups(self, run: RunFigures | None) -> tuple[GroupFigures, ...]:
+    def _groups(self, run: RunStatus | None) -> tuple[GroupFigures, ...]:
         tally = self.tallies.get(run.id) if run is not None else None
         return tally.groups if tally is not None else ()
 
 
-def changes_of(
+def find_changes(
     found: Comparison, look: Callable[[Sequence[int]], Sequence[Card]], most: int
 ) -> tuple[Changes, ...]:
     """The kinds of change, each with its first posters; `look` gives the cards of the later run's rows."""

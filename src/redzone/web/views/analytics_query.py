@@ -8,13 +8,13 @@ from datetime import UTC, date
 
 from redzone.errors import UsageError
 from redzone.runs.record import RUN_ID
-from redzone.web.services.run_status import RunFigures
+from redzone.web.services.run_status import RunStatus
 
 MOST_RUNS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class AnalyticsQuery:
     """Runs that began from `since` to `until`, days of UTC and both included, or only the chosen ones of
     them; and the two runs that are compared, empty for the newest and the one before it."""
 
@@ -25,7 +25,7 @@ class Scope:
     after: str = ""
 
     @classmethod
-    def of(cls, pairs: Iterable[tuple[str, str]]) -> Scope:
+    def of(cls, pairs: Iterable[tuple[str, str]]) -> AnalyticsQuery:
         """The scope of a query string; empty values say nothing. Raises UsageError that names the field."""
         given: dict[str, list[str]] = {}
         for name, value in pairs:
@@ -51,11 +51,11 @@ class Scope:
         ]
         return [(name, value) for name, value in said if value]
 
-    def within(self, runs: Sequence[RunFigures]) -> list[RunFigures]:
+    def within(self, runs: Sequence[RunStatus]) -> list[RunStatus]:
         """Those of the time, in the order given."""
         return [run for run in runs if self._covers(run.record.created_at.astimezone(UTC).date())]
 
-    def selected(self, runs: Sequence[RunFigures]) -> list[RunFigures]:
+    def selected(self, runs: Sequence[RunStatus]) -> list[RunStatus]:
         """The chosen ones of the time; without a choice the first ones that have found something."""
         within = self.within(runs)
         if self.chosen:

@@ -7,15 +7,15 @@ from urllib.parse import urlencode
 
 from redzone.config.settings import Settings
 from redzone.models import VIEW_PREFIX, Box, Outcome, Status, Zone, ZoneVerdict
-from redzone.review import Finding
+from redzone.review import ReviewedOutcome
 from redzone.runs import RunRecord
-from redzone.web.views.list_query import Selection
+from redzone.web.views.list_query import ListQuery
 
 VERSION_LENGTH = 12  # hex digits of the judged content that make a picture's address its own for ever
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Area:
     """A rectangle of the picture in per cent of its width and height, as SVG attributes take them."""
 
     x: str
@@ -24,7 +24,7 @@ class Part:
     h: str
 
     @classmethod
-    def of(cls, box: Zone | Box) -> Part:
+    def of(cls, box: Zone | Box) -> Area:
         """The rectangle of fractions."""
         return cls(*(f"{100 * side:.6g}%" for side in (box.x, box.y, box.w, box.h)))
 
@@ -34,7 +34,7 @@ class Mark:
     """A zone on the picture. `status` colours it; None where nothing is said of it."""
 
     zone: Zone
-    part: Part
+    part: Area
     status: Status | None
 
 
@@ -43,7 +43,7 @@ class Spot:
     """An element on the picture, by the number under which the page lists it."""
 
     number: int
-    part: Part
+    part: Area
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +51,29 @@ class Card:
     """A finding of a run, in the selection that it is looked at in."""
 
     record: RunRecord
-    finding: Finding
-    selection: Selection
+    reviewed: ReviewedOutcome
+    list_query: ListQuery
 
     @property
     def row(self) -> int:
         """The row's number."""
-        return self.finding.row.row
+        return self.reviewed.row.row
 
     @property
     def name(self) -> str:
         """The title, else the id."""
-        return self.finding.row.title or self.finding.row.id
+        return self.reviewed.row.title or self.reviewed.row.id
 
     @property
     def status(self) -> str:
         """The status that counts; `pending` where there is none."""
-        return self.finding.status or "pending"
+        return self.reviewed.status or "pending"
 
     @property
     def overruled(self) -> Status | None:
         """The run's own status where a person's differs."""
-        original = self.finding.original_status
-        return original if original != self.finding.status else None
+        original = self.reviewed.original_status
+        return original if original != self.reviewed.status else None
 
     @property
     def confidence_pct(self) -> float | None:
@@ -96,24 +96,24 @@ class Card:
     def reason(self) -> str:
         """Why the status is what it is: the justification that counts, or what went wrong."""
         error = self._outcome.error if self._outcome is not None else None
-        return self.finding.justification or (error.message if error is not None else "")
+        return self.reviewed.justification or (error.message if error is not None else "")
 
     @property
     def href(self) -> str:
         """The poster's page, in the same selection."""
-        return self.selection.at(f"/runs/{self.record.id}/posters/{self.row}")
+        return self.list_query.at(f"/runs/{self.record.id}/posters/{self.row}")
 
     @property
     def marks(self) -> list[Mark]:
         """The run's zones."""
-        return [Mark(zone, Part.of(zone), self._said_of(zone.name)) for zone in self.record.zones]
+        return [Mark(zone, Area.of(zone), self._said_of(zone.name)) for zone in self.record.zones]
 
     @property
     def spots(self) -> list[Spot]:
         """The elements whose place the model named, counted through all zones."""
         elements = [element for verdict in self._verdicts for element in verdict.elements]
         return [
-            Spot(number, Part.of(element.box))
+            Spot(number, Area.of(element.box))
             for number, element in enumerate(elements, 1)
             if element.box is not None
         ]
@@ -133,15 +133,15 @@ class Card:
 
     @property
     def _outcome(self) -> Outcome | None:
-        return self.finding.outcome
+        return self.reviewed.outcome
 
     @property
     def _verdicts(self) -> tuple[ZoneVerdict, ...]:
         return self._outcome.zones if self._outcome is not None else ()
 
     def _said_of(self, name: str) -> Status | None:
-        if len(self.record.zones) == 1 and self.finding.status is not Status.ERROR:
-            return self.finding.status
+        if len(self.record.zones) == 1 and self.reviewed.status is not Status.ERROR:
+            return self.reviewed.status
         verdict = next((verdict for verdict in self._verdicts if verdict.name == name), None)
         if verdict is None:
             return None

@@ -35,7 +35,7 @@ class Facet:
     more: int = 0
 
 
-def facets_of(facets: Facets, wanted: Filter) -> list[Facet]:
+def build_facets(facets: Facets, wanted: Filter) -> list[Facet]:
     """Every part of the filter in which there is a choice, in the order in which it is used."""
     found = [
         Facet("status", "Status", _choices("status", Status, facets.statuses, wanted.statuses)),

@@ -32,7 +32,7 @@ class Show(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ListQuery:
     """Which findings in which order, and how they are shown."""
 
     filter: Filter = field(default_factory=Filter)
@@ -41,7 +41,7 @@ class Selection:
     show: Show = Show.ZONE
 
     @classmethod
-    def of(cls, pairs: Iterable[tuple[str, str]]) -> Selection:
+    def of(cls, pairs: Iterable[tuple[str, str]]) -> ListQuery:
         """The selection of a query string. Raises UsageError that names what is wrong and what can be."""
         given = list(pairs)
         last = dict(given)
@@ -74,12 +74,12 @@ class Selection:
         return self.filter != Filter()
 
     @property
-    def unfiltered(self) -> Selection:
+    def unfiltered(self) -> ListQuery:
         """Everything, shown in the same way."""
         return replace(self, filter=Filter())
 
     @property
-    def for_review(self) -> Selection:
+    def for_review(self) -> ListQuery:
         """What of it nobody has reviewed, least sure first."""
         return replace(self, filter=replace(self.filter, reviewed=False), sort=Sort.CONFIDENCE)
 

@@ -19,7 +19,7 @@ _MOST = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class FormChoices:
     """The settings in force, who judges under `auto` and why, zones, and lists and models of earlier runs.
 
     `fault` says why the settings cannot be read; what is offered then are the defaults.
@@ -38,7 +38,7 @@ def own_zones() -> OwnZones:
     return load({}).settings.zone
 
 
-def offer_of(store: RunStore) -> Offer:
+def form_choices(store: RunStore) -> FormChoices:
     """What is there to choose from."""
     records = store.newest_first()
     try:
@@ -47,7 +47,7 @@ def offer_of(store: RunStore) -> Offer:
         settings, fault = Settings(), str(error)
     own = (Zone(name=name, x=x, y=y, w=w, h=h) for name, (x, y, w, h) in settings.zone.items())
     asked = (record.model for record in records if record.provider == "openai")
-    return Offer(
+    return FormChoices(
         settings=settings,
         auto=_auto(settings),
         zones=tuple({zone.name: zone for zone in (*PRESETS.values(), *own)}.values()),

@@ -16,7 +16,7 @@ from redzone.errors import UsageError
 from redzone.inputs import STDIN
 from redzone.runs import RunRecord
 from redzone.text import clean
-from redzone.web.services.uploads import Uploads, reference_of
+from redzone.web.services.uploads import Uploads, upload_reference
 from redzone.zones import PRESETS as PRESET_ZONES
 from redzone.zones import parse_zone
 
@@ -40,14 +40,14 @@ _LONGEST = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class RunForm:
     """The fields as they were filled in, so that the page can show them again."""
 
     values: Mapping[str, str] = field(default_factory=dict)
     zones: tuple[str, ...] = ("red",)
 
     @classmethod
-    def of(cls, pairs: Sequence[tuple[str, str]]) -> Form:
+    def of(cls, pairs: Sequence[tuple[str, str]]) -> RunForm:
         """The known fields among these pairs, without white space round them and control characters."""
         shown = [(name, clean(value).strip()[:_LONGEST]) for name, value in pairs]
         values = {name: value for name, value in shown if name in FIELDS}
@@ -57,9 +57,9 @@ class Form:
         """A field's text; empty where it is not filled in."""
         return self.values.get(name, "")
 
-    def replaced(self, **values: str) -> Form:
+    def replaced(self, **values: str) -> RunForm:
         """The form with other values in some fields."""
-        return Form({**self.values, **values}, self.zones)
+        return RunForm({**self.values, **values}, self.zones)
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -73,7 +73,7 @@ class Form:
         return hashlib.sha256(json.dumps(sorted(self.pairs)).encode()).hexdigest()[:16]
 
 
-class FormFaults(Exception):
+class RunFormFaults(Exception):
     """Fields that are not filled in as they should be: the reason by the field's name."""
 
     def __init__(self, reasons: Mapping[str, str]) -> None:
@@ -88,7 +88,7 @@ def again(record: RunRecord) -> str:
         return "/new"
     preset = [zone.name for zone in record.zones if PRESET_ZONES.get(zone.name) == zone]
     others = [zone for zone in record.zones if zone.name not in preset]
-    uploaded = reference_of(paths[0])
+    uploaded = upload_reference(paths[0])
     values = {
         "list": "" if uploaded else paths[0],
         "uploaded": uploaded,
@@ -99,11 +99,11 @@ def again(record: RunRecord) -> str:
         "model": record.model if record.provider == "openai" else "",
         "label": record.label,
     }
-    return f"/new?{urlencode(Form(values, tuple(preset)).pairs)}"
+    return f"/new?{urlencode(RunForm(values, tuple(preset)).pairs)}"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PlannedRun:
     """A new run: its list or folder, and the arguments of `redzone analyze` that it is begun with."""
 
     source: Path
@@ -115,8 +115,8 @@ class Plan:
         return shlex.join(("redzone", *(argument for argument in self.arguments if argument != "--")))
 
 
-def plan_of(form: Form, uploads: Uploads, own_zones: OwnZones) -> Plan:
-    """The plan that a form describes. Raises FormFaults with every fault of it."""
+def plan_run(form: RunForm, uploads: Uploads, own_zones: OwnZones) -> PlannedRun:
+    """The plan that a form describes. Raises RunFormFaults with every fault of it."""
     reasons: dict[str, str] = {}
 
     def checked(name: str, check: Callable[[], T]) -> T | None:
@@ -135,16 +135,16 @@ def plan_of(form: Form, uploads: Uploads, own_zones: OwnZones) -> Plan:
     checked("tpm", lambda: _count(form.get("tpm")))
     checked("max_cost", lambda: _usd(form.get("max_cost")))
     if reasons or source is None:
-        raise FormFaults(reasons)
+        raise RunFormFaults(reasons)
     options = [f"--preset={form.get('preset')}"] if form.get("preset") else []
     options += [f"{option}={form.get(name)}" for name, option in _TEXT_OPTIONS.items() if form.get(name)]
     options += [f"--zone={zone}" for zone in zones]
     options += ["--partial-download"] if form.get("partial") else []
     # the path last and behind `--`: whatever it is called, it is no option
-    return Plan(source, ("analyze", *options, "--", str(source)))
+    return PlannedRun(source, ("analyze", *options, "--", str(source)))
 
 
-def _source(form: Form, uploads: Uploads) -> Path:
+def _source(form: RunForm, uploads: Uploads) -> Path:
     named = form.get("list")
     if named:
         try:
@@ -160,7 +160,7 @@ def _source(form: Form, uploads: Uploads) -> Path:
     raise ValueError("upload a list, or name one on this machine")
 
 
-def _zones(form: Form, own: OwnZones) -> tuple[str, ...]:
+def _zones(form: RunForm, own: OwnZones) -> tuple[str, ...]:
     zones = (*form.zones, *form.get("other_zones").split())
     if not zones:
         raise ValueError("choose at least one zone")

@@ -13,19 +13,19 @@ from redzone import charts
 from redzone.diagnostics import HINTS, Advice, recommendations
 from redzone.diagnostics.window import ENOUGH_POSTERS, ENOUGH_S, Window
 from redzone.errors import ErrorCode
-from redzone.telemetry.metrics import RATE_WINDOW_S, Lane, Snapshot, Stage
+from redzone.telemetry.metrics import RATE_WINDOW_S, Snapshot, Stage, WorkerSlot
 from redzone.telemetry.metrics_log import Moment
-from redzone.web.services.run_status import RunFigures
+from redzone.web.services.run_status import RunStatus
 
 SHOWN_LANES = 240
 SLOW_S = 30.0  # a worker that long in one stage, and not because it waits, is worth a look
-PATIENT = frozenset({Stage.WAIT, Stage.TWIN, Stage.BACKOFF})
+PATIENT = frozenset({Stage.WAIT, Stage.WAIT_DUPLICATE, Stage.BACKOFF})
 # counted over this time at least: a server may let the first seconds of a minute's requests pass at once
 MOST_DRAWN = 1e9
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TimeShare:
     """Seconds per poster in one part of its way."""
 
     name: str
@@ -71,7 +71,7 @@ class Slot:
     """A worker's lane; `lane` is None while it has nothing in hand."""
 
     worker: int
-    lane: Lane | None
+    lane: WorkerSlot | None
 
     @property
     def slow(self) -> bool:
@@ -92,7 +92,7 @@ class Performance:
     """A run at one instant: how it stands, its last snapshot, those of the last minute before it, and its
     whole history in moments."""
 
-    run: RunFigures
+    run: RunStatus
     snapshot: Snapshot
     recent: Sequence[Snapshot]
     moments: Sequence[Moment]
@@ -116,14 +116,14 @@ class Performance:
         return "Nothing to recommend: no setting holds this run back."
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[TimeShare, ...]:
         """Where a poster's seconds go, the whole way first."""
         times = self.snapshot.timings
         return (
-            Part("whole way", times.mean_s, times.p50_s, times.p95_s),
-            Part("fetch", times.fetch_s, times.fetch_p50_s, times.fetch_p95_s),
-            Part("wait", times.wait_s, times.wait_p50_s, times.wait_p95_s),
-            Part("model", times.model_s, times.model_p50_s, times.model_p95_s),
+            TimeShare("whole way", times.mean_s, times.p50_s, times.p95_s),
+            TimeShare("fetch", times.fetch_s, times.fetch_p50_s, times.fetch_p95_s),
+            TimeShare("wait", times.wait_s, times.wait_p50_s, times.wait_p95_s),
+            TimeShare("model", times.model_s, times.model_p50_s, times.model_p95_s),
         )
 
     @property
@@ -184,8 +184,8 @@ class Performance:
         picture = charts.PaceChart(
             title="Rate over time",
             lines=(
-                charts.Line("requests", "second", self._curve(_requests)),
-                charts.Line("posters", "first", self._curve(_posters), filled=True),
+                charts.PaceLine("requests", "second", self._curve(_requests)),
+                charts.PaceLine("posters", "first", self._curve(_posters), filled=True),
             ),
             limit=self.snapshot.rate.requests_limit_per_min,
             marks_s=[_drawable(moment.at_s) for moment in self.moments if moment.rejected],

@@ -10,12 +10,12 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from redzone.models import Status
-from redzone.web.services.run_status import RunFigures, Standing
+from redzone.web.services.run_status import RunState, RunStatus
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 
 
-def exposition(runs: Sequence[RunFigures]) -> bytes:
+def exposition(runs: Sequence[RunStatus]) -> bytes:
     """What Prometheus reads."""
     registry = CollectorRegistry()
     registry.register(_Figures(runs))
@@ -25,21 +25,21 @@ def exposition(runs: Sequence[RunFigures]) -> bytes:
 class _Figures(Collector):
     """Gauges of the runs: figures start again with every run, so none of them is a counter."""
 
-    def __init__(self, runs: Sequence[RunFigures]) -> None:
+    def __init__(self, runs: Sequence[RunStatus]) -> None:
         self._runs = runs
 
     def collect(self) -> Iterator[Metric]:
         """All of them."""
-        standings = Counter(run.standing for run in self._runs)
-        by_standing = GaugeMetricFamily("redzone_runs", "Runs by how they stand.", labels=["state"])
-        for standing in Standing:
-            by_standing.add_metric([standing.value], standings[standing])
-        yield by_standing
+        states = Counter(run.state for run in self._runs)
+        by_state = GaugeMetricFamily("redzone_runs", "Runs by how they stand.", labels=["state"])
+        for state in RunState:
+            by_state.add_metric([state.value], states[state])
+        yield by_state
         shown = [run for number, run in enumerate(self._runs) if run.live or number == 0]
         yield from _of_each(shown)
 
 
-def _of_each(runs: Sequence[RunFigures]) -> Iterator[Metric]:
+def _of_each(runs: Sequence[RunStatus]) -> Iterator[Metric]:
     outcomes = GaugeMetricFamily("redzone_outcomes", "Posters of a run by outcome.", labels=["run", "status"])
     for run in runs:
         for status in Status:
