@@ -33,8 +33,11 @@ def find_config(start: Path) -> Path | None:
     return None
 
 
-def load(given: Mapping[str, object], cwd: Path | None = None) -> Loaded:
-    """The settings from all sources. `given` is what the command line says, by field name.
+def load(
+    given: Mapping[str, object], cwd: Path | None = None, recorded: Mapping[str, object] | None = None
+) -> Loaded:
+    """The settings from all sources. `given` is what the command line says, by field name; `recorded` are the
+    settings of a run that goes on, which stand above all others, those that were unset too.
 
     Raises SettingsInvalid, naming the setting, its source and what is wrong.
     """
@@ -47,6 +50,7 @@ def load(given: Mapping[str, object], cwd: Path | None = None) -> Loaded:
         (str(config), _toml(config) if config else {}),
         (str(cwd / ".env"), _dotenv(cwd / ".env")),
         ("env", _by_alias(EnvSettingsSource(Settings), "env")),
+        ("run.json", _recorded(recorded or {})),
         ("command line", _given(given)),
     ):
         for name, (value, detail) in source.items():
@@ -76,6 +80,10 @@ def _field(loc: str) -> str:
 
 def _given(given: Mapping[str, object]) -> _Found:
     return {name: (value, "") for name, value in given.items() if value is not None}
+
+
+def _recorded(settings: Mapping[str, object]) -> _Found:
+    return {name: (value, "") for name, value in settings.items() if name in Settings.model_fields}
 
 
 def _toml(path: Path) -> _Found:
