@@ -33,7 +33,7 @@ from redzone.models import Outcome, Row, RunEstimate, Status
 from redzone.pipeline import Pipeline
 from redzone.plan import Provider, RunPlan, make_plan
 from redzone.runs import RunFolder, RunStore, find_home
-from redzone.runs.event_log import run_log
+from redzone.runs.event_log import log_into, run_log
 from redzone.runs.index import CheckpointIndex
 from redzone.runs.input import open_run_input
 from redzone.runs.journal import Journal
@@ -42,6 +42,8 @@ from redzone.telemetry.metrics import Metrics, Snapshot
 from redzone.wiring import CACHE_NAME, Job, Listeners, assemble, cache_key, open_cache, vision_model
 
 log = logging.getLogger(__name__)
+# a host that has set up no logging gets none, not warnings on stderr
+logging.getLogger("redzone").addHandler(logging.NullHandler())
 
 # Secrets and the place belong to the process; all other settings belong to the run.
 NOT_RECORDED = {"openai_api_key", "openai_api_key_file", "home"}
@@ -97,7 +99,7 @@ def analyze(  # noqa: PLR0913  keywords, each of them optional
 
     `mapping` names columns by role, such as `{"image": "COVER"}`; `limit` takes the first rows, `sample`
     draws that many at random. Further keywords are settings (docs/settings.md); they take precedence over the
-    environment, `.env` and `redzone.toml`. Raises SettingsInvalid.
+    environment, `.env` and `redzone.toml`, which are read now. Raises SettingsInvalid.
     """
     loaded = load({**settings, "home": home}).settings
     paths = tuple(map(str, inputs))
@@ -344,6 +346,7 @@ class Run:
             if inputs is None:
                 counts = {status: record.counts.get(status, 0) for status in Status}
                 return RunResult(self.id, job.folder.path, job.rows, counts)
+            log_into(job.folder.log_path)
             await asyncio.to_thread(self._stack.enter_context, run_log(job.folder.log_path))
             journal = await asyncio.to_thread(Journal, job.folder.checkpoint_path)
             self._stack.callback(journal.close)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,11 @@ def _field(loc: str) -> str:
 
 
 def _given(given: Mapping[str, object]) -> _Found:
+    unknown = next((name for name in given if name not in Settings.model_fields), None)
+    if unknown is not None:
+        near = get_close_matches(unknown, Settings.model_fields, 1)
+        hint = f"; did you mean {near[0]}?" if near else "; docs/settings.md lists them"
+        raise SettingsInvalid(f"there is no setting {unknown!r}{hint}")
     return {name: (value, "") for name, value in given.items() if value is not None}
 
 
