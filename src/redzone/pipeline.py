@@ -23,7 +23,7 @@ from redzone.engine.limits import Deadline
 from redzone.engine.model_calls import ModelCallParts, ModelCalls, PosterTask
 from redzone.engine.outcome import PosterStats, VerdictResult, error_outcome, judged_outcome
 from redzone.engine.retry_policy import Attempt, AttemptResult, RetryPolicy, next_attempt
-from redzone.engine.workers import RowSource, workers_needed
+from redzone.engine.workers import RowSource
 from redzone.errors import DeadlineFault, ErrorCode, InputFault, ModelFault, PosterFault, RunStopped
 from redzone.imaging import FramingOptions
 from redzone.limiter import LimiterClosed
@@ -40,6 +40,7 @@ from redzone.models import (
     Zone,
 )
 from redzone.net import Fetched, Fetcher, NotModified, PartialFile, Validators
+from redzone.plan import workers_needed
 from redzone.runs.checkpoint import render_outcome
 from redzone.telemetry.metrics import Stage
 from redzone.telemetry.reporter import Reporter

@@ -7,43 +7,14 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from redzone.engine.workers import BATCH_ROWS, GUESSED_WORKING_S, WITHOUT_A_LIMIT, RowSource, workers_needed
+from redzone.engine.workers import BATCH_ROWS, RowSource
 from redzone.errors import InputLost
 from redzone.models import Poster, Row
 
 
 def _rows(count: int) -> Iterator[Row]:
     return (Poster(row=number, id=str(number), image=f"{number}.jpg") for number in range(1, count + 1))
-
-
-def test_workers_follow_littles_law_with_headroom() -> None:
-    """600 a minute are 10 a second; at 3 s each that is 30 in hand, with 30 % more and 2 spare."""
-    assert workers_needed(600, 3.0, 200) == 41
-
-
-def test_without_a_measured_time_it_is_guessed() -> None:
-    """The first posters of a run."""
-    assert workers_needed(600, None, 200) == workers_needed(600, GUESSED_WORKING_S, 200)
-
-
-def test_without_a_known_rate_there_is_a_fixed_crew() -> None:
-    """A server that announces no limit."""
-    assert workers_needed(None, 3.0, 200) == WITHOUT_A_LIMIT
-    assert workers_needed(None, None, 8) == 8
-
-
-@given(st.none() | st.floats(0.1, 1e6), st.none() | st.floats(0.0, 1e4), st.integers(1, 2000))
-def test_there_is_always_a_worker_and_never_too_many(
-    rate: float | None, working_s: float | None, most: int
-) -> None:
-    """1 to `most`; and, within that, enough for the rate."""
-    workers = workers_needed(rate, working_s, most)
-    assert 1 <= workers <= most
-    if rate is not None and working_s is not None:
-        assert workers >= min(most, rate / 60 * working_s)
 
 
 async def _pull(feed: RowSource, hands: int) -> list[int]:

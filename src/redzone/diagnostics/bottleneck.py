@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from redzone.engine.workers import HEADROOM
+from redzone.plan import HEADROOM
 
 AT_THE_LIMIT = 0.85
 BURST = 1.05  # a use above this cannot be a limit's doing

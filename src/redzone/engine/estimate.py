@@ -9,9 +9,8 @@ from pathlib import Path
 
 from redzone import imaging
 from redzone.cache import Cache, CacheKey
-from redzone.engine.workers import GUESSED_WORKING_S, workers_needed
 from redzone.models import BadRow, Question, Row, RunEstimate, Tokens, View, Wording
-from redzone.plan import LOCAL_SPARE_WORKERS, RunPlan
+from redzone.plan import GUESSED_WORKING_S, LOCAL_SPARE_WORKERS, RunPlan, workers_needed
 from redzone.vision.interface import VisionModel
 
 ASSUMED_POSTER_PX = (1000, 1500)
