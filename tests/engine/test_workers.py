@@ -17,11 +17,11 @@ def _rows(count: int) -> Iterator[Row]:
     return (Poster(row=number, id=str(number), image=f"{number}.jpg") for number in range(1, count + 1))
 
 
-async def _pull(feed: RowSource, hands: int) -> list[int]:
+async def _pull(source: RowSource, hands: int) -> list[int]:
     found: list[int] = []
 
     async def worker() -> None:
-        while (row := await feed.next()) is not None:
+        while (row := await source.next()) is not None:
             found.append(row.row)
             await asyncio.sleep(0)
 
@@ -35,10 +35,10 @@ async def _pull(feed: RowSource, hands: int) -> list[int]:
 @pytest.mark.parametrize("hands", [1, 7])
 async def test_every_row_is_handed_out_once(count: int, hands: int) -> None:
     """Whatever the number of rows and of workers; then everybody gets None."""
-    feed = RowSource(_rows(count))
-    assert sorted(await _pull(feed, hands)) == list(range(1, count + 1))
-    assert feed.exhausted.is_set()
-    assert await feed.next() is None
+    source = RowSource(_rows(count))
+    assert sorted(await _pull(source, hands)) == list(range(1, count + 1))
+    assert source.exhausted.is_set()
+    assert await source.next() is None
 
 
 async def test_more_workers_than_rows_all_come_to_an_end() -> None:
@@ -59,8 +59,8 @@ async def test_rows_are_read_in_a_thread_and_only_some_ahead() -> None:
             read += 1
             yield row
 
-    feed = RowSource(rows())
-    await feed.next()
+    source = RowSource(rows())
+    await source.next()
     assert read == BATCH_ROWS
     assert threading.current_thread().name not in threads
 

@@ -14,7 +14,7 @@ BATCH_ROWS = 256
 
 
 class RowSource:
-    """The one iterator that all workers pull from; it is read in a thread, some rows ahead."""
+    """The one iterator that all workers pull from. It is read in a thread, a batch of rows at a time."""
 
     def __init__(self, rows: Iterator[Row]) -> None:
         self._rows = rows
@@ -23,7 +23,7 @@ class RowSource:
         self.exhausted = asyncio.Event()
 
     async def next(self) -> Row | None:
-        """The next row; None at the end. Raises InputLost where reading fails."""
+        """The next row; None at the end. Raises InputLost if reading fails."""
         if not self._ready:
             async with self._lock:
                 if not self._ready and not self.exhausted.is_set():
