@@ -17,12 +17,12 @@ from typing import Self, TypeVar
 
 from redzone.clock import Clock, LoopClock
 from redzone.errors import PosterFault
+from redzone.lru import LruCache
 from redzone.models import VIEW_PREFIX, BadRow, Outcome, Row
 from redzone.net import Fetched, Fetcher, FetchOptions
+from redzone.single_flight import SingleFlight
 from redzone.thumbnails.disk_cache import SHA256, DiskCache
 from redzone.thumbnails.fetch_policy import FetchPolicy
-from redzone.thumbnails.inflight import InFlight
-from redzone.thumbnails.recent import Recent
 from redzone.thumbnails.render import SIZES, RenderSpec, Scaled, Seen
 
 T = TypeVar("T")
@@ -105,11 +105,13 @@ class Thumbnails:
         self._fetchers: dict[FetchOptions, Fetcher] = {}
         self._opening = asyncio.Lock()
         self._downloads = asyncio.Semaphore(DOWNLOADS)
-        self._making: InFlight[Thumbnail | Missing] = InFlight()
-        self._fetching: InFlight[Fetched | Missing] = InFlight()
-        self._leads_to: Recent[str, tuple[str, float]] = Recent(REMEMBERED)
-        self._failed: Recent[tuple[str, FetchPolicy], tuple[Missing, float]] = Recent(REMEMBERED)
-        self._originals: Recent[str, Fetched] = Recent(ORIGINALS_BYTES, lambda original: len(original.data))
+        self._making: SingleFlight[Thumbnail | Missing] = SingleFlight()
+        self._fetching: SingleFlight[Fetched | Missing] = SingleFlight()
+        self._leads_to: LruCache[str, tuple[str, float]] = LruCache(REMEMBERED)
+        self._failed: LruCache[tuple[str, FetchPolicy], tuple[Missing, float]] = LruCache(REMEMBERED)
+        self._originals: LruCache[str, Fetched] = LruCache(
+            ORIGINALS_BYTES, lambda original: len(original.data)
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -129,7 +131,7 @@ class Thumbnails:
     async def get(self, picture: Picture, spec: RenderSpec, policy: FetchPolicy) -> Thumbnail | Missing:
         """What the recipe makes of a picture, or why it cannot be made."""
         key = (picture, spec, policy)
-        return await self._making.once(key, lambda: self._make(picture, spec, policy))
+        return await self._making.run(key, lambda: self._make(picture, spec, policy))
 
     async def collect(
         self, pictures: Iterable[Picture | Missing], spec: RenderSpec, policy: FetchPolicy
@@ -213,7 +215,7 @@ class Thumbnails:
         failed = self._failed.get(key)
         if failed is not None and failed[1] > self._clock.monotonic():
             return failed[0]
-        return await self._fetching.once(key, lambda: self._fetch(picture.image, policy))
+        return await self._fetching.run(key, lambda: self._fetch(picture.image, policy))
 
     async def _fetch(self, image: str, policy: FetchPolicy) -> Fetched | Missing:
         async with self._downloads:
