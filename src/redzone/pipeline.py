@@ -119,7 +119,7 @@ class Pipeline:
                     await self._staff(crew, feed)
             finally:
                 watch.cancel()
-        await self._parts.reporter.tell()
+        await self._parts.reporter.publish()
 
     async def _staff(self, crew: asyncio.TaskGroup, feed: RowSource) -> None:
         """Keep the wanted number of workers at work until the rows are handed out."""

@@ -1,4 +1,4 @@
-"""`log.jsonl`: what happened in a run, one JSON object a line, written by a thread of its own."""
+"""`log.jsonl`: the events of a run, one JSON object a line, written by a thread of its own."""
 
 from __future__ import annotations
 
