@@ -26,7 +26,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
-from redzone import __version__
+from redzone._version import __version__
 from redzone.errors import ErrorCode
 from redzone.models import (
     Box,

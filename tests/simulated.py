@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import io
 import json
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,16 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from redzone import launch
+from redzone.api import RunRequest, RunResult, begin, resume
 from redzone.bench.simulator.request_log import RequestRecord
 from redzone.bench.simulator.server import Simulator, SimulatorOptions
 from redzone.config.loader import load
 from redzone.models import Outcome
 from redzone.runs import RunFolder
 from redzone.runs.checkpoint import read_outcomes
-from redzone.terminal.progress import Progress
+from redzone.telemetry.metrics import Snapshot
 
 
 @contextmanager
@@ -69,6 +66,12 @@ def poster_list(path: Path, simulator: Simulator, count: int, *, size: str = "")
     return write_list(path, [simulator.poster_url(number, size=size) for number in range(1, count + 1)])
 
 
+def measured(result: RunResult) -> Snapshot:
+    """The figures of a run that had something to do."""
+    assert result.snapshot is not None
+    return result.snapshot
+
+
 class Run:
     """One run through the real wiring, in this process, without a display."""
 
@@ -76,26 +79,29 @@ class Run:
         given: dict[str, Any] = {"allow_private_hosts": True, "workers": 20, "fetch_retries": 1}
         if simulator is not None:
             given |= {"openai_base_url": simulator.base_url, "openai_api_key": "sk-simulated-0123456789"}
-        self.settings = load({**given, **settings}, cwd=home).settings
         self.home = home / "home"
-        self.manner = launch.Manner(Progress.NONE, Console(file=io.StringIO()))
+        self.settings = load({**given, **settings, "home": self.home}, cwd=home).settings
         self.folder: RunFolder | None = None
 
-    def begin(self, *inputs: Path | str, **request: Any) -> launch.End:
+    def begin(self, *inputs: Path | str, **request: Any) -> RunResult:
         """Analyse inputs from the start."""
-        asked = launch.Request(tuple(str(path) for path in inputs), {}, **request)
-        job, opened = launch.begin(self.settings, self.home, asked)
-        self.folder = job.folder
-        with job.folder.lock():
-            return launch.carry_out(job, opened, self.manner)
+        run = begin(self.settings, RunRequest(tuple(str(path) for path in inputs), {}, **request))
+        run.open()
+        self.folder = run.job.folder
+        return asyncio.run(run.wait())
 
-    def resume(self, *, retry_errors: bool = False, allow_changed: bool = False) -> launch.End:
+    def resume(self, *, retry_errors: bool = False, allow_changed: bool = False) -> RunResult:
         """Go on with the last run."""
         assert self.folder is not None
-        manner = launch.Manner(self.manner.progress, self.manner.console, retry_errors)
-        with self.folder.lock():
-            job, opened = launch.reopen(self.folder, self.settings, self.home, allow_changed=allow_changed)
-            return launch.carry_out(job, opened, manner)
+        settings = self.settings.model_dump(exclude={"home"}, exclude_none=True)
+        run = resume(
+            self.folder.id,
+            home=self.home,
+            retry_errors=retry_errors,
+            allow_changed_input=allow_changed,
+            **settings,
+        )
+        return asyncio.run(run.wait())
 
     @property
     def outcomes(self) -> list[Outcome]:

@@ -16,7 +16,7 @@ from redzone.errors import ErrorCode
 from redzone.models import VIEW_PREFIX, Source
 from redzone.net.byte_ranges import START_BYTES
 from tests.conftest import Invoke
-from tests.simulated import Run, model_requests, poster_list, simulated, write_list
+from tests.simulated import Run, measured, model_requests, poster_list, simulated, write_list
 
 LARGE, GRAIN = (600, 900), 0.2
 BY_FILE, BY_VIEW = re.compile(r"[0-9a-f]{64}"), re.compile(VIEW_PREFIX + r"[0-9a-f]{64}")
@@ -44,7 +44,7 @@ def test_the_verdicts_are_those_of_whole_files_for_half_of_the_bytes(tmp_path: P
             run = Run(tmp_path / str(partial), simulator, partial_download=partial, min_confidence_pct=0)
             run.home.mkdir(parents=True)
             end = run.begin(poster_list(tmp_path / "list.csv", simulator, 6))
-            assert end.snapshot.image_bytes == sent_bytes(simulator)
+            assert measured(end).image_bytes == sent_bytes(simulator)
             zones.append({row: outcome.zones for row, outcome in run.by_row.items()})
             seen.append({record.image_sha256 for record in model_requests(simulator)})
             if partial:
@@ -62,7 +62,7 @@ def test_a_rung_that_shows_the_whole_poster_fetches_the_rest(tmp_path: Path) -> 
         end = run.begin(poster_list(tmp_path / "list.csv", simulator, 3))
         assert downloads(simulator) == {206: 6}
         assert (
-            end.snapshot.image_bytes
+            measured(end).image_bytes
             == sent_bytes(simulator)
             == sum(len(poster_file(number, LARGE, ".jpg", GRAIN)) for number in (1, 2, 3))
         )

@@ -19,7 +19,7 @@ from redzone.errors import (
     QuotaExhausted,
 )
 from redzone.models import Source, Status
-from tests.simulated import Run, model_requests, poster_list, simulated, write_list
+from tests.simulated import Run, measured, model_requests, poster_list, simulated, write_list
 
 SMALL = (60, 90)
 
@@ -48,7 +48,7 @@ def test_each_attempt_is_one_request(tmp_path: Path) -> None:
         run = Run(tmp_path, simulator)
         end = run.begin(poster_list(tmp_path / "list.csv", simulator, 60))
         seen = len(model_requests(simulator))
-    assert seen == sum(outcome.attempts for outcome in run.outcomes) == end.snapshot.requests
+    assert seen == sum(outcome.attempts for outcome in run.outcomes) == measured(end).requests
     assert seen > 60
 
 
@@ -267,7 +267,7 @@ def test_errors_are_tried_again_on_request(tmp_path: Path) -> None:
         posters = write_list(tmp_path / "list.csv", [simulator.poster_url(1), str(missing)])
         run = Run(tmp_path, simulator)
         end = run.begin(posters)
-        assert end.snapshot.errors == 1
+        assert measured(end).errors == 1
         first = run.by_row[1]
         import httpx2
 
@@ -275,7 +275,7 @@ def test_errors_are_tried_again_on_request(tmp_path: Path) -> None:
         asked = len(model_requests(simulator))
         end = run.resume(retry_errors=True)
         assert len(model_requests(simulator)) == asked + run.by_row[2].attempts
-    assert end.snapshot.errors == 0
+    assert measured(end).errors == 0
     assert run.by_row[1] == first
     assert run.by_row[2].status is not Status.ERROR
 

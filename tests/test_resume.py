@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from redzone import launch
+from redzone.api import RunRequest, begin
 from redzone.bench.simulator.faults import Fault
 from redzone.bench.simulator.server import Simulator, SimulatorOptions
 from redzone.errors import InputChanged, InputLost
@@ -199,7 +200,7 @@ def test_a_torn_last_line_is_cut_and_its_row_asked_again(tmp_path: Path) -> None
         whole = path.read_bytes()
         path.write_bytes(whole[:-40])
         end = run.resume()
-    assert any("torn" in repair for repair in end.repairs)
+    assert any("incomplete last line" in repair for repair in end.repairs)
     assert sorted(run.by_row) == [1, 2, 3]
     assert {outcome.source for outcome in run.by_row.values()} <= {Source.MODEL, Source.DUPLICATE}
 
@@ -222,11 +223,11 @@ def test_an_input_that_goes_away_stops_the_run(tmp_path: Path) -> None:
         images = [simulator.poster_url(number) for number in range(1, 601)]
         posters = write_list(tmp_path / "list.csv", images)
         run = Run(tmp_path, simulator, workers=2)
-        job, inputs = launch.begin(run.settings, run.home, launch.Request((str(posters),), {}))
+        begun = begin(run.settings, RunRequest((str(posters),), {}))
+        begun.open()
         posters.write_bytes(posters.read_bytes()[:200] + b"\xff\xfe\xff")
-        run.folder = job.folder
-        with job.folder.lock():
-            end = launch.carry_out(job, inputs, run.manner)
+        run.folder = begun.job.folder
+        end = asyncio.run(begun.wait())
     assert isinstance(end.stopped, InputLost)
     assert end.stopped.exit_code == 4
     assert len(run.outcomes) < 600

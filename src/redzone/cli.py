@@ -17,8 +17,6 @@ from redzone.commands.run_output import (
     finish,
     print_estimate,
     run_estimate_lines,
-    who_judges,
-    write_outputs,
 )
 from redzone.commands.terminal import (
     HomeOption,
@@ -32,7 +30,8 @@ from redzone.commands.terminal import (
 from redzone.errors import ExitCode, RedzoneError
 
 if TYPE_CHECKING:
-    from redzone.launch import Manner
+    from redzone.api import Run, RunResult
+    from redzone.commands.runner import DisplayOptions
 
 app = typer.Typer(
     help="Find posters whose badge corner hides their title, logo or face.",
@@ -84,7 +83,7 @@ def redzone(
 ) -> None:
     """Find posters whose badge corner hides their title, logo or face."""
     if version:
-        from redzone import __version__
+        from redzone._version import __version__
 
         typer.echo(f"redzone {__version__}")
         raise typer.Exit
@@ -171,7 +170,7 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
 
       redzone analyze posters.csv --dry-run
     """
-    from redzone import launch
+    from redzone import api
 
     _choice("--fail-on", fail_on, ("fail",))
     _choice("--preset", preset, tuple(PRESETS))
@@ -196,21 +195,17 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
         "home": home,
     }
     loaded = load_settings(given)
-    request = launch.Request(tuple(inputs), _mapping(column_map), limit, sample, seed, name)
+    request = api.RunRequest(tuple(inputs), _mapping(column_map), limit, sample, seed, name)
     if dry_run:
-        print_estimate(loaded.settings, resolve_home(loaded), request, as_json=as_json)
+        print_estimate(loaded.settings, request, as_json=as_json)
         return
     if preset and "-" not in inputs:  # stdin can be read only once
-        for line in run_estimate_lines(loaded.settings, resolve_home(loaded), request):
+        for line in run_estimate_lines(loaded.settings, request):
             say(line)
-    manner = _manner(progress)
+    display = _display(progress)
     check_outputs(output)
-    job, opened = launch.begin(loaded.settings, resolve_home(loaded), request)
-    say(f"run {job.folder.id}: {job.rows:,} posters, {who_judges(job)}")
-    with job.folder.lock():
-        end = launch.carry_out(job, opened, manner)
-        finish(job, end, manner, output or [], as_json=as_json)
-    raise typer.Exit(launch.exit_code(end, fail_on_fail=fail_on is not None))
+    result = _carry_out(api.begin(loaded.settings, request), display, output or [], as_json=as_json)
+    raise typer.Exit(result.exit_code(fail_on_fail=fail_on is not None))
 
 
 @app.command()
@@ -243,41 +238,29 @@ def resume(  # noqa: PLR0913
 
       redzone resume 20261123-1629 --retry-errors -o results.csv
     """
-    from redzone import launch
+    from redzone import api
     from redzone.runs import RunStore
-    from redzone.runs.record import RecordedState
 
     _choice("--fail-on", fail_on, ("fail",))
-    place = resolve_home(load_settings({"home": home}))
-    store = RunStore(place)
-    folder = store.get(run) if run else store.newest_unfinished()
-    if folder is None:
+    store = RunStore(resolve_home(load_settings({"home": home})))
+    if run is None and store.newest_unfinished() is None:
         say(f"every run in {store.folder} is finished")
         return
-    manner = _manner(progress, retry_errors=retry_errors)
+    display = _display(progress)
     check_outputs(output)
-    given = {
-        "workers": workers,
-        "requests_per_min": rpm,
-        "tokens_per_min": tpm,
-        "deadline_s": deadline,
-        "max_cost_usd": max_cost,
-        "home": home,
-    }
-    with folder.lock():
-        record = folder.read()
-        retry = retry_errors and record.counts.get("error")
-        if record.state is RecordedState.FINISHED and not retry and not allow_changed_input:
-            counts = ", ".join(f"{count:,} {status}" for status, count in record.counts.items())
-            say(f"run {folder.id} is finished: {counts}")
-            write_outputs(folder, output or [])
-            return
-        settings = load_settings({**record.settings, **_given(given)}).settings
-        job, opened = launch.reopen(folder, settings, place, allow_changed=allow_changed_input)
-        say(f"run {job.folder.id}: {job.rows:,} posters, {who_judges(job)}")
-        end = launch.carry_out(job, opened, manner)
-        finish(job, end, manner, output or [], as_json=as_json)
-    raise typer.Exit(launch.exit_code(end, fail_on_fail=fail_on is not None))
+    again = api.resume(
+        run,
+        home=home,
+        retry_errors=retry_errors,
+        allow_changed_input=allow_changed_input,
+        workers=workers,
+        requests_per_min=rpm,
+        tokens_per_min=tpm,
+        deadline_s=deadline,
+        max_cost_usd=max_cost,
+    )
+    result = _carry_out(again, display, output or [], as_json=as_json)
+    raise typer.Exit(result.exit_code(fail_on_fail=fail_on is not None))
 
 
 def schema() -> None:
@@ -331,9 +314,24 @@ def _mapping(text: str | None) -> dict[str, str]:
     return {role.strip(): column.strip() for role, _, column in pairs}
 
 
-def _manner(progress: str, *, retry_errors: bool = False) -> Manner:
-    from redzone.launch import Manner
+def _display(progress: str) -> DisplayOptions:
+    from redzone.commands.runner import DisplayOptions
     from redzone.terminal.progress import Progress
 
     _choice("--progress", progress, tuple(Progress))
-    return Manner(Progress(progress), stderr(), retry_errors)
+    return DisplayOptions(Progress(progress), stderr())
+
+
+def _carry_out(run: Run, display: DisplayOptions, output: list[str], *, as_json: bool) -> RunResult:
+    """Say what the run is, carry it out, and say how it went."""
+    from redzone.commands.runner import carry_out
+
+    run.open()
+    if run.finished_before:
+        counts = ", ".join(f"{count:,} {status}" for status, count in run.record.counts.items())
+        say(f"run {run.id} is finished: {counts}")
+    else:
+        say(f"run {run.id}: {run.job.rows:,} posters, {run.job.plan.description}")
+    result = carry_out(run, display)
+    finish(run, result, display.console, output, as_json=as_json)
+    return result

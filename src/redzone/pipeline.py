@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from random import Random
@@ -55,7 +55,7 @@ class Options:
     run_id: str
     zones: tuple[Zone, ...]
     retry: RetryPolicy
-    asked: CacheKey
+    cache_key: CacheKey
     min_confidence_pct: float
     workers: int | None
     max_workers: int
@@ -73,6 +73,7 @@ class Parts(ModelCallParts):
     cache: Cache
     random: Random
     reporter: Reporter
+    listener: Callable[[Outcome], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -186,7 +187,7 @@ class Pipeline:
         if isinstance(picture, VerdictResult):
             return picture
         task.stats.sha256 = picture.sha256
-        key = self._options.asked.key(picture.sha256)
+        key = self._options.cache_key.key(picture.sha256)
         while (flight := self._flights.get(key)) is not None:
             self._parts.metrics.stage(task.worker, Stage.WAIT_DUPLICATE)
             with task.time.paused():
@@ -213,7 +214,7 @@ class Pipeline:
         """The picture, or the judgement where the server says that a judged picture has not changed."""
         cache, fetcher = self._parts.cache, self._parts.fetcher
         known = await cache.known_url(poster.image)
-        result = await self._remembered(self._options.asked.key(known.sha256)) if known else None
+        result = await self._remembered(self._options.cache_key.key(known.sha256)) if known else None
         validators = Validators(known.etag, known.last_modified) if known and result else None
         async with self._downloading(task):
             fetch = fetcher.fetch_start if self._options.partial_download else fetcher.fetch
@@ -345,10 +346,11 @@ class Pipeline:
         return error_outcome(task.stats, fault, self._parts.clock.monotonic(), self._parts.clock.now())
 
     async def _record(self, outcome: Outcome, worker: int) -> None:
-        """On disk first, counted after."""
+        """To disk first; after that it is counted and handed on."""
         self._parts.metrics.stage(worker, Stage.RECORD)
         await self._parts.recorder.commit(render_outcome(outcome))
         self._parts.metrics.recorded(outcome)
+        await self._parts.listener(outcome)
 
     def _auto_workers(self) -> int:
         rate_per_min = self._parts.limiter.state().pace_per_min

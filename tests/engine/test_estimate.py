@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from redzone.config.settings import Settings
 from redzone.engine.estimate import EXPECTED_OUTPUT_TOKENS, LOCAL_S_PER_POSTER, Basis, estimate
 from redzone.engine.workers import GUESSED_WORKING_S
 from redzone.models import BadRow, Poster, Row, RunEstimate, ZoneVerdict
+from redzone.plan import Provider, make_plan
 from redzone.vision.openai.prices import Price
-from redzone.wiring import Provider, asked, parse_zones, vision_model
+from redzone.wiring import cache_key, vision_model
 
 VERDICT = ZoneVerdict(name="red", contains_key_elements=False, confidence_pct=90.0)
 REMEMBERED = Remembered((VERDICT,), "crop/full", "gpt-6-luna", "an-earlier-run")
@@ -34,7 +36,7 @@ def urls(count: int) -> Iterator[Row]:
     return posters(*(f"https://posters.example/{number}.jpg" for number in range(count)))
 
 
-class Batcher:
+class Reckoning:
     """A cache and a basis to reckon with."""
 
     def __init__(self, cache: Cache, basis: Basis) -> None:
@@ -54,7 +56,7 @@ async def desk(
     workers: int | None = 20,
     max_workers: int = 200,
     **settings: Any,
-) -> AsyncIterator[Batcher]:
+) -> AsyncIterator[Reckoning]:
     """As wiring puts it together, with a simulator that must never be asked."""
     cache = Cache(home / "cache.sqlite", 3600.0, lambda: 1_000_000.0)
     async with Simulator() as simulator:
@@ -62,10 +64,11 @@ async def desk(
             openai_api_key=SecretStr("sk-test-0123456789"), openai_base_url=simulator.base_url, **settings
         )
         chosen = Provider("openai" if provider == "openai" else "local", told.model, "")
-        zones, model = parse_zones(told), vision_model(told, chosen, 10, print)
-        about = asked(told, zones, model, chosen)
+        prices = {} if price is None else {chosen.model: price}
+        plan = replace(make_plan(told, chosen), prices=prices, workers=workers, max_workers=max_workers)
+        model = vision_model(plan, print)
         try:
-            yield Batcher(cache, Basis(told, zones, about, model, chosen.model, price, workers, max_workers))
+            yield Reckoning(cache, Basis(plan, cache_key(plan, model), model))
         finally:
             await model.aclose()
             cache.close()
@@ -93,7 +96,7 @@ async def test_what_is_remembered_takes_no_request(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         await at.cache.remember_url(known, KnownUrl("e", None, sha256))
         assert (await at.reckon(posters(known, str(picture)))).cached == 0
-        await at.cache.remember(at.basis.asked.key(sha256), REMEMBERED)
+        await at.cache.remember(at.basis.cache_key.key(sha256), REMEMBERED)
         found = await at.reckon(posters(known, str(picture), str(tmp_path / "gone.jpg"), str(tmp_path)))
         assert (found.cached, found.requests) == (2, 2)
     async with desk(tmp_path, zones=("icon",)) as at:

@@ -11,7 +11,7 @@ from redzone.bench.simulator.faults import Fault
 from redzone.bench.simulator.server import SimulatorOptions
 from redzone.errors import BudgetSpent
 from redzone.models import Source, Status
-from tests.simulated import Run, model_requests, poster_list, simulated, write_list
+from tests.simulated import Run, measured, model_requests, poster_list, simulated, write_list
 
 SMALL = (60, 90)
 SURE = {"min_confidence_pct": 0.0}  # an unsure verdict is looked at again, alone
@@ -37,7 +37,7 @@ def test_a_pack_says_of_each_poster_what_would_be_said_of_it_alone(tmp_path: Pat
         asked = len(model_requests(simulator)) - before
     assert end.stopped is None
     assert verdicts(packed) == verdicts(alone)
-    assert asked == end.snapshot.requests
+    assert asked == measured(end).requests
     assert asked <= 12  # 8, and where a worker came too late for its table a few more
     assert {outcome.strategy for outcome in packed.outcomes} == {"crop/full/packed"}
 
@@ -89,7 +89,7 @@ def test_faults_of_every_kind_lose_no_row(tmp_path: Path) -> None:
     with simulated(options(faults)) as simulator:
         run = Run(tmp_path, simulator, workers=40, pack=8, model_timeout_s=0.5, deadline_s=8)
         end = run.begin(poster_list(tmp_path / "list.csv", simulator, 80))
-        assert len(model_requests(simulator)) == end.snapshot.requests
+        assert len(model_requests(simulator)) == measured(end).requests
     assert end.stopped is None
     assert sorted(outcome.row for outcome in run.outcomes) == list(range(1, 81))
 
@@ -123,8 +123,8 @@ def test_a_pack_takes_one_turn_and_all_its_tokens(tmp_path: Path) -> None:
         end = run.begin(poster_list(tmp_path / "list.csv", simulator, 96))
         requests = model_requests(simulator)
     assert all(record.status == 200 for record in requests)
-    assert end.snapshot.rate.rejected == 0
-    assert end.snapshot.rate.tokens_last_min == sum(
+    assert measured(end).rate.rejected == 0
+    assert measured(end).rate.tokens_last_min == sum(
         (record.input_tokens or 0) + (record.output_tokens or 0) for record in requests
     )
     assert len(run.outcomes) == 96

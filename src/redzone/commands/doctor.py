@@ -19,7 +19,7 @@ from redzone.errors import ExitCode, RedzoneError
 if TYPE_CHECKING:
     from redzone.config.loader import Loaded
     from redzone.config.settings import Settings
-    from redzone.wiring import Provider
+    from redzone.plan import RunPlan
 
 FREE_BYTES_WANTED = 200_000_000
 FILES_PER_WORKER = 3  # an image connection, a model connection, a file being read
@@ -70,7 +70,7 @@ def _examine(home: Path | None, *, online: bool) -> Iterator[CheckResult]:
     yield _home(resolve_home(loaded))
     yield _files(loaded.settings)
     try:
-        from redzone.wiring import choose_provider
+        from redzone.plan import choose_provider, make_plan
 
         provider = choose_provider(loaded.settings)
     except RedzoneError as error:
@@ -85,7 +85,7 @@ def _examine(home: Path | None, *, online: bool) -> Iterator[CheckResult]:
     if online:
         import asyncio  # 20 ms that every command would take
 
-        yield _guarded("online", lambda: asyncio.run(_call(loaded.settings, provider)))
+        yield _guarded("online", lambda: asyncio.run(_call(make_plan(loaded.settings))))
 
 
 def _versions() -> str:
@@ -164,7 +164,7 @@ def _model_age(model: str) -> CheckResult:
     return CheckResult("price", False if gone else None, f"{model}: {cost}; switched off on {end}")
 
 
-async def _call(settings: Settings, provider: Provider) -> str:
+async def _call(plan: RunPlan) -> str:
     """Ask about one drawn picture and say what came back."""
     import io
 
@@ -173,15 +173,14 @@ async def _call(settings: Settings, provider: Provider) -> str:
     from redzone.errors import ModelFault
     from redzone.imaging.render import frame
     from redzone.models import Question, Wording
-    from redzone.wiring import parse_zones, vision_model
+    from redzone.wiring import vision_model
 
     blank = io.BytesIO()
     Image.new("RGB", (320, 480), "navy").save(blank, "JPEG")
-    zones = parse_zones(settings)
-    model = vision_model(settings, provider, 1, lambda _: None)
+    model = vision_model(plan, lambda _: None)
     try:
-        view = frame(blank.getvalue(), zones, model.views[0])
-        question = Question(view, zones, Wording.FULL, provider.model)
+        view = frame(blank.getvalue(), plan.zones, model.views[0])
+        question = Question(view, plan.zones, Wording.FULL, plan.provider.model)
         # the first answer of a server without a Responses API says just that
         for _ in range(2):
             reply = await model.ask(question)

@@ -11,10 +11,13 @@ import typer
 from redzone.commands.terminal import print_json, say
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from redzone.api import Run, RunRequest, RunResult
     from redzone.config.settings import Settings
-    from redzone.launch import End, Manner, Request
+    from redzone.models import RunEstimate
+    from redzone.plan import RunPlan
     from redzone.runs import RunFolder
-    from redzone.wiring import Job
 
 SHOWN_VERDICTS = 30
 
@@ -35,77 +38,76 @@ def check_outputs(output: list[str] | None) -> None:
                 )
 
 
-def who_judges(job: Job) -> str:
-    """Zones, model, and why this one."""
-    zones = ", ".join(zone.name for zone in job.zones)
-    model = "the local model" if job.provider.name == "local" else f"openai {job.provider.model}"
-    return f"zone {zones}, judged by {model} ({job.provider.reason})"
-
-
-def print_estimate(settings: Settings, home: Path, request: Request, *, as_json: bool) -> None:
-    """The answer of `--dry-run`, on stdout."""
+def print_estimate(settings: Settings, request: RunRequest, *, as_json: bool) -> None:
+    """The result of `--dry-run`, on stdout."""
     if as_json:
-        from redzone.launch import estimate_run
-
-        provider, found = estimate_run(settings, home, request)
-        print_json({"provider": provider.name, "model": provider.model, **found.model_dump()})
+        plan, found = _estimate(settings, request)
+        print_json({"provider": plan.provider.name, "model": plan.provider.model, **found.model_dump()})
         return
-    for line in (*run_estimate_lines(settings, home, request), "nothing was sent"):
+    for line in (*run_estimate_lines(settings, request), "nothing was sent"):
         typer.echo(line)
 
 
-def run_estimate_lines(settings: Settings, home: Path, request: Request) -> tuple[str, ...]:
+def run_estimate_lines(settings: Settings, request: RunRequest) -> tuple[str, ...]:
     """What a run would take, one fact a line."""
-    from redzone.launch import estimate_run
     from redzone.terminal.summary import estimate_lines
 
-    return estimate_lines(estimate_run(settings, home, request)[1])
+    return estimate_lines(_estimate(settings, request)[1])
 
 
-def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bool) -> None:
-    """Write the results, say how it went and what to do next."""
+def _estimate(settings: Settings, request: RunRequest) -> tuple[RunPlan, RunEstimate]:
+    import asyncio
+
+    from redzone.api import estimate_request
+
+    return asyncio.run(estimate_request(settings, request))
+
+
+def finish(run: Run, result: RunResult, console: Console, output: list[str], *, as_json: bool) -> None:
+    """Write the results, say how the run went and what to do next."""
     from redzone.errors import Interrupted
     from redzone.terminal.summary import Ending, SummaryFacts, print_summary
 
-    for repair in end.repairs:
+    for repair in result.repairs:
         say(repair)
+    job, snapshot = run.job, result.snapshot
     written = write_outputs(job.folder, output)
+    if snapshot is None:
+        return
     ending = Ending.FINISHED
-    if end.stopped is not None:
-        ending = Ending.INTERRUPTED if isinstance(end.stopped, Interrupted) else Ending.STOPPED
+    if result.stopped is not None:
+        ending = Ending.INTERRUPTED if isinstance(result.stopped, Interrupted) else Ending.STOPPED
     facts = SummaryFacts(
-        run_id=job.folder.id,
+        run_id=run.id,
         folder=str(job.folder.path),
         ending=ending,
-        reason=str(end.stopped or ""),
+        reason=str(result.stopped or ""),
         outputs=tuple(written),
-        next_commands=_next_commands(job, end, written),
+        next_commands=_next_commands(result, written),
     )
     if as_json:
-        counts = job.folder.read().counts
         print_json(
             {
-                "run_id": job.folder.id,
+                "run_id": run.id,
                 "state": ending.value,
                 "reason": facts.reason,
                 "rows": job.rows,
-                "counts": counts,
-                "requests": end.snapshot.requests,
-                "image_bytes": end.snapshot.image_bytes,
-                "cost_usd": round(end.snapshot.cost_usd, 6),
-                "seconds": round(end.snapshot.elapsed_s, 3),
+                "counts": {str(status): count for status, count in result.counts.items()},
+                "requests": snapshot.requests,
+                "image_bytes": snapshot.image_bytes,
+                "cost_usd": round(snapshot.cost_usd, 6),
+                "seconds": round(snapshot.elapsed_s, 3),
                 "folder": facts.folder,
                 "outputs": written,
             }
         )
-    console = manner.console
     if job.rows <= SHOWN_VERDICTS:
         from redzone.reports.results import open_results
         from redzone.terminal.summary import verdict_table
 
         with open_results(job.folder) as results:
             console.print(verdict_table(results.reviewed_outcomes()))
-    print_summary(console, end.snapshot, facts)
+    print_summary(console, snapshot, facts)
 
 
 def write_outputs(folder: RunFolder, output: list[str]) -> list[str]:
@@ -122,9 +124,11 @@ def write_outputs(folder: RunFolder, output: list[str]) -> list[str]:
     return [str(Path(target).absolute()) for target in output if target != "-"]
 
 
-def _next_commands(job: Job, end: End, written: list[str]) -> tuple[str, ...]:
-    run = job.folder.id
-    if end.stopped is not None:
+def _next_commands(result: RunResult, written: list[str]) -> tuple[str, ...]:
+    from redzone.models import Status
+
+    run = result.run_id
+    if result.stopped is not None:
         return (f"redzone resume {run}",)
-    again = (f"redzone resume {run} --retry-errors",) if end.snapshot.errors else ()
+    again = (f"redzone resume {run} --retry-errors",) if result.counts[Status.ERROR] else ()
     return again if written else (*again, f"redzone export {run} -o results.csv")

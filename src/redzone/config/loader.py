@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,11 @@ def find_config(start: Path) -> Path | None:
     return None
 
 
-def load(given: Mapping[str, object], cwd: Path | None = None) -> Loaded:
-    """The settings from all sources. `given` is what the command line says, by field name.
+def load(
+    given: Mapping[str, object], cwd: Path | None = None, recorded: Mapping[str, object] | None = None
+) -> Loaded:
+    """The settings from all sources. `given` is what the command line says, by field name; `recorded` are the
+    settings of a run that goes on, which stand above all others, those that were unset too.
 
     Raises SettingsInvalid, naming the setting, its source and what is wrong.
     """
@@ -47,6 +51,7 @@ def load(given: Mapping[str, object], cwd: Path | None = None) -> Loaded:
         (str(config), _toml(config) if config else {}),
         (str(cwd / ".env"), _dotenv(cwd / ".env")),
         ("env", _by_alias(EnvSettingsSource(Settings), "env")),
+        ("run.json", _recorded(recorded or {})),
         ("command line", _given(given)),
     ):
         for name, (value, detail) in source.items():
@@ -75,7 +80,16 @@ def _field(loc: str) -> str:
 
 
 def _given(given: Mapping[str, object]) -> _Found:
+    unknown = next((name for name in given if name not in Settings.model_fields), None)
+    if unknown is not None:
+        near = get_close_matches(unknown, Settings.model_fields, 1)
+        hint = f"; did you mean {near[0]}?" if near else "; docs/settings.md lists them"
+        raise SettingsInvalid(f"there is no setting {unknown!r}{hint}")
     return {name: (value, "") for name, value in given.items() if value is not None}
+
+
+def _recorded(settings: Mapping[str, object]) -> _Found:
+    return {name: (value, "") for name, value in settings.items() if name in Settings.model_fields}
 
 
 def _toml(path: Path) -> _Found:

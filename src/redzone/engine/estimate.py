@@ -9,11 +9,10 @@ from pathlib import Path
 
 from redzone import imaging
 from redzone.cache import Cache, CacheKey
-from redzone.config.settings import Settings
 from redzone.engine.workers import GUESSED_WORKING_S, workers_needed
-from redzone.models import BadRow, Question, Row, RunEstimate, Tokens, View, Wording, Zone
+from redzone.models import BadRow, Question, Row, RunEstimate, Tokens, View, Wording
+from redzone.plan import LOCAL_SPARE_WORKERS, RunPlan
 from redzone.vision.interface import VisionModel
-from redzone.vision.openai.prices import Price
 
 ASSUMED_POSTER_PX = (1000, 1500)
 EXPECTED_OUTPUT_TOKENS = 120  # a justification and one or two elements a zone
@@ -24,15 +23,9 @@ LOCAL_S_PER_POSTER = 0.25  # of one processor, measured
 class Basis:
     """What a forecast is made for."""
 
-    settings: Settings
-    zones: tuple[Zone, ...]
-    asked: CacheKey
+    plan: RunPlan
+    cache_key: CacheKey
     model: VisionModel
-    model_name: str
-    price: Price | None
-    workers: int | None
-    max_workers: int
-    pack: int = 1
 
 
 async def estimate(rows: Iterator[Row], cache: Cache, basis: Basis) -> RunEstimate:
@@ -53,14 +46,14 @@ async def estimate(rows: Iterator[Row], cache: Cache, basis: Basis) -> RunEstima
             duplicates += 1
             continue
         seen.add(reference)
-        cached += await _is_cached(row.image, cache, basis.asked)
+        cached += await _is_cached(row.image, cache, basis.cache_key)
     return _reckon(total, bad, duplicates, cached, basis)
 
 
-async def _is_cached(image: str, cache: Cache, asked: CacheKey) -> bool:
+async def _is_cached(image: str, cache: Cache, cache_key: CacheKey) -> bool:
     known = await cache.known_url(image)
     sha256 = known.sha256 if known else _file_sha256(image)
-    return sha256 is not None and await cache.verdict(asked.key(sha256)) is not None
+    return sha256 is not None and await cache.verdict(cache_key.key(sha256)) is not None
 
 
 def _file_sha256(image: str) -> str | None:
@@ -75,22 +68,23 @@ def _file_sha256(image: str) -> str | None:
 
 
 def _reckon(total: int, bad: int, duplicates: int, cached: int, basis: Basis) -> RunEstimate:
-    settings, model = basis.settings, basis.model
+    plan, model = basis.plan, basis.model
+    settings = plan.settings
     asked = total - bad - duplicates - cached
-    pack = min(basis.pack, max(1, asked))
+    pack = min(plan.pack, max(1, asked))
     requests = -(-asked // pack)
     kind = settings.view if settings.view in model.views else model.views[0]
-    width, height = imaging.view_size(*ASSUMED_POSTER_PX, basis.zones, kind)
-    question = Question(View(kind, b"", width, height), basis.zones, Wording.FULL, basis.model_name)
+    width, height = imaging.view_size(*ASSUMED_POSTER_PX, plan.zones, kind)
+    question = Question(View(kind, b"", width, height), plan.zones, Wording.FULL, plan.provider.model)
     each = model.estimate(*[question] * pack)
     expected = Tokens(
         input=requests * each.input_tokens,
-        output=requests * min(each.output_tokens, EXPECTED_OUTPUT_TOKENS * len(basis.zones) * pack),
+        output=requests * min(each.output_tokens, EXPECTED_OUTPUT_TOKENS * len(plan.zones) * pack),
     )
     most = Tokens(input=expected.input, output=requests * each.output_tokens)
-    times = {"workers": asked * GUESSED_WORKING_S / _workers(basis)}
+    times = {"workers": asked * GUESSED_WORKING_S / _workers(plan)}
     if not model.paid:
-        times = {"processor": asked * LOCAL_S_PER_POSTER / max(1, basis.max_workers - 2)}
+        times = {"processor": asked * LOCAL_S_PER_POSTER / max(1, plan.max_workers - LOCAL_SPARE_WORKERS)}
     if settings.requests_per_min:
         times["requests per minute"] = max(0, requests - 1) / settings.requests_per_min * 60
     if settings.tokens_per_min:
@@ -104,14 +98,14 @@ def _reckon(total: int, bad: int, duplicates: int, cached: int, basis: Basis) ->
         requests=requests,
         input_tokens=expected.input,
         output_tokens=expected.output,
-        cost_usd=basis.price.cost_usd(expected) if basis.price else None,
-        most_cost_usd=basis.price.cost_usd(most) if basis.price else None,
+        cost_usd=plan.price.cost_usd(expected) if plan.price else None,
+        most_cost_usd=plan.price.cost_usd(most) if plan.price else None,
         seconds=times[held_back_by],
         held_back_by=held_back_by,
     )
 
 
-def _workers(basis: Basis) -> int:
-    return basis.workers or workers_needed(
-        basis.settings.requests_per_min, GUESSED_WORKING_S, basis.max_workers, basis.pack
+def _workers(plan: RunPlan) -> int:
+    return plan.workers or workers_needed(
+        plan.settings.requests_per_min, GUESSED_WORKING_S, plan.max_workers, plan.pack
     )

@@ -25,7 +25,7 @@ import httpcore2
 import httpx2
 from aiolimiter import AsyncLimiter
 
-from redzone import __version__
+from redzone._version import __version__
 from redzone.clock import Clock
 from redzone.errors import ErrorCode, FetchFault, Retry
 from redzone.net.byte_ranges import Ask, ContentRange, Fetched, NotModified, PartialFile, Validators, fit

@@ -1,4 +1,8 @@
-"""`log.jsonl`: the events of a run, one JSON object a line, written by a thread of its own."""
+"""`log.jsonl`: the events of a run, one JSON object a line, written by a thread of its own.
+
+Several runs may work in one process. A record belongs to the run in whose context it is logged, or to all of
+them if it is logged outside of any.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
@@ -28,9 +33,17 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(line)
 
 
+_RUN_LOG: ContextVar[Path | None] = ContextVar("run_log", default=None)
+
+
+def log_into(path: Path) -> None:
+    """Everything that this context, and the tasks begun in it, log belongs to the run of this log."""
+    _RUN_LOG.set(path)
+
+
 @contextmanager
 def run_log(path: Path) -> Iterator[None]:
-    """Append what redzone logs, from INFO up, while the block runs. Raises OSError."""
+    """Append what redzone logs about this run while the block runs. Raises OSError."""
     stream = os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8")
     with stream:
         handler = logging.StreamHandler(stream)
@@ -39,15 +52,11 @@ def run_log(path: Path) -> Iterator[None]:
         listener = QueueListener(queue, handler)
         logger = logging.getLogger("redzone")
         feeder = QueueHandler(queue)
-        level, propagate = logger.level, logger.propagate
+        feeder.addFilter(lambda _: _RUN_LOG.get() in (None, path))
         logger.addHandler(feeder)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
         listener.start()
         try:
             yield
         finally:
             listener.stop()
             logger.removeHandler(feeder)
-            logger.setLevel(level)
-            logger.propagate = propagate

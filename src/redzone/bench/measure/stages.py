@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from redzone import __version__
+from redzone._version import __version__
 from redzone.bench.measure.processes import Finished, Surroundings, analyze, clean_environment, simulator
 from redzone.bench.measure.profiles import Profile, serve_options
 from redzone.bench.measure.result_file import Bench, Machine, StageFigures, Start

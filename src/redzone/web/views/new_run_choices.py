@@ -59,7 +59,7 @@ def form_choices(store: RunStore) -> FormChoices:
 
 def _auto(settings: Settings) -> str:
     # half a second to import, for one line of one page
-    from redzone.wiring import choose_provider
+    from redzone.plan import choose_provider
 
     try:
         provider = choose_provider(settings.model_copy(update={"provider": "auto"}))
