@@ -235,7 +235,7 @@ def test_export_filters_and_keeps_the_order(invoke: Invoke, key: str, tmp_path: 
     refused = invoke("export", run, "--kind", "hand")
     assert (refused.returncode, refused.stderr) == (
         2,
-        "redzone: --kind: 'hand' is none of text, logo, face\n",
+        "redzone: --kind: 'hand' is not one of text, logo, face\n",
     )
     posters.write_text("changed")
     rescued = invoke("export", run)

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from redzone.models import Poster, Status, ZoneVerdict
-from redzone.review import TEXT_LIMIT, Action, Review, ReviewedOutcome, standing
+from redzone.review import TEXT_LIMIT, Action, Review, ReviewedOutcome, active_reviews
 from tests.outcomes import outcome
 
 NOW = datetime(2026, 10, 4, 9, 0, tzinfo=UTC)
@@ -51,16 +51,16 @@ def test_two_people_s_judgements_both_stand_and_may_disagree() -> None:
     ann, ben = FOUND.judge("ann", NOW, Status.PASS), FOUND.judge("ben", NOW, Status.FAIL)
     assert after(ann, ben).disagreed
     assert not after(ann, ben, FOUND.judge("ann", NOW, Status.FAIL)).disagreed
-    assert standing((ann, ben)) == (ann, ben)
+    assert active_reviews((ann, ben)) == (ann, ben)
 
 
 def test_undo_takes_back_one_s_own_latest_event_only() -> None:
     """Again and again down to the model's verdict; another person's judgement is never touched."""
     one, two = FOUND.judge("ann", NOW, Status.PASS), FOUND.justify("ann", NOW, "it is a bird")
     other, undo = FOUND.judge("ben", NOW, Status.UNSURE), FOUND.undo("ann", NOW)
-    assert standing((one, two, other, undo)) == (one, other)
-    assert standing((one, two, other, undo, undo)) == (other,)
-    assert standing((one, two, other, undo, undo, undo)) == (other,)
+    assert active_reviews((one, two, other, undo)) == (one, other)
+    assert active_reviews((one, two, other, undo, undo)) == (other,)
+    assert active_reviews((one, two, other, undo, undo, undo)) == (other,)
     assert after(one, undo).status is Status.FAIL
     assert not after(one, undo).reviewed
 

@@ -1,4 +1,4 @@
-"""The words of the project as values: posters, zones, views, verdicts, outcomes, forecasts.
+"""The values of the project: posters, zones, views, verdicts, outcomes, estimates.
 
 Rectangles are fractions of the poster's width and height, origin top-left, y down.
 Percentages are 0-100. Money is US dollars. Times are seconds, instants are UTC.
@@ -19,7 +19,7 @@ from redzone.errors import ErrorCode, ModelFault
 
 
 class Status(StrEnum):
-    """What the run says of a poster."""
+    """The result for a poster."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -28,7 +28,7 @@ class Status(StrEnum):
 
     @property
     def sign(self) -> str:
-        """One character for it, so that no colour has to say it alone."""
+        """One character, so that it is never shown by colour alone."""
         return _SIGNS[self]
 
 
@@ -61,7 +61,7 @@ class ViewKind(StrEnum):
 
 
 class Wording(StrEnum):
-    """How the question is put."""
+    """The form of the question."""
 
     FULL = "full"
     SIMPLE = "simple"
@@ -81,7 +81,7 @@ class Poster:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that cannot be used; it becomes an `error/input` outcome, never a gap."""
+    """An unusable row; it gets an `input` error as its outcome and is never skipped."""
 
     row: int
     reason: str
@@ -95,7 +95,7 @@ Row = Poster | BadRow
 
 
 class Frozen(BaseModel):
-    """Base of the values that cross the border of the process."""
+    """Base of the values that enter or leave the process."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -116,7 +116,7 @@ class Zone(Frozen):
     @model_validator(mode="after")
     def _inside(self) -> Self:
         if self.x + self.w > 1.0 + 1e-9 or self.y + self.h > 1.0 + 1e-9:
-            raise ValueError(f"zone {self.name} reaches beyond the poster: x+w and y+h are at most 1")
+            raise ValueError(f"zone {self.name} exceeds the poster: x+w and y+h must be at most 1")
         return self
 
 
@@ -149,12 +149,14 @@ class ZoneVerdict(Frozen):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.elements and not self.contains_key_elements:
-            raise ValueError(f"zone {self.name} is called free but {len(self.elements)} elements are listed")
+            raise ValueError(
+                f"zone {self.name} is reported free, but {len(self.elements)} elements are listed"
+            )
         return self
 
 
 class Tokens(Frozen):
-    """Tokens that the provider reports for all attempts together."""
+    """The tokens of all attempts together, as the provider reports them."""
 
     input: int = Field(default=0, ge=0)
     output: int = Field(default=0, ge=0)
@@ -163,7 +165,7 @@ class Tokens(Frozen):
         return Tokens(input=self.input + other.input, output=self.output + other.output)
 
     def split(self, parts: int) -> tuple[Tokens, ...]:
-        """As many shares, as even as whole tokens can be; together they are all of them."""
+        """As many shares of whole tokens, as even as possible; their sum is the total."""
         if parts == 1:
             return (self,)
         return tuple(
@@ -173,7 +175,7 @@ class Tokens(Frozen):
 
 
 class Timing(Frozen):
-    """Where a poster's time went, seconds. `wait_s` is the wait for the rate limit."""
+    """How a poster's time was spent, seconds. `wait_s` is the wait for the rate limit."""
 
     fetch_s: float = 0.0
     wait_s: float = 0.0
@@ -190,7 +192,7 @@ class ErrorDetail(Frozen):
 
 
 class Outcome(Frozen):
-    """What the run records for one row. `strategy` names the rung that answered."""
+    """The recorded result of one row. `strategy` names the retry step that brought it."""
 
     row: int = Field(ge=1)
     id: str
@@ -211,20 +213,20 @@ class Outcome(Frozen):
     finished_at: datetime
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _consistent(self) -> Self:
         judged = self.status in (Status.PASS, Status.FAIL)
         if (self.status is Status.ERROR and self.error is None) or (judged and self.error is not None):
-            raise ValueError(f"row {self.row}: status {self.status} and error {self.error} do not fit")
+            raise ValueError(f"row {self.row}: status {self.status} contradicts error {self.error}")
         return self
 
 
-# In the place of an image's hash: a view was made without the whole file.
+# Prefix in place of an image's hash if the view was made without the whole file.
 VIEW_PREFIX = "view:"
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a model is shown. `data` is a JPEG for crop and poster, and for pixels the raw
+    """What is sent to a model. `data` is a JPEG for crop and poster, and for pixels the raw
     (height, width, 3) uint8 sRGB array of the whole upright poster, row by row."""
 
     kind: ViewKind
@@ -234,13 +236,13 @@ class View:
 
     @property
     def fingerprint(self) -> str:
-        """Stands for the picture where its whole file is not here: VIEW_PREFIX and the sha256 of `data`."""
+        """Identifies the picture without its whole file: VIEW_PREFIX and the sha256 of `data`."""
         return VIEW_PREFIX + hashlib.sha256(self.data).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One attempt's question: a view, the zones in it, the wording and the model asked."""
+    """The question of one attempt: a view, its zones, the wording and the model."""
 
     view: View
     zones: tuple[Zone, ...]
@@ -250,9 +252,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a server said about its limits in one answer; None where it said nothing.
+    """The rate limits in one response; None where it has none.
 
-    `reset_*_s` is the time until the allowance is full again, seconds.
+    `reset_*_s` is the time until the limit is fully available again, seconds.
     """
 
     limit_requests: int | None = None
@@ -265,9 +267,9 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of one attempt: one verdict per zone of the question in its order, or the fault.
+    """The result of one attempt: one verdict per zone in the question's order, or the fault.
 
-    `tokens` is what the provider reports, for unreadable answers too.
+    `tokens` is what the provider reports, also for unreadable answers.
     """
 
     result: tuple[ZoneVerdict, ...] | ModelFault
@@ -277,8 +279,8 @@ class Reply:
 
 
 class RunEstimate(Frozen):
-    """The figures of a run that has not begun. Costs are None where the price is not known; seconds are
-    by what holds it back most: workers, processor or a given limit."""
+    """The estimate of a run that has not begun. Costs are None if the price is unknown; `seconds` follows
+    from the bottleneck: workers, processor or a given limit."""
 
     rows: int
     bad_rows: int

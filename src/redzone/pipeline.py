@@ -124,7 +124,7 @@ class Pipeline:
                     await self._run_workers(workers, source)
             finally:
                 watch.cancel()
-        await self._parts.reporter.tell()
+        await self._parts.reporter.publish()
 
     async def _run_workers(self, workers: asyncio.TaskGroup, source: RowSource) -> None:
         """Keep the wanted number of workers running until all rows are handed out."""

@@ -1,8 +1,8 @@
-"""A row with its outcome and what people said of it since: the values that are shown and exported.
+"""A row with its outcome and people's reviews of it: the values that are shown and exported.
 
-Reviews are events in the order in which they were written down. `undo` takes back the latest standing event
-of the same person, never another person's. Of what stands, the latest judgement is the status, the latest
-justification the justification, the latest note the note. A review is about the poster, not about one zone.
+Reviews are events in the order in which they were written. `undo` withdraws the latest event in effect of the
+same person, never another person's. The latest status, justification and note in effect count. A review is
+about the poster, not about one zone.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ TEXT_LIMIT = 4_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def _whole(value: object) -> object:
-    # half a character cannot be written as UTF-8
+def _encodable(value: object) -> object:
+    # a lone surrogate cannot be written as UTF-8
     return _SURROGATE.sub("\ufffd", value) if isinstance(value, str) else value
 
 
-_Any = Annotated[str, BeforeValidator(_whole)]
-_Text = Annotated[str, Field(max_length=TEXT_LIMIT), BeforeValidator(_whole)]
-_Name = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT), BeforeValidator(_whole)]
+_Any = Annotated[str, BeforeValidator(_encodable)]
+_Text = Annotated[str, Field(max_length=TEXT_LIMIT), BeforeValidator(_encodable)]
+_Name = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT), BeforeValidator(_encodable)]
 
 
 class Action(StrEnum):
@@ -44,7 +44,7 @@ class Action(StrEnum):
 
 class Review(Frozen):
     """One event: who did what to which poster, and when. `id` and `image` are the poster's, so that the event
-    finds it again when rows are renumbered; `old_status` is the status that the person saw."""
+    stays with it when rows are renumbered; `old_status` is the status that the person saw."""
 
     row: int = Field(ge=1)
     id: _Any = ""
@@ -61,34 +61,34 @@ class Review(Frozen):
     def _complete(self) -> Self:
         judges = self.new_status is not None
         if judges is not (self.action is Action.JUDGE) or self.new_status is Status.ERROR:
-            raise ValueError(f"row {self.row}: {self.action} and new status {self.new_status} do not fit")
+            raise ValueError(f"row {self.row}: {self.action} cannot have the new status {self.new_status}")
         if self.action is Action.JUSTIFY and self.justification is None:
             raise ValueError(f"row {self.row}: justify without a justification")
         if self.action is Action.NOTE and self.note is None:
             raise ValueError(f"row {self.row}: note without a note")
         if self.action is Action.UNDO and (self.justification, self.note) != (None, None):
-            raise ValueError(f"row {self.row}: undo says nothing else")
+            raise ValueError(f"row {self.row}: undo has no justification and no note")
         return self
 
 
-def standing(reviews: Sequence[Review]) -> tuple[Review, ...]:
-    """The events that nobody took back, in order. An undo without anything to take back does nothing."""
-    stand: list[Review] = []
+def active_reviews(reviews: Sequence[Review]) -> tuple[Review, ...]:
+    """The events that were not withdrawn, in order. An undo with nothing to withdraw does nothing."""
+    active: list[Review] = []
     for review in reviews:
         if review.action is not Action.UNDO:
-            stand.append(review)
+            active.append(review)
             continue
-        mine = (place for place in reversed(range(len(stand))) if stand[place].by == review.by)
-        latest = next(mine, None)
+        own = (place for place in reversed(range(len(active))) if active[place].by == review.by)
+        latest = next(own, None)
         if latest is not None:
-            del stand[latest]
-    return tuple(stand)
+            del active[latest]
+    return tuple(active)
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewedOutcome:
-    """A row, the run's outcome (None while it is pending) and every review of it in order, taken back or not.
-    A pending row has nothing to review."""
+    """A row, the run's outcome (None while it is pending) and every review of it in order, withdrawn or not.
+    A pending row cannot be reviewed."""
 
     row: Row
     outcome: Outcome | None
@@ -96,26 +96,27 @@ class ReviewedOutcome:
 
     @property
     def status(self) -> Status | None:
-        """The latest standing judgement, else the run's own; None while the row is pending."""
+        """The latest status that a person gave, else the run's own; None while the row is pending."""
         if self.outcome is None:
             return None
-        said = [review.new_status for review in standing(self.reviews) if review.new_status is not None]
-        return said[-1] if said else self.outcome.status
+        given = [event.new_status for event in active_reviews(self.reviews) if event.new_status is not None]
+        return given[-1] if given else self.outcome.status
 
     @property
     def original_status(self) -> Status | None:
-        """The run's own, whatever anybody said; None while the row is pending."""
+        """The run's own, whatever the reviews; None while the row is pending."""
         return self.outcome.status if self.outcome is not None else None
 
     @property
     def justification(self) -> str:
-        """The latest standing one that a person wrote, else the model's."""
-        said = [one.justification for one in standing(self.reviews) if one.justification is not None]
-        return said[-1] if said else self.original_justification
+        """The latest one that a person wrote, else the model's."""
+        events = active_reviews(self.reviews)
+        given = [event.justification for event in events if event.justification is not None]
+        return given[-1] if given else self.original_justification
 
     @property
     def original_justification(self) -> str:
-        """The model's words; of several zones each with the zone's name in front."""
+        """The model's own; of several zones, each after the name of its zone."""
         zones = self.outcome.zones if self.outcome is not None else ()
         if len(zones) == 1:
             return zones[0].justification
@@ -123,17 +124,17 @@ class ReviewedOutcome:
 
     @property
     def judged(self) -> bool:
-        """Whether the status is a person's."""
-        return any(review.new_status is not None for review in standing(self.reviews))
+        """Whether a person gave the status."""
+        return any(review.new_status is not None for review in active_reviews(self.reviews))
 
     @property
     def reviewed(self) -> bool:
-        """Whether a person's judgement or justification stands; a note alone is no review."""
+        """Whether a person's status or justification is in effect; a note alone is not a review."""
         return self._latest is not None
 
     @property
     def reviewed_by(self) -> str | None:
-        """Who judged or justified last."""
+        """Who last gave a status or a justification."""
         return self._latest.by if self._latest is not None else None
 
     @property
@@ -143,38 +144,43 @@ class ReviewedOutcome:
 
     @property
     def note(self) -> str | None:
-        """The latest standing note."""
-        said = [review.note for review in standing(self.reviews) if review.note is not None]
-        return said[-1] if said else None
+        """The latest note."""
+        notes = [event.note for event in active_reviews(self.reviews) if event.note is not None]
+        return notes[-1] if notes else None
 
     @property
     def disagreed(self) -> bool:
-        """Whether the last standing judgements of different people differ."""
-        said = {one.by: one.new_status for one in standing(self.reviews) if one.new_status is not None}
-        return len(set(said.values())) > 1
+        """Whether the latest statuses of different people differ."""
+        return len(set(self.status_by_person.values())) > 1
+
+    @property
+    def status_by_person(self) -> dict[str, Status]:
+        """The latest status that each person gave, in the order of their first ones."""
+        events = active_reviews(self.reviews)
+        return {event.by: event.new_status for event in events if event.new_status is not None}
 
     @property
     def _latest(self) -> Review | None:
-        words = [review for review in standing(self.reviews) if review.action is not Action.NOTE]
-        return words[-1] if words else None
+        events = [event for event in active_reviews(self.reviews) if event.action is not Action.NOTE]
+        return events[-1] if events else None
 
     def judge(self, by: str, at: datetime, status: Status, justification: str | None = None) -> Review:
-        """The event of a person who says what the status is. Raises ValidationError for ERROR."""
+        """The event of a person who sets the status. Raises ValidationError for ERROR."""
         return self._event(by, at, Action.JUDGE, new_status=status, justification=justification)
 
     def justify(self, by: str, at: datetime, justification: str) -> Review:
-        """The event of a person who writes the justification anew and leaves the status."""
+        """The event of a person who rewrites the justification and leaves the status."""
         return self._event(by, at, Action.JUSTIFY, justification=justification)
 
     def annotate(self, by: str, at: datetime, note: str) -> Review:
-        """The event of a person who leaves a note; an empty one clears it."""
+        """The event of a person who writes a note; an empty one clears it."""
         return self._event(by, at, Action.NOTE, note=note)
 
     def undo(self, by: str, at: datetime) -> Review:
-        """The event of a person who takes back what they did last."""
+        """The event of a person who withdraws their latest event."""
         return self._event(by, at, Action.UNDO)
 
-    def _event(self, by: str, at: datetime, action: Action, **said: str | Status | None) -> Review:
+    def _event(self, by: str, at: datetime, action: Action, **content: str | Status | None) -> Review:
         image = self.row.image if isinstance(self.row, Poster) else ""
-        about = {"row": self.row.row, "id": self.row.id, "image": image, "old_status": self.status}
-        return Review.model_validate({**about, "by": by, "at": at, "action": action, **said})
+        poster = {"row": self.row.row, "id": self.row.id, "image": image, "old_status": self.status}
+        return Review.model_validate({**poster, "by": by, "at": at, "action": action, **content})

@@ -50,7 +50,7 @@ def test_changes_are_told_by_what_they_mean(tmp_path: Path) -> None:
     one, other = browsers(tmp_path, before, after)
     with one, other:
         found = compare(one, other)
-        assert [item.row.id for item in other.those([change.row_after for change in found.fixed])] == [
+        assert [item.row.id for item in other.get_many([change.row_after for change in found.fixed])] == [
             "mended"
         ]
     assert found.newly_failing == (

@@ -14,10 +14,10 @@ POSTER = Poster(1, "0001", "https://posters.example/1.jpg", "The Long Way Up", "
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("status", "passed", "status: 'passed' is none of pass, fail, unsure, error"),
-        ("kind", "hand", "kind: 'hand' is none of text, logo, face"),
-        ("source", "x", "source: 'x' is none of model, local, cache, duplicate"),
-        ("code", "404", "code: '404' is none of input, fetch-timeout, "),
+        ("status", "passed", "status: 'passed' is not one of pass, fail, unsure, error"),
+        ("kind", "hand", "kind: 'hand' is not one of text, logo, face"),
+        ("source", "x", "source: 'x' is not one of model, local, cache, duplicate"),
+        ("code", "404", "code: '404' is not one of input, fetch-timeout, "),
         ("reviewed", "maybe", "reviewed: 'maybe' is not yes or no"),
         ("disagreed", "maybe", "disagreed: 'maybe' is not yes or no"),
         ("min_confidence", "high", "min_confidence: 'high' is not a number"),

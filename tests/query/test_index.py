@@ -25,8 +25,9 @@ from redzone.query.schema import INDEXES
 from redzone.query.sql import COUNTED, ORDERS, condition
 from redzone.review import ReviewedOutcome
 from redzone.runs import RunFolder
-from redzone.runs.checkpoint import render_outcome, sealed
+from redzone.runs.checkpoint import render_outcome
 from redzone.runs.journal import Journal
+from redzone.runs.jsonl import seal
 from redzone.runs.reviews import append_reviews, render_review
 from tests.outcomes import outcome
 from tests.query.runs import plainly_read, row_of, run_of
@@ -144,7 +145,7 @@ def test_damaged_lines_are_left_out_until_the_run_moves_them_away(
     append(folder, torn=b"rubbish\n" + render_outcome(outcome(2)))
     with RunIndex(folder) as browser, caplog.at_level(logging.WARNING):
         assert browser.rows() == (1, 2)
-        assert "left out: it has no checksum" in caplog.text
+        assert "skipped: it has no checksum" in caplog.text
         Journal(folder.checkpoint_path).close()
         assert (tmp_path / "checkpoint.bad").exists()
         assert list(browser.reviewed_outcomes()) == plainly_read(folder)
@@ -161,7 +162,7 @@ def test_a_damaged_review_is_left_out_and_a_torn_one_waited_for(
         file.flush()
         with caplog.at_level(logging.WARNING):
             assert browser.rows(Filter(reviewed=True)) == (1,)
-        assert "its checksum does not fit" in caplog.text
+        assert "its checksum does not match" in caplog.text
         file.write(line[-3:])
         file.flush()
         assert browser.rows(Filter(reviewed=True)) == (1, 2)
@@ -170,7 +171,7 @@ def test_a_damaged_review_is_left_out_and_a_torn_one_waited_for(
 def test_another_schema_is_refused_and_the_lines_before_stay_readable(tmp_path: Path) -> None:
     """With the line's place; nothing of that reading is kept."""
     folder = run_of(tmp_path, [outcome(1)])
-    append(folder, outcome(2), torn=sealed(b'{"kind":"outcome","schema":2,"row":3}'))
+    append(folder, outcome(2), torn=seal(b'{"kind":"outcome","schema":2,"row":3}'))
     with RunIndex(folder) as browser, pytest.raises(CheckpointUnusable, match="the line at byte"):
         browser.rows()
 
@@ -184,7 +185,7 @@ def test_an_outcome_that_rots_on_the_disk_is_reported_not_guessed(tmp_path: Path
         with folder.checkpoint_path.open("r+b") as file:
             file.seek(content.index(b"The Long"))
             file.write(b"Xhe")
-        with pytest.raises(CheckpointUnusable, match="does not hold what it held before; run `redzone check"):
+        with pytest.raises(CheckpointUnusable, match="has changed while it was read; run `redzone check"):
             browser.get(1)
 
 
@@ -193,8 +194,8 @@ def test_an_outcome_is_never_taken_for_another_row_s(tmp_path: Path) -> None:
     folder = run_of(tmp_path, [outcome(1), outcome(2)])
     with RunIndex(folder) as browser:
         assert browser.rows() == (1, 2)
-        browser.ask(lambda db: db.execute("UPDATE finding SET offset = 0 WHERE row = 2"))
-        with pytest.raises(CheckpointUnusable, match="does not hold what it held before"):
+        browser.ask(lambda db: db.execute("UPDATE outcome SET offset = 0 WHERE row = 2"))
+        with pytest.raises(CheckpointUnusable, match="has changed while it was read"):
             browser.get(2)
         with pytest.raises(CheckpointUnusable):
             browser.ask(lambda db: load_reviewed(db, tmp_path / "gone.jsonl", [1]))

@@ -1,11 +1,11 @@
-"""A finding in the words of a report."""
+"""The texts of a report about one poster."""
 
 from __future__ import annotations
 
 import pytest
 
 from redzone.models import Element, ElementKind
-from redzone.reports.cards import report_card, told_outside
+from redzone.reports.cards import report_card, without_folders
 from redzone.review import ReviewedOutcome
 from tests.reports.samples import NOW, failed, judged, poster, verdict
 
@@ -22,7 +22,7 @@ from tests.reports.samples import NOW, failed, judged, poster, verdict
 )
 def test_folders_of_this_machine_are_not_told(message: str, told: str) -> None:
     """Addresses and relative paths are."""
-    assert told_outside(message, 100) == told
+    assert without_folders(message, 100) == told
 
 
 def test_what_was_found_is_told_once_with_its_number() -> None:

@@ -122,7 +122,7 @@ def test_a_pipe_is_refused(tmp_path: Path) -> None:
     """The format's foot is written last and its head names it: a stream cannot take that."""
     path = tmp_path / "pipe.parquet"
     os.mkfifo(path)
-    with pytest.raises(UsageError, match=r"is no file, which \.parquet needs"):
+    with pytest.raises(UsageError, match=r"is not a file, which \.parquet needs"):
         write_results(path, Format.PARQUET, [], LAYOUT)
 
 

@@ -71,7 +71,7 @@ def test_a_line_is_plain_ascii() -> None:
         (b"\x00\xff{\n", "no checksum"),
         (b"[" * 100_000 + b"\n", "no checksum"),
         (b'{"kind":"outcome","schema":1}\n', "no checksum"),
-        (render_outcome(outcome(1)).replace(b"0001", b"0002"), "checksum does not fit"),
+        (render_outcome(outcome(1)).replace(b"0001", b"0002"), "checksum does not match"),
         (foreign_line(2), "schema"),
         (foreign_line(1, kind="remark"), "schema"),
     ],
@@ -149,7 +149,7 @@ def test_reading_warns_of_what_it_leaves_out(tmp_path: Path, caplog: pytest.LogC
     path = write(tmp_path / "c.jsonl", render_outcome(outcome(1)), b"mould\n", render_outcome(outcome(2)))
     with caplog.at_level(logging.WARNING):
         assert [found.row for found in read_outcomes(path)] == [1, 2]
-    assert "line 2 is left out: it has no checksum" in caplog.text
+    assert "line 2 is skipped: it has no checksum" in caplog.text
 
 
 def test_check_balances_the_input(tmp_path: Path) -> None:

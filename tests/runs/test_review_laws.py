@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redzone.models import Status
-from redzone.review import Action, Review, standing
+from redzone.review import Action, Review, active_reviews
 from redzone.runs.reviews import append_reviews, parse_review, read_reviews, render_review, scan_reviews
 
 NOW = datetime(2026, 10, 4, 9, 0, tzinfo=UTC)
@@ -81,17 +81,17 @@ def test_cut_anywhere_the_whole_events_before_the_cut_are_kept(
 
 @given(ONE_ROW, reviews(st.just(1)))
 def test_an_undo_takes_back_exactly_what_the_person_did_last(before: list[Review], last: Review) -> None:
-    """standing(h + [x, undo by the same person]) == standing(h) for every x that is no undo itself."""
+    """Of h + [x, undo by the same person] the same is in effect as of h, for every x but an undo."""
     undo = Review(row=1, by=last.by, at=NOW, action=Action.UNDO)
     if last.action is not Action.UNDO:
-        assert standing([*before, last, undo]) == standing(before)
+        assert active_reviews([*before, last, undo]) == active_reviews(before)
 
 
 @given(ONE_ROW)
 def test_what_one_person_does_never_takes_back_another_s_word(history: list[Review]) -> None:
     """Each person's standing events are those of their own history alone, in its order."""
-    together = standing(history)
+    together = active_reviews(history)
     for by in {review.by for review in history}:
-        alone = standing([review for review in history if review.by == by])
+        alone = active_reviews([review for review in history if review.by == by])
         assert tuple(review for review in together if review.by == by) == alone
     assert all(review.action is not Action.UNDO for review in together)

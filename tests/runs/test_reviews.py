@@ -15,7 +15,7 @@ import pytest
 from redzone.errors import UsageError
 from redzone.models import Status
 from redzone.review import Action, Review
-from redzone.runs.checkpoint import TORN, sealed
+from redzone.runs.jsonl import TORN, seal
 from redzone.runs.reviews import append_reviews, read_reviews, render_review, review_lines, scan_reviews
 
 NOW = datetime(2026, 10, 4, 9, 0, tzinfo=UTC)
@@ -78,16 +78,16 @@ def test_a_damaged_line_is_left_out_and_reported(tmp_path: Path, caplog: pytest.
     """With its number, whatever is wrong with it; the others count."""
     path = tmp_path / "reviews.jsonl"
     damaged = render_review(judged(2)).replace(b'"row":2', b'"row":3')
-    newer = sealed(b'{"kind":"review","schema":2,"row":4}')
-    wrong = sealed(b'{"kind":"review","schema":1,"row":0}')
+    newer = seal(b'{"kind":"review","schema":2,"row":4}')
+    wrong = seal(b'{"kind":"review","schema":1,"row":0}')
     path.write_bytes(render_review(judged(1)) + damaged + newer + wrong + b"\n" + render_review(judged(5)))
     with caplog.at_level(logging.WARNING):
         assert sorted(read_reviews(path)) == [1, 5]
     assert [record.getMessage().partition("line ")[2] for record in caplog.records] == [
-        "2 is left out: its checksum does not fit",
-        "3 is left out: it is no review of schema 1",
-        "4 is left out: Input should be greater than or equal to 1",
-        "5 is left out: its checksum does not fit",
+        "2 is skipped: its checksum does not match",
+        "3 is skipped: it is not a review of schema 1",
+        "4 is skipped: Input should be greater than or equal to 1",
+        "5 is skipped: its checksum does not match",
     ]
 
 
@@ -127,7 +127,7 @@ def test_a_review_that_does_not_fit_on_the_disk_leaves_nothing_behind(tmp_path: 
         text=True,
         check=False,
     )
-    assert "cannot be written: File too large; the review is not kept" in done.stderr
+    assert "cannot be written: File too large; the review is not saved" in done.stderr
     assert path.read_bytes() == before
 
 
@@ -136,5 +136,5 @@ def test_a_review_that_cannot_be_kept_says_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"reviews\.jsonl cannot be written: No such file"):
         append_reviews(tmp_path / "gone" / "reviews.jsonl", [judged(1)])
     (tmp_path / "reviews.jsonl").mkdir()
-    with pytest.raises(UsageError, match="Is a directory; the review is not kept"):
+    with pytest.raises(UsageError, match="Is a directory; the review is not saved"):
         append_reviews(tmp_path / "reviews.jsonl", [judged(1)])

@@ -123,7 +123,7 @@ def test_a_new_home_is_private_and_hidden_from_git(tmp_path: Path) -> None:
 def test_a_home_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
     """A file in its place, or a folder where nothing may be written."""
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="is no folder; choose another one with --home"):
+    with pytest.raises(UsageError, match="is not a folder; choose another one with --home"):
         make_home(tmp_path / "file")
     with tempfile.TemporaryDirectory() as shared:
         Path(shared).chmod(0o555)
@@ -199,7 +199,7 @@ def test_a_run_json_that_is_rubbish_is_refused(store: RunStore, rubbish: bytes) 
 
 def test_any_unique_prefix_finds_a_run(store: RunStore) -> None:
     """None and several are refused, with the candidates named, newest first."""
-    with pytest.raises(RunNotFound, match="it has none yet"):
+    with pytest.raises(RunNotFound, match="there are no runs yet"):
         store.get("2026")
     for run_id in ("20261003-120000-abcd", "20261003-120000-abzz", "20261004-120000-abcd"):
         store.create(record(run_id))

@@ -1,4 +1,4 @@
-"""`redzone runs`, `redzone export`, `redzone check`: look at runs, take their results away."""
+"""`redzone runs`, `redzone export` and `redzone check`: show runs, export their results, verify them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def list_runs(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Show what a run was asked and what it found so far."""
+    """Show a run's request and its results so far."""
     from redzone.runs import RunStore
     from redzone.runs.index import CheckpointIndex
     from redzone.runs.lock import lock_owner_pid
@@ -75,7 +75,7 @@ def show(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False)
     record = folder.read()
     index = CheckpointIndex.read(folder.checkpoint_path)
     counts = {status.value: count for status, count in index.counts.items()}
-    found = {
+    results = {
         "folder": str(folder.path),
         "counts": counts,
         "pending": record.rows - index.answered,
@@ -85,14 +85,14 @@ def show(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False)
         "worked_on_by_pid": lock_owner_pid(folder),
     }
     if as_json:
-        print_json({**record.model_dump(mode="json", by_alias=True), "found": found})
+        print_json({**record.model_dump(mode="json", by_alias=True), "found": results})
         return
     facts = {
         "run": record.id + (f" ({record.label})" if record.label else ""),
         "state": record.state + (f": {record.reason}" if record.reason else ""),
         "input": ", ".join(record.inputs.paths),
         "input sha256": record.input_sha256,
-        "begun": f"{record.created_at:%Y-%m-%d %H:%M:%S} UTC with redzone {record.version}",
+        "started": f"{record.created_at:%Y-%m-%d %H:%M:%S} UTC with redzone {record.version}",
         "model": record.model if record.provider == "local" else f"{record.provider} {record.model}",
         "zones": ", ".join(f"{z.name}={z.x:g},{z.y:g},{z.w:g},{z.h:g}" for z in record.zones),
         "rows": f"{record.rows:,}",
@@ -126,7 +126,7 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
         typer.Option(
             "--output",
             "-o",
-            help="File to write: .csv, .json, .jsonl, .parquet, .html, .pdf; `-` is CSV on stdout.",
+            help="File to write: .csv, .json, .jsonl, .parquet, .html, .pdf; `-` is CSV to stdout.",
         ),
     ] = None,
     status: StatusOption = None,
@@ -141,7 +141,7 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
     text: TextOption = "",
     home: HomeOption = None,
 ) -> None:
-    """Write a run's results, a row for each input row that the options choose.
+    """Write a run's results: one row per input row that matches the options.
 
     Examples:
 
@@ -183,10 +183,10 @@ def check(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False
     rows = record.rows if inputs is None else (row.row for row in inputs.rows())
     report = check_checkpoint(folder.checkpoint_path, rows)
     if as_json:
-        told = asdict(report)
-        told["counts"] = {status.value: count for status, count in report.counts.items()}
+        values = asdict(report)
+        values["counts"] = {status.value: count for status, count in report.counts.items()}
         print_json(
-            {**told, "ok": report.ok, "balanced": report.balanced, "input_unchanged": inputs is not None}
+            {**values, "ok": report.ok, "balanced": report.balanced, "input_unchanged": inputs is not None}
         )
     else:
         counts = " + ".join(f"{count:,} {status}" for status, count in report.counts.items())
@@ -199,6 +199,6 @@ def check(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False
             typer.echo(f"the last line is torn ({report.torn_bytes} bytes); the next resume cuts it off")
         typer.echo("ok" if report.ok else "damaged")
     if inputs is None:
-        say("the input is gone or has changed, so rows were counted by run.json only")
+        say("the input is gone or has changed: rows were counted by run.json only")
     if not report.ok:
         raise typer.Exit(ExitCode.UNEXPECTED)

@@ -1,4 +1,4 @@
-"""The read model of runs: filter, sort, page, count and compare what they found."""
+"""The read model of runs: filters, sorts, pages, counts and compares their outcomes."""
 
 from redzone.query.compare import compare, run_before, trends
 from redzone.query.filter import Filter, Sort

@@ -1,4 +1,4 @@
-"""Counts over the findings of a run, each in one scan of an index."""
+"""Counts over the outcomes of a run, each in one scan of an index."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DAY_S = 86_400
 
 
 def count_facets(db: sqlite3.Connection, wanted: Filter) -> Facets:
-    """The counts of `Facets`, from one table of counts by everything that has a facet."""
+    """The counts of `Facets`, from one table of counts by all facets."""
     chosen: tuple[frozenset[str], ...] = (
         wanted.statuses,
         wanted.groups,
@@ -32,12 +32,12 @@ def count_facets(db: sqlite3.Connection, wanted: Filter) -> Facets:
     counts = [Counter[str]() for _ in chosen]
     total = 0
     for parts, count in _cells(db, wanted):
-        refused = [n for n, part in enumerate(parts) if chosen[n] and chosen[n].isdisjoint(part)]
-        if not refused:
+        rejecting = [n for n, part in enumerate(parts) if chosen[n] and chosen[n].isdisjoint(part)]
+        if not rejecting:
             total += count
         for n, part in enumerate(parts):
-            # a value counts under all other parts of the filter, so its own part may refuse it
-            if refused in ([], [n]):
+            # a value counts under all other parts of the filter, whatever its own part says
+            if rejecting in ([], [n]):
                 counts[n].update(dict.fromkeys(part, count))
     return Facets(
         total=total,
@@ -52,7 +52,7 @@ def count_facets(db: sqlite3.Connection, wanted: Filter) -> Facets:
 
 
 def _cells(db: sqlite3.Connection, wanted: Filter) -> Iterator[tuple[tuple[tuple[str, ...], ...], int]]:
-    """Every combination of facets that occurs: the values of each, and how many findings have it."""
+    """Every combination of facets that occurs: the values of each facet, and the number of outcomes."""
     where = condition(
         Filter(confidence_min=wanted.confidence_min, confidence_max=wanted.confidence_max, text=wanted.text)
     )
@@ -62,10 +62,10 @@ def _cells(db: sqlite3.Connection, wanted: Filter) -> Iterator[tuple[tuple[tuple
     )
     for status, source, code, bits, reviewed, disagreed, group, count in cells:
         kinds = tuple(kind for number, kind in enumerate(KINDS) if bits >> number & 1)
-        said = (source,) if source is not None else ()
-        failed = (code,) if code is not None else ()
+        sources = (source,) if source is not None else ()
+        codes = (code,) if code is not None else ()
         truths = (_word(reviewed),), (_word(disagreed),)
-        yield ((STATUSES[status],), (group,), kinds, *truths, said, failed), count
+        yield ((STATUSES[status],), (group,), kinds, *truths, sources, codes), count
 
 
 def _word(truth: bool | int) -> str:
@@ -94,7 +94,7 @@ def count_groups(db: sqlite3.Connection, wanted: Filter) -> tuple[GroupFigures, 
 
 
 def count_confidence(db: sqlite3.Connection, wanted: Filter, bins: int) -> tuple[Bin, ...]:
-    """Counts by confidence in `bins` bins of equal width; findings without a verdict are in none."""
+    """Counts by confidence in `bins` bins of equal width; outcomes without a verdict are in no bin."""
     where = condition(wanted)
     width = 100 / bins
     counts = [dict.fromkeys(Status, 0) for _ in range(bins)]
@@ -108,13 +108,13 @@ def count_confidence(db: sqlite3.Connection, wanted: Filter, bins: int) -> tuple
 
 
 def count_agreement(db: sqlite3.Connection, wanted: Filter) -> Agreement:
-    """How people's judgements compare with the run's."""
+    """How people's statuses compare with the run's."""
     where = condition(wanted)
     pairs: dict[tuple[Status, Status], int] = {}
     disagreed = 0
     for original, status, count, differ in db.execute(
         "SELECT original, status, count(*), sum(disagreed) "  # noqa: S608
-        f"FROM finding INDEXED BY judgements WHERE {where.sql} AND judged GROUP BY original, status",
+        f"FROM outcome INDEXED BY judgements WHERE {where.sql} AND judged GROUP BY original, status",
         where.values,
     ):
         pairs[STATUSES[original], STATUSES[status]] = count
@@ -123,12 +123,12 @@ def count_agreement(db: sqlite3.Connection, wanted: Filter) -> Agreement:
 
 
 def count_days(db: sqlite3.Connection, wanted: Filter) -> Mapping[date, Mapping[Status, int]]:
-    """Counts by the day, UTC, on which the outcome was recorded; days without any are left out."""
+    """Counts by the day, UTC, on which the outcome was recorded; days without any are omitted."""
     where = condition(wanted)
     days: dict[date, dict[Status, int]] = {}
     for number, status, count in db.execute(
         "SELECT finished_us / ?, status, count(*) "  # noqa: S608
-        f"FROM finding INDEXED BY by_finish WHERE {where.sql} GROUP BY 1, 2 ORDER BY 1",
+        f"FROM outcome INDEXED BY by_finish WHERE {where.sql} GROUP BY 1, 2 ORDER BY 1",
         (_DAY_S * _SECOND_US, *where.values),
     ):
         day = datetime.fromtimestamp(number * _DAY_S, UTC).date()

@@ -24,11 +24,11 @@ class _Found(NamedTuple):
 
 
 def compare(before: RunIndex, after: RunIndex) -> Comparison:
-    """Findings of the same poster held against each other, by the status that counts after review.
+    """Compare the outcomes of the same posters, by the status after review.
 
-    Posters are the same by id and image. What is left is the same by id, where that id is left once in both
-    runs: its picture was replaced. `newly_failing` fail now and did not; `fixed` pass now and failed;
-    `flipped` changed in any other way.
+    Posters are the same by id and image. Of the rest, those with an id that is unique on both sides are the
+    same, with a replaced picture. `newly_failing` fail now and did not before; `fixed` pass now and failed
+    before; `flipped` changed in any other way.
     """
     old, new = before.ask(_all), after.ask(_all)
     pairs = list(_pairs(old, new))
@@ -47,12 +47,12 @@ def compare(before: RunIndex, after: RunIndex) -> Comparison:
 
 
 def _all(db: sqlite3.Connection) -> list[_Found]:
-    found = db.execute("SELECT row, status, poster, poster_id, picture FROM finding ORDER BY row")
+    found = db.execute("SELECT row, status, poster, poster_id, picture FROM outcome ORDER BY row")
     return [_Found(row, STATUSES[status], *rest) for row, status, *rest in found]
 
 
 def _pairs(old: Sequence[_Found], new: Sequence[_Found]) -> Iterator[tuple[_Found, _Found]]:
-    # of rows with the same poster the first with the first, the second with the second
+    # of rows with the same poster, the first is paired with the first, the second with the second
     waiting: dict[bytes, list[_Found]] = {}
     for one in reversed(old):
         waiting.setdefault(one.poster, []).append(one)
@@ -70,7 +70,7 @@ def _pairs(old: Sequence[_Found], new: Sequence[_Found]) -> Iterator[tuple[_Foun
 
 
 def _by_id(found: Iterable[_Found]) -> dict[bytes, _Found]:
-    """Those whose id nothing else has."""
+    """Those with a unique id."""
     some = [(one.poster_id, one) for one in found if one.poster_id is not None]
     times = Counter(poster_id for poster_id, _ in some)
     return {poster_id: one for poster_id, one in some if times[poster_id] == 1}
@@ -87,24 +87,24 @@ def _is_fixed(change: Change) -> bool:
 
 
 def trends(now: Sequence[GroupFigures], before: Sequence[GroupFigures]) -> tuple[Trend, ...]:
-    """Each group of a run beside what it was in the run before."""
+    """Each group of a run with its figures in the run before."""
     known = {group.name: group for group in before}
     return tuple(Trend(group, known.get(group.name)) for group in now)
 
 
 def run_before(runs: Iterable[RunRecord], record: RunRecord) -> RunRecord | None:
-    """Of `runs`, newest first, the newest older one of the same list that found something; None without one.
+    """Of `runs`, newest first, the newest older one of the same list that has outcomes; None without one.
 
-    A list is the same by its paths, whatever is in it now and whichever rows were asked for; standard input,
-    which has none, by its content.
+    A list is identified by its paths, whatever its content and the selected rows; standard input, which has
+    no path, by its content.
     """
     for other in runs:
         is_older = (other.created_at, other.id) < (record.created_at, record.id)
         found = other.state is RecordedState.FINISHED or any(other.counts.values())
-        if is_older and found and _list_of(other) == _list_of(record):
+        if is_older and found and _list_identity(other) == _list_identity(record):
             return other
     return None
 
 
-def _list_of(record: RunRecord) -> object:
+def _list_identity(record: RunRecord) -> object:
     return record.input_sha256 if STDIN in record.inputs.paths else record.inputs.paths

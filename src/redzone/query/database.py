@@ -1,4 +1,4 @@
-"""The file that findings are looked up in: SQLite, made anew whenever it is missing, old or damaged."""
+"""The SQLite file of a run's index, created again whenever it is missing, old or damaged."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from redzone.query.schema import TABLES, VERSION
 from redzone.runs.files import open_private
 
-BUSY_S = 60.0  # how long another process may hold the file: 1,000,000 outcomes take it about that long
+BUSY_S = 60.0  # how long another process may lock the file: indexing 1,000,000 outcomes takes about that
 CACHE_KIB = 16 * 1024
 DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """A connection that any thread may use, one at a time, to a file with our tables.
+    """A connection to the file with our tables, usable by any thread, one at a time.
 
-    Raises OSError or sqlite3.OperationalError where the place cannot be written.
+    Raises OSError or sqlite3.OperationalError if the file cannot be written.
     """
     try:
         return _connected(path)
@@ -31,13 +31,13 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 
 def remove_database(path: Path) -> None:
-    """Delete the file with its companions. Processes that have it open go on with what they have."""
+    """Delete the file and its companions. Processes that have it open continue with the old one."""
     for part in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         part.unlink(missing_ok=True)
 
 
 def is_damage(error: sqlite3.DatabaseError) -> bool:
-    """Whether the file itself is at fault, and a new one helps."""
+    """Whether the file itself is damaged, so that a new one helps."""
     code: int | None = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in DAMAGED
 
@@ -47,7 +47,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
         with suppress(sqlite3.OperationalError):
-            # refused at once, without BUSY_S, while another process opens the file: then it switches
+            # fails at once, without waiting BUSY_S, while another process opens the file, which then switches
             db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
@@ -63,7 +63,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def clear(db: sqlite3.Connection) -> None:
-    """Nothing but our empty tables, within the caller's transaction."""
+    """Replace everything by our empty tables, within the caller's transaction."""
     names = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     for (name,) in names.fetchall():
         db.execute(f'DROP TABLE "{name}"')
@@ -74,7 +74,7 @@ def clear(db: sqlite3.Connection) -> None:
 
 @contextmanager
 def snapshot(db: sqlite3.Connection) -> Iterator[None]:
-    """All that the block reads is of one moment, whatever other processes write."""
+    """A read transaction: the block sees one moment, whatever other processes write."""
     db.execute("BEGIN")
     try:
         yield
@@ -84,7 +84,7 @@ def snapshot(db: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All that the block writes, or nothing; one writer at a time, of all processes."""
+    """A write transaction: all or nothing, one writer at a time across processes."""
     db.execute("BEGIN IMMEDIATE")
     try:
         yield

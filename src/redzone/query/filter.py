@@ -1,4 +1,4 @@
-"""Which findings are wanted, and in which order: as a value, as a query string, as a condition of SQL."""
+"""Which outcomes match, and in which order: as a value and as a query string."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ _YES_NO = {"yes": True, "no": False}
 
 
 class Sort(StrEnum):
-    """The orders of a list. Rows that are equal in it stand in the order of the input."""
+    """The orders of a list. Equal rows are in input order."""
 
     ROW = "row"
-    CONFIDENCE = "confidence"  # least sure first, what has no confidence last
-    CONFIDENCE_DESC = "confidence-desc"  # surest first, what has no confidence last
+    CONFIDENCE = "confidence"  # least sure first, without confidence last
+    CONFIDENCE_DESC = "confidence-desc"  # surest first, without confidence last
     STATUS = "status"  # fail, unsure, error, pass
-    TITLE = "title"  # whatever the case
+    TITLE = "title"  # ignoring case
     GROUP = "group"
     FINISHED = "finished"  # newest first
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a finding must be like: one of each set that is not empty, and all else that is given.
+    """A condition on outcomes: a member of each set that is not empty, and everything else that is given.
 
-    Status and text are those that count after review. `confidence_min` and `confidence_max`, both inclusive,
-    are per cent of the zone that the model is least sure of; with either, a finding without a verdict is not
-    wanted. `disagreed` is whether reviewers differ, so False is also what nobody has reviewed. `text` is a
-    piece of the id, title, group, justification, note or an element's label, in any case. The empty group
-    stands for findings without one. Raises UsageError for per cent outside of 0-100.
+    Status and text are those after review. `confidence_min` and `confidence_max`, both inclusive, are per
+    cent of the least sure zone; with either, an outcome without a verdict does not match. `disagreed` is
+    whether reviewers differ, so False includes what nobody reviewed. `text` is a part of the id, title,
+    group, justification, note or an element's label, ignoring case. The empty group means "no group".
+    Raises UsageError for per cent outside 0-100.
     """
 
     statuses: frozenset[Status] = frozenset()
@@ -55,8 +55,8 @@ class Filter:
 
     @classmethod
     def from_query(cls, pairs: Iterable[tuple[str, str]]) -> Filter:
-        """The filter of a query string's pairs. Other names and the empty values of forms say nothing.
-        Raises UsageError that names the field and what it can be."""
+        """The filter of a query string's pairs. Other names and empty values are ignored.
+        Raises UsageError with the field and its possible values."""
         given: dict[str, list[str]] = {}
         for name, value in pairs:
             if value:
@@ -76,7 +76,7 @@ class Filter:
         )
 
     def to_query(self) -> list[tuple[str, str]]:
-        """Pairs that `from_query` gives back equal, always in the same order; none for what is open."""
+        """Pairs that `from_query` reads back as an equal filter, in a fixed order; none for defaults."""
         return list(self._pairs())
 
     def _pairs(self) -> Iterator[tuple[str, str]]:
@@ -85,9 +85,9 @@ class Filter:
         if "" in self.groups:
             yield "ungrouped", "yes"
         if self.confidence_min is not None:
-            yield "min_confidence", _written(self.confidence_min)
+            yield "min_confidence", _format_number(self.confidence_min)
         if self.confidence_max is not None:
-            yield "max_confidence", _written(self.confidence_max)
+            yield "max_confidence", _format_number(self.confidence_max)
         yield from (("kind", kind) for kind in sorted(self.kinds))
         for name, value in (("reviewed", self.reviewed), ("disagreed", self.disagreed)):
             if value is not None:
@@ -99,22 +99,22 @@ class Filter:
 
     @property
     def needs_outcome(self) -> bool:
-        """Whether every row without an outcome is left out."""
+        """Whether no row without an outcome can match."""
         by_value = (
             self.statuses or self.kinds or self.sources or self.codes or self.reviewed or self.disagreed
         )
         return bool(by_value) or (self.confidence_min, self.confidence_max) != (None, None)
 
     def admits_pending(self, row: Row) -> bool:
-        """Whether a row without an outcome passes: it has no status, no verdict and no review."""
+        """Whether a row without an outcome matches: it has no status, no verdict and no review."""
         if self.needs_outcome or (self.groups and row.group not in self.groups):
             return False
-        wanted = folded(self.text)
-        return any(wanted in folded(text) for text in (row.id, row.title, row.group))
+        text = folded(self.text)
+        return any(text in folded(field) for field in (row.id, row.title, row.group))
 
 
 def folded(text: str) -> bytes:
-    """The text as it is compared: case is folded, and half characters match only themselves."""
+    """The text as it is compared: case-folded; a lone surrogate matches only itself."""
     return text.casefold().encode("utf-8", "surrogatepass")
 
 
@@ -124,7 +124,7 @@ def _members(given: dict[str, list[str]], name: str, kind: type[_E]) -> frozense
     except ValueError:
         known = ", ".join(kind)
         wrong = next(value for value in given[name] if value not in set(kind))
-        raise UsageError(f"{name}: {wrong!r} is none of {known}") from None
+        raise UsageError(f"{name}: {wrong!r} is not one of {known}") from None
 
 
 _V = TypeVar("_V")
@@ -149,5 +149,5 @@ def _yes_no(text: str) -> bool:
     return _YES_NO[text]
 
 
-def _written(number: float) -> str:
+def _format_number(number: float) -> str:
     return repr(float(number)).removesuffix(".0")

@@ -1,4 +1,4 @@
-"""Looking through what a run has found, at any size and while it goes on."""
+"""The outcomes of a run, searchable at any size and while the run works."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _Stamp = tuple[int, int, int]
 
 
 class RunIndex:
-    """A run's outcomes with what people said of them; rows without an outcome yet are not in it.
+    """A run's outcomes with their reviews; pending rows are not in it.
 
-    Every call answers from the run's files as they are at that moment: `browse.sqlite` in the run's folder
-    is brought up to date first, at about 40 us for each new outcome. Where the folder cannot be written, the
-    file is a temporary one. Calls block; any thread may make them, and they wait for each other. All of them
-    raise CheckpointUnusable where the checkpoint is of another schema.
+    Every call reflects the run's files at that moment: `browse.sqlite` in the run's folder is updated first,
+    at about 40 us for each new outcome. If the folder cannot be written, a temporary file is used. Calls
+    block; any thread may make them, one at a time. All raise CheckpointUnusable if the checkpoint has another
+    schema.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -56,7 +56,7 @@ class RunIndex:
             self._close()
 
     def page(self, wanted: Filter = ALL, sort: Sort = Sort.ROW, number: int = 1, per_page: int = 50) -> Page:
-        """Page `number`, from 1, of the wanted findings."""
+        """Page `number`, from 1, of the matching outcomes."""
         where, (keys, table) = condition(wanted), ORDERS[sort]
         count = f"SELECT count(*) FROM {COUNTED} WHERE {where.sql}"  # noqa: S608  ours, here and below
         some = f"SELECT row FROM {table} WHERE {where.sql} ORDER BY {', '.join(keys)} LIMIT ? OFFSET ?"  # noqa: S608
@@ -70,19 +70,19 @@ class RunIndex:
         return self.ask(read, wanted.text)
 
     def get(self, row: int) -> ReviewedOutcome | None:
-        """The finding of a row; None where it has no outcome."""
-        found = self.those([row])
+        """The outcome of a row; None if it is pending."""
+        found = self.get_many([row])
         return found[0] if found else None
 
-    def those(self, rows: Sequence[int]) -> tuple[ReviewedOutcome, ...]:
-        """The findings of these rows in the order given; a row without an outcome is left out."""
+    def get_many(self, rows: Sequence[int]) -> tuple[ReviewedOutcome, ...]:
+        """The outcomes of these rows in the order given; pending rows are omitted."""
         return self.ask(lambda db: load_reviewed(db, self.folder.checkpoint_path, rows))
 
     def neighbours(self, wanted: Filter, sort: Sort, row: int) -> Neighbours | None:
-        """Where a row is among the wanted findings; None where it has no outcome."""
+        """A row's place among the matching outcomes; None if it is pending."""
         where, (keys, table) = condition(wanted), ORDERS[sort]
         key, marks = ", ".join(keys), ", ".join("?" * len(keys))
-        wanted_ones = f"FROM {table} WHERE {where.sql}"
+        matching = f"FROM {table} WHERE {where.sql}"
         before, behind = f"AND ({key}) < ({marks})", f"AND ({key}) > ({marks})"
         back = ", ".join(f"{one} DESC" for one in keys)
 
@@ -91,14 +91,14 @@ class RunIndex:
                 found = db.execute(statement, (*where.values, *values)).fetchone()
                 return found[0] if found else None
 
-            place = db.execute(f"SELECT {key} FROM finding WHERE row = ?", (row,)).fetchone()  # noqa: S608
+            place = db.execute(f"SELECT {key} FROM outcome WHERE row = ?", (row,)).fetchone()  # noqa: S608
             if place is None:
                 return None
-            ahead = one(f"SELECT count(*) {wanted_ones} {before}", *place) or 0
-            is_wanted = one(f"SELECT 1 FROM finding WHERE {where.sql} AND row = ?", row)  # noqa: S608
+            ahead = one(f"SELECT count(*) {matching} {before}", *place) or 0
+            is_wanted = one(f"SELECT 1 FROM outcome WHERE {where.sql} AND row = ?", row)  # noqa: S608
             return Neighbours(
-                previous=one(f"SELECT row {wanted_ones} {before} ORDER BY {back} LIMIT 1", *place),
-                next=one(f"SELECT row {wanted_ones} {behind} ORDER BY {key} LIMIT 1", *place),
+                previous=one(f"SELECT row {matching} {before} ORDER BY {back} LIMIT 1", *place),
+                next=one(f"SELECT row {matching} {behind} ORDER BY {key} LIMIT 1", *place),
                 position=ahead + 1 if is_wanted else None,
                 total=one(f"SELECT count(*) FROM {COUNTED} WHERE {where.sql}") or 0,  # noqa: S608
             )
@@ -106,20 +106,20 @@ class RunIndex:
         return self.ask(read, wanted.text)
 
     def rows(self, wanted: Filter = ALL, sort: Sort = Sort.ROW) -> tuple[int, ...]:
-        """The rows of all wanted findings in order."""
+        """The rows of all matching outcomes in order."""
         where, (keys, table) = condition(wanted), ORDERS[sort]
         every = f"SELECT row FROM {table} WHERE {where.sql} ORDER BY {', '.join(keys)}"  # noqa: S608
         return self.ask(lambda db: tuple(row for (row,) in db.execute(every, where.values)), wanted.text)
 
     def reviewed_outcomes(self, wanted: Filter = ALL) -> Iterator[ReviewedOutcome]:
-        """All wanted findings in the order of the input, in constant memory. What is recorded meanwhile may
-        be among them or not."""
+        """All matching outcomes in input order, in constant memory. Those recorded meanwhile may be included
+        or not."""
         return (reviewed for _, reviewed in self.walk(wanted) if reviewed is not None)
 
     def walk(self, wanted: Filter = ALL) -> Iterator[tuple[int, ReviewedOutcome | None]]:
-        """Every row that has an outcome, in the order of the input: with the finding where it is wanted."""
+        """Every row that has an outcome, in input order, with the outcome if it matches."""
         where = condition(wanted)
-        some = f"SELECT row, {where.sql} FROM finding NOT INDEXED WHERE row > ? ORDER BY row LIMIT ?"  # noqa: S608
+        some = f"SELECT row, {where.sql} FROM outcome NOT INDEXED WHERE row > ? ORDER BY row LIMIT ?"  # noqa: S608
         last = 0
 
         def read(db: sqlite3.Connection) -> list[tuple[int, ReviewedOutcome | None]]:
@@ -133,7 +133,7 @@ class RunIndex:
             last = some_rows[-1][0]
 
     def facets(self, wanted: Filter = ALL) -> Facets:
-        """How many findings each further choice would leave."""
+        """The number of outcomes that each further choice would leave."""
         return self.ask(lambda db: aggregate.count_facets(db, wanted), wanted.text)
 
     def groups(self, wanted: Filter = ALL) -> tuple[GroupFigures, ...]:
@@ -141,25 +141,25 @@ class RunIndex:
         return self.ask(lambda db: aggregate.count_groups(db, wanted), wanted.text)
 
     def confidence(self, wanted: Filter = ALL, bins: int = 20) -> tuple[Bin, ...]:
-        """Counts by confidence in `bins` bins of equal width; findings without a verdict are in none."""
+        """Counts by confidence in `bins` bins of equal width; outcomes without a verdict are in no bin."""
         return self.ask(lambda db: aggregate.count_confidence(db, wanted, bins), wanted.text)
 
     def agreement(self, wanted: Filter = ALL) -> Agreement:
-        """How people's judgements compare with the run's."""
+        """How people's statuses compare with the run's."""
         return self.ask(lambda db: aggregate.count_agreement(db, wanted), wanted.text)
 
     def days(self, wanted: Filter = ALL) -> Mapping[date, Mapping[Status, int]]:
-        """Counts by the day, UTC, on which the outcome was recorded; days without any are left out."""
+        """Counts by the day, UTC, on which the outcome was recorded; days without any are omitted."""
         return self.ask(lambda db: aggregate.count_days(db, wanted), wanted.text)
 
-    def ask(self, question: Callable[[sqlite3.Connection], _T], text: str = "") -> _T:
-        """Put a question to the tables of `schema.py`, brought up to date; with `text`, table `hit` holds the
-        rows that have it."""
+    def ask(self, query: Callable[[sqlite3.Connection], _T], text: str = "") -> _T:
+        """Query the tables of `schema.py`, which are updated first; with `text`, the table `hit` holds the
+        rows that contain it."""
         with self._lock:
             try:
-                return self._answer(question, text)
+                return self._answer(query, text)
             except Moved:
-                # replaced just now: the tables are filled anew
+                # replaced just now: the tables are filled again
                 self._seen = ()
             except sqlite3.DatabaseError as error:
                 if not is_damage(error):
@@ -167,17 +167,17 @@ class RunIndex:
                 self._close()
                 remove_database(self.folder.browse_path)
             try:
-                return self._answer(question, text)
+                return self._answer(query, text)
             except Moved:
                 raise CheckpointUnusable(
-                    f"{self.folder.checkpoint_path} does not hold what it held before; run "
+                    f"{self.folder.checkpoint_path} has changed while it was read; run "
                     f"`redzone check {self.folder.id}`"
                 ) from None
 
-    def _answer(self, question: Callable[[sqlite3.Connection], _T], text: str) -> _T:
+    def _answer(self, query: Callable[[sqlite3.Connection], _T], text: str) -> _T:
         db = self._db = self._db or self._open()
         files = (self.folder.checkpoint_path, self.folder.reviews_path)
-        # looked at first: what is added while we read is read the next time
+        # taken first: what is added during the update is read the next time
         now = tuple(map(_stamp, files))
         if now != self._seen:
             refresh(db, *files)
@@ -189,13 +189,13 @@ class RunIndex:
                     "INSERT INTO temp.hit SELECT row FROM words WHERE instr(folded, ?)", (folded(text),)
                 )
                 self._text = text
-            return question(db)
+            return query(db)
 
     def _open(self) -> sqlite3.Connection:
         try:
             return open_database(self.folder.browse_path)
         except (OSError, sqlite3.OperationalError):
-            # a folder of somebody else, or on a disk that is full or cannot be written
+            # another user's folder, or a disk that is full or read-only
             self._scratch = TemporaryDirectory(prefix="redzone-browse-")
             return open_database(Path(self._scratch.name) / self.folder.browse_path.name)
 

@@ -1,4 +1,4 @@
-"""Findings by their rows: outcomes from the checkpoint, where the tables know their places, and reviews."""
+"""Outcomes by row, from the checkpoint at the offsets that the tables know, with their reviews."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from typing import BinaryIO, TypeVar
 from redzone.models import Outcome, Poster
 from redzone.review import Review, ReviewedOutcome
 from redzone.runs.checkpoint import parse_line
+from redzone.runs.files import open_regular
 
-CHUNK = 500  # SQLite takes thousands of question marks, but plans longer for them
+CHUNK = 500  # SQLite accepts thousands of parameters, but plans longer for them
 _T = TypeVar("_T")
 
 
 class Moved(Exception):
-    """The checkpoint is no longer the one that the tables know: they must be brought up to date first."""
+    """The checkpoint is not the one that the tables were made from: they must be updated first."""
 
 
 def load_reviewed(
     db: sqlite3.Connection, checkpoint: Path, rows: Sequence[int]
 ) -> tuple[ReviewedOutcome, ...]:
-    """The findings of these rows in the order given; a row without one is left out. Raises Moved."""
+    """The outcomes of these rows in the order given; pending rows are omitted. Raises Moved."""
     if not rows:
         return ()
     found: dict[int, ReviewedOutcome] = {}
     try:
-        file = checkpoint.open("rb")
+        file = open_regular(checkpoint)
     except FileNotFoundError:
         raise Moved from None
     with file:
@@ -44,7 +45,7 @@ def load_outcomes(
 ) -> Iterator[tuple[int, Outcome]]:
     """The outcomes of these rows and their offsets, in the order of the checkpoint. Raises Moved."""
     marks = ", ".join("?" * len(rows))
-    places = db.execute(f"SELECT row, offset FROM finding WHERE row IN ({marks}) ORDER BY offset", rows)  # noqa: S608  ours
+    places = db.execute(f"SELECT row, offset FROM outcome WHERE row IN ({marks}) ORDER BY offset", rows)  # noqa: S608  ours
     for row, offset in places.fetchall():
         file.seek(offset)
         try:
@@ -57,7 +58,7 @@ def load_outcomes(
 
 
 def load_reviews(db: sqlite3.Connection, rows: Sequence[int]) -> Mapping[int, tuple[Review, ...]]:
-    """All events of these rows in order; rows without one are left out."""
+    """All events of these rows in order; rows without one are omitted."""
     marks = ", ".join("?" * len(rows))
     lines = db.execute(f"SELECT row, event FROM review WHERE row IN ({marks}) ORDER BY row, number", rows)  # noqa: S608
     found: dict[int, list[Review]] = {}
@@ -67,8 +68,8 @@ def load_reviews(db: sqlite3.Connection, rows: Sequence[int]) -> Mapping[int, tu
 
 
 def assemble(outcome: Outcome, reviews: Iterable[Review]) -> ReviewedOutcome:
-    """The finding of an outcome. An event of another poster, which had the row's number before rows were
-    matched anew, is none of its."""
+    """An outcome with its reviews. Events about another poster, which had this row number before the rows
+    were matched again, are dropped."""
     row = Poster(
         outcome.row,
         outcome.id,

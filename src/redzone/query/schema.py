@@ -1,4 +1,4 @@
-"""The tables that a run's findings are looked up in, and how a finding is put into them.
+"""The tables of a run's index, and how an outcome is put into them.
 
 Everything in them is derived from the run's files and may be deleted at any time.
 """
@@ -11,16 +11,16 @@ from redzone.models import ElementKind, Outcome, Status
 from redzone.query.filter import folded
 from redzone.review import ReviewedOutcome
 
-# kept in the file's header; with another number the file is made anew
-VERSION = 3
-# in the order of Sort.STATUS: what somebody must look at comes first
+# in the file's header; a file with another number is created again
+VERSION = 4
+# in the order of Sort.STATUS: what needs attention comes first
 STATUSES = (Status.FAIL, Status.UNSURE, Status.ERROR, Status.PASS)
 KINDS = tuple(ElementKind)
-NO_CONFIDENCE = -1.0  # NULL would compare as neither before nor behind anything
+NO_CONFIDENCE = -1.0  # NULL would compare neither before nor after anything
 
 TABLES = (
     "CREATE TABLE file (name TEXT PRIMARY KEY, inode INTEGER, offset INTEGER, tail BLOB) WITHOUT ROWID",
-    """CREATE TABLE finding (
+    """CREATE TABLE outcome (
         row INTEGER PRIMARY KEY, offset INTEGER NOT NULL,
         status INTEGER NOT NULL, original INTEGER NOT NULL, judged INTEGER NOT NULL,
         reviewed INTEGER NOT NULL, disagreed INTEGER NOT NULL, kinds INTEGER NOT NULL,
@@ -33,9 +33,9 @@ TABLES = (
         row INTEGER NOT NULL, number INTEGER NOT NULL, event TEXT NOT NULL, PRIMARY KEY (row, number)
     ) WITHOUT ROWID""",
 )
-FINDING_COLUMNS = 18
-# What filters look at stands in every index, so that a scan never leaves it: any page of any filter and order
-# of 100,000 findings takes about 10 ms, and no plan depends on statistics.
+OUTCOME_COLUMNS = 18
+# Every index contains all filtered columns, so that a scan never leaves it: any page of any filter and order
+# of 100,000 outcomes takes about 10 ms, and no plan depends on statistics.
 _FILTERED = "status, grp, reviewed, disagreed, kinds, source, code, confidence"
 FACETS = "status, source, code, kinds, reviewed, disagreed, grp"
 _KEYS = {
@@ -46,16 +46,16 @@ _KEYS = {
     "by_group": "grp, row",
     "by_finish": "-finished_us, row, finished_us",
 }
-# made when the first lines are in, which takes half the time of keeping them up line by line
+# created after the first lines are inserted, which takes half the time of updating them line by line
 INDEXES = (
-    f"CREATE INDEX IF NOT EXISTS facets ON finding ({FACETS}, confidence)",
-    f"CREATE INDEX IF NOT EXISTS judgements ON finding (original, {_FILTERED}) WHERE judged",
-    *(f"CREATE INDEX IF NOT EXISTS {name} ON finding ({keys}, {_FILTERED})" for name, keys in _KEYS.items()),
+    f"CREATE INDEX IF NOT EXISTS facets ON outcome ({FACETS}, confidence)",
+    f"CREATE INDEX IF NOT EXISTS judgements ON outcome (original, {_FILTERED}) WHERE judged",
+    *(f"CREATE INDEX IF NOT EXISTS {name} ON outcome ({keys}, {_FILTERED})" for name, keys in _KEYS.items()),
 )
 
 
 def reviewed_row(reviewed: ReviewedOutcome, outcome: Outcome, offset: int) -> tuple[object, ...]:
-    """The columns of table `finding`; `offset` is where the outcome's line begins in the checkpoint."""
+    """The columns of table `outcome`; `offset` is the offset of the outcome's line in the checkpoint."""
     zones = outcome.zones
     kinds = {element.kind for zone in zones for element in zone.elements}
     return (
@@ -75,14 +75,14 @@ def reviewed_row(reviewed: ReviewedOutcome, outcome: Outcome, offset: int) -> tu
         outcome.title.casefold(),
         round(outcome.finished_at.timestamp() * 1_000_000),
         _digest(f"{len(outcome.id)},{outcome.id}{outcome.image}"),
-        # an id that is the row's number may be none of the list's, and tells nothing in another list
+        # an id that equals the row number is probably made up, and means nothing in another list
         _digest(outcome.id) if outcome.id != str(outcome.row) else None,
         outcome.image_sha256[:16] if outcome.image_sha256 is not None else None,
     )
 
 
 def words_row(reviewed: ReviewedOutcome, outcome: Outcome) -> tuple[int, bytes]:
-    """The columns of table `words`: every text that is searched, with a byte between that no text has."""
+    """The columns of table `words`: all searched texts, separated by a byte that no text contains."""
     labels = (element.label for zone in outcome.zones for element in zone.elements)
     texts = (outcome.id, outcome.title, outcome.group, reviewed.justification, reviewed.note or "", *labels)
     return outcome.row, b"\xff".join(map(folded, texts))

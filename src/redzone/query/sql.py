@@ -1,4 +1,4 @@
-"""From a filter to a condition of SQL, and from an order to its columns. Pure."""
+"""Turns a filter into an SQL condition, and an order into its columns. Pure."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from redzone.query.schema import STATUSES, kind_bits
 
 
 class Order(NamedTuple):
-    """The columns of an order, all ascending, the row last so that no two findings are equal; and the table
-    with the index to go by."""
+    """The columns of an order, all ascending, the row last so that no two outcomes are equal; and the table
+    with the index to use."""
 
     keys: tuple[str, ...]
     table: str
 
 
 ORDERS: Mapping[Sort, Order] = {
-    Sort.ROW: Order(("row",), "finding NOT INDEXED"),
-    Sort.CONFIDENCE: Order(("unsaid", "confidence", "row"), "finding INDEXED BY by_confidence"),
-    Sort.CONFIDENCE_DESC: Order(("unsaid", "-confidence", "row"), "finding INDEXED BY by_falling_confidence"),
-    Sort.STATUS: Order(("status", "row"), "finding INDEXED BY by_status"),
-    Sort.TITLE: Order(("title", "row"), "finding INDEXED BY by_title"),
-    Sort.GROUP: Order(("grp", "row"), "finding INDEXED BY by_group"),
-    Sort.FINISHED: Order(("-finished_us", "row"), "finding INDEXED BY by_finish"),
+    Sort.ROW: Order(("row",), "outcome NOT INDEXED"),
+    Sort.CONFIDENCE: Order(("unsaid", "confidence", "row"), "outcome INDEXED BY by_confidence"),
+    Sort.CONFIDENCE_DESC: Order(("unsaid", "-confidence", "row"), "outcome INDEXED BY by_falling_confidence"),
+    Sort.STATUS: Order(("status", "row"), "outcome INDEXED BY by_status"),
+    Sort.TITLE: Order(("title", "row"), "outcome INDEXED BY by_title"),
+    Sort.GROUP: Order(("grp", "row"), "outcome INDEXED BY by_group"),
+    Sort.FINISHED: Order(("-finished_us", "row"), "outcome INDEXED BY by_finish"),
 }
-# for counting in no order
-COUNTED = "finding INDEXED BY facets"
+# for counting, without an order
+COUNTED = "outcome INDEXED BY facets"
 
 
 class Condition(NamedTuple):
-    """An expression of SQL over table `finding`, and the values of its question marks. Where the filter has a
-    text, table `hit` must hold the rows that have it."""
+    """An SQL expression over table `outcome`, and the values of its parameters. If the filter has a text,
+    table `hit` must hold the rows that contain it."""
 
     sql: str
     values: tuple[object, ...]
 
 
 def condition(wanted: Filter) -> Condition:
-    """True for exactly the findings that the filter wants."""
+    """True for exactly the outcomes that match the filter."""
     parts = list(_parts(wanted))
     return Condition(
         " AND ".join(part.sql for part in parts) or "1",

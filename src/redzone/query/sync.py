@@ -1,7 +1,7 @@
-"""Bringing the tables up to date: only what the run's files hold beyond what was read before.
+"""Updating the tables with what was added to the run's files since the last update.
 
-A file that is shorter than what was read, or another one than it was (a checkpoint is replaced when damaged
-lines are moved out and when rows are matched anew), is read again from its beginning.
+A file that has become shorter or was replaced (a checkpoint is replaced when damaged lines are moved out and
+when rows are matched again) is read from its beginning.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from typing import BinaryIO, NamedTuple
 from redzone.models import Outcome
 from redzone.query.database import clear, transaction
 from redzone.query.lookup import CHUNK, assemble, chunks, load_outcomes, load_reviews
-from redzone.query.schema import FINDING_COLUMNS, INDEXES, reviewed_row, words_row
-from redzone.runs.checkpoint import TORN, tail
+from redzone.query.schema import INDEXES, OUTCOME_COLUMNS, reviewed_row, words_row
+from redzone.runs.checkpoint import tail
+from redzone.runs.files import open_regular
+from redzone.runs.jsonl import TORN
 from redzone.runs.reviews import review_lines
 
-# the end of the last line read, with its checksum: the file goes on from there if these bytes are still there
+# the end of the last line read, with its checksum: reading continues there if these bytes are unchanged
 _TAIL_BYTES = 32
-_UPSERT = f"INSERT OR REPLACE INTO finding VALUES ({', '.join('?' * FINDING_COLUMNS)})"  # noqa: S608  ours
+_UPSERT = f"INSERT OR REPLACE INTO outcome VALUES ({', '.join('?' * OUTCOME_COLUMNS)})"  # noqa: S608  ours
 _log = logging.getLogger(__name__)
 
 
@@ -36,12 +38,12 @@ class _Mark(NamedTuple):
 
 
 def refresh(db: sqlite3.Connection, checkpoint: Path, reviews: Path) -> None:
-    """Read what is new in the two files; all of it on return, nothing where it raises.
+    """Read what is new in the two files; all of it, or nothing if it raises.
     Raises CheckpointUnusable at a line of another schema."""
     with ExitStack() as files, transaction(db):
         outcome_file, review_file = _opened(files, checkpoint), _opened(files, reviews)
         outcome_mark, review_mark = _mark(db, "checkpoint"), _mark(db, "reviews")
-        if not (_goes_on(outcome_file, outcome_mark) and _goes_on(review_file, review_mark)):
+        if not (_is_continued(outcome_file, outcome_mark) and _is_continued(review_file, review_mark)):
             clear(db)
             outcome_mark = review_mark = _Mark()
         if review_file is not None:
@@ -59,7 +61,7 @@ def refresh(db: sqlite3.Connection, checkpoint: Path, reviews: Path) -> None:
 
 def _opened(files: ExitStack, path: Path) -> BinaryIO | None:
     try:
-        return files.enter_context(path.open("rb", buffering=1 << 20))
+        return files.enter_context(open_regular(path, buffer_bytes=1 << 20))
     except FileNotFoundError:
         return None
 
@@ -74,8 +76,8 @@ def _set_mark(db: sqlite3.Connection, name: str, file: BinaryIO, end: int) -> No
     db.execute("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?)", mark)
 
 
-def _goes_on(file: BinaryIO | None, mark: _Mark) -> bool:
-    """Whether what was read is still there, so that reading can go on behind it."""
+def _is_continued(file: BinaryIO | None, mark: _Mark) -> bool:
+    """Whether what was read is unchanged, so that reading can continue behind it."""
     if not mark.offset:
         return True
     if file is None or os.fstat(file.fileno()).st_ino != mark.inode:
@@ -89,7 +91,7 @@ def _before(file: BinaryIO, offset: int) -> bytes:
 
 
 def _read_reviews(db: sqlite3.Connection, file: BinaryIO, start: int) -> tuple[set[int], int]:
-    """Keep the new events; the rows that they are about, and the offset behind the last whole line."""
+    """Store the new events; returns their rows, and the offset behind the last whole line."""
     touched: set[int] = set()
     end = start
     for line in review_lines(file, start):
@@ -97,7 +99,7 @@ def _read_reviews(db: sqlite3.Connection, file: BinaryIO, start: int) -> tuple[s
             break
         end = line.end
         if line.review is None:
-            _log.warning("reviews: the line that ends at byte %d is left out: %s", end, line.fault)
+            _log.warning("reviews: the line that ends at byte %d is skipped: %s", end, line.fault)
             continue
         event = (line.review.row, end, line.review.model_dump_json())
         db.execute("INSERT OR REPLACE INTO review VALUES (?, ?, ?)", event)
@@ -106,21 +108,21 @@ def _read_reviews(db: sqlite3.Connection, file: BinaryIO, start: int) -> tuple[s
 
 
 def _review_again(db: sqlite3.Connection, file: BinaryIO, rows: Iterable[int]) -> None:
-    """Put the new events to findings that are known already."""
+    """Apply the new events to outcomes that are stored already."""
     for some in chunks(sorted(rows), CHUNK):
-        _keep(db, list(load_outcomes(db, file, some)))
+        _store(db, list(load_outcomes(db, file, some)))
 
 
 def _read_outcomes(db: sqlite3.Connection, file: BinaryIO, path: Path, start: int) -> int:
-    """Keep the new outcomes; the offset behind the last whole line."""
+    """Store the new outcomes; returns the offset behind the last whole line."""
     end = start
     for lines in chunks(tail(file, path, start), CHUNK):
-        _keep(db, [(offset, outcome) for offset, _, outcome in lines if outcome is not None])
+        _store(db, [(offset, outcome) for offset, _, outcome in lines if outcome is not None])
         end = lines[-1][1]
     return end
 
 
-def _keep(db: sqlite3.Connection, outcomes: list[tuple[int, Outcome]]) -> None:
+def _store(db: sqlite3.Connection, outcomes: list[tuple[int, Outcome]]) -> None:
     reviews = load_reviews(db, [outcome.row for _, outcome in outcomes])
     reviewed_outcomes = [
         (offset, outcome, assemble(outcome, reviews.get(outcome.row, ()))) for offset, outcome in outcomes

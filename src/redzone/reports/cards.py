@@ -1,4 +1,4 @@
-"""A finding as the words of a report: clean, short enough, the same in HTML and PDF."""
+"""The texts of a report about one poster: clean, short enough, the same in HTML and PDF."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from redzone.models import Box, Element, Status
 from redzone.reports.digest import confidence_pct
-from redzone.review import ReviewedOutcome, standing
+from redzone.review import ReviewedOutcome
 from redzone.text import clean
 
 NAME, LONG = 160, 1200  # characters
@@ -18,11 +18,11 @@ _FOLDERS = re.compile(r"(?<![\w/:.%-])/(?:[^/\s]+/)+")
 
 @dataclass(frozen=True, slots=True)
 class ReportCard:
-    """What is told of one poster; empty where there is nothing to tell.
+    """The texts about one poster; empty where there is nothing to report.
 
-    `beside` the verdict stands how sure the model was, or the code of the error.
-    `original` is the run's own verdict where a person overruled it, `boxes` where key elements are, in
-    fractions of the poster.
+    `beside` is shown beside the verdict: the model's confidence, or the code of the error. `original` is the
+    run's own verdict if a person overruled it. `boxes` are the key elements' places, in fractions of the
+    poster.
     """
 
     row: int
@@ -45,13 +45,13 @@ class ReportCard:
 
 
 def report_card(reviewed: ReviewedOutcome) -> ReportCard:
-    """The words about a finding that has an outcome."""
+    """The card of a row that has an outcome. Raises ValueError for a pending one."""
     outcome, status = reviewed.outcome, reviewed.status
     if outcome is None or status is None:
-        raise ValueError(f"row {reviewed.row.row} is pending: there is nothing to tell")
+        raise ValueError(f"row {reviewed.row.row} is pending: it has no card")
     elements = [element for verdict in outcome.zones for element in verdict.elements]
     fault = outcome.error
-    told_by_fault = told_outside(fault.message, LONG) if fault is not None else ""
+    error_text = without_folders(fault.message, LONG) if fault is not None else ""
     sure_pct = confidence_pct(reviewed)
     return ReportCard(
         row=reviewed.row.row,
@@ -64,7 +64,7 @@ def report_card(reviewed: ReviewedOutcome) -> ReportCard:
         else ""
         if sure_pct is None
         else f"{sure_pct:.0f} % sure",
-        reason=clean(reviewed.justification or told_by_fault, LONG),
+        reason=clean(reviewed.justification or error_text, LONG),
         found=_found(elements),
         review=_review(reviewed),
         original=_original(reviewed),
@@ -73,30 +73,30 @@ def report_card(reviewed: ReviewedOutcome) -> ReportCard:
     )
 
 
-def told_outside(message: str, limit: int) -> str:
-    """A message without the folders of this machine: a report is read by others."""
+def without_folders(message: str, limit: int) -> str:
+    """A message without this machine's folders: others read the report."""
     return clean(_FOLDERS.sub("", message), limit)
 
 
 def _found(elements: Sequence[Element]) -> str:
     """Each kind and label once: `2x face, text “HEAT”`."""
-    told = Counter(
+    counts = Counter(
         f"{element.kind} “{element.label}”" if element.label not in ("", element.kind) else element.kind.value
         for element in elements
     )
-    return clean(", ".join(f"{count}x {what}" if count > 1 else what for what, count in told.items()), LONG)
+    return clean(", ".join(f"{count}x {what}" if count > 1 else what for what, count in counts.items()), LONG)
 
 
 def _review(reviewed: ReviewedOutcome) -> str:
     by, at = reviewed.reviewed_by, reviewed.reviewed_at
     if by is None or at is None:
         return ""
-    said = f"Reviewed by {clean(by, NAME)} on {at:%Y-%m-%d %H:%M} UTC"
+    text = f"Reviewed by {clean(by, NAME)} on {at:%Y-%m-%d %H:%M} UTC"
     if not reviewed.disagreed:
-        return said
-    last = {one.by: one.new_status for one in standing(reviewed.reviews) if one.new_status is not None}
-    views = ", ".join(f"{clean(name, NAME)}: {status}" for name, status in last.items())
-    return f"{said}; reviewers disagree ({views})"
+        return text
+    given = reviewed.status_by_person.items()
+    opinions = ", ".join(f"{clean(name, NAME)}: {status}" for name, status in given)
+    return f"{text}; reviewers disagree ({opinions})"
 
 
 def _original(reviewed: ReviewedOutcome) -> str:
@@ -105,5 +105,5 @@ def _original(reviewed: ReviewedOutcome) -> str:
         and reviewed.justification == reviewed.original_justification
     ):
         return ""
-    words = f": {reviewed.original_justification}" if reviewed.original_justification else ""
-    return clean(f"The model said {reviewed.original_status}{words}", LONG)
+    reason = f": {reviewed.original_justification}" if reviewed.original_justification else ""
+    return clean(f"The model said {reviewed.original_status}{reason}", LONG)

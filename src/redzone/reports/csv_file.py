@@ -1,4 +1,4 @@
-"""Results as CSV that a spreadsheet can open without running any of it."""
+"""Results as CSV that a spreadsheet opens without running any of it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from redzone.reports.table import TableLayout
 from redzone.review import ReviewedOutcome
 from redzone.text import clean
 
-# What spreadsheets take for the beginning of a formula, with the full-width forms that some of them fold.
+# How formulas begin in spreadsheets, and the full-width forms that some of them fold.
 _FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - the full-width forms are meant
 
 
 def write_csv(stream: TextIO, reviewed_outcomes: Iterable[ReviewedOutcome], layout: TableLayout) -> int:
-    """Write a header line and a line per row (UTF-8 without BOM, `\\n`); the number of rows written."""
+    """Write a header line and a line per row (UTF-8 without BOM, `\\n`) and return the number of rows."""
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(map(safe_cell, layout.columns))
     count = 0
@@ -26,9 +26,9 @@ def write_csv(stream: TextIO, reviewed_outcomes: Iterable[ReviewedOutcome], layo
 
 
 def safe_cell(text: str) -> str:
-    """The text without control characters, and with an apostrophe before what could be a formula.
+    """The text without control characters, and with an apostrophe before a possible formula.
 
-    Line breaks inside a cell stay. `-5` gets its apostrophe too: the rule has no exceptions to get wrong.
+    Line breaks inside a cell stay. `-5` gets an apostrophe too: a rule without exceptions is safe.
     """
     text = clean(text, keep_lines=True)
     return f"'{text}" if text[:1] in _FORMULA_STARTS else text

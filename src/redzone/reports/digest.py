@@ -1,4 +1,4 @@
-"""A run in one pass: what its charts show and the posters that are told one by one."""
+"""The figures of a report in one pass: those of its charts, and the posters that get a card."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ from redzone.review import ReviewedOutcome
 BUCKETS = 20  # of the confidence, 5 % each
 MOST_GROUPS = 1000
 SHOWN_GROUPS = 6
-# the order in which a report tells them: what has to be done first
-TOLD = (Status.FAIL, Status.UNSURE, Status.ERROR, Status.PASS)
+# the order in a report: what needs attention comes first
+STATUS_ORDER = (Status.FAIL, Status.UNSURE, Status.ERROR, Status.PASS)
 
 
 @dataclass(slots=True)
 class Digest:
-    """Figures of all findings, and of each status at most `most` findings in the order they came.
-
-    Statuses are those that count after review.
-    """
+    """Figures of all rows, and at most `most` rows of each status in input order, by status after review."""
 
     most: int
     rows: int = 0
@@ -34,7 +31,9 @@ class Digest:
     groups: dict[str, Counter[Status]] = field(default_factory=dict)
     confidence: list[Counter[Status]] = field(default_factory=lambda: [Counter() for _ in range(BUCKETS)])
     kinds: Counter[ElementKind] = field(default_factory=Counter)
-    kept: dict[Status, list[ReviewedOutcome]] = field(default_factory=lambda: {status: [] for status in TOLD})
+    kept: dict[Status, list[ReviewedOutcome]] = field(
+        default_factory=lambda: {status: [] for status in STATUS_ORDER}
+    )
 
     @property
     def judged(self) -> int:
@@ -42,7 +41,7 @@ class Digest:
         return self.counts[Status.PASS] + self.counts[Status.FAIL]
 
     def top_groups(self) -> Sequence[charts.GroupBar]:
-        """The groups with most fails; none where all posters are in one."""
+        """The groups with the most fails; none if all posters are in one group."""
         if len(self.groups) < 2:
             return ()
         bars = [charts.GroupBar(name, counts) for name, counts in self.groups.items()]
@@ -50,7 +49,7 @@ class Digest:
         return bars[:SHOWN_GROUPS]
 
     def add(self, reviewed: ReviewedOutcome) -> None:
-        """Count one more."""
+        """Count one row."""
         self.rows += 1
         status, outcome = reviewed.status, reviewed.outcome
         if status is None or outcome is None:
@@ -76,7 +75,7 @@ class Digest:
 
 
 def digest(reviewed_outcomes: Iterable[ReviewedOutcome], most: int) -> Digest:
-    """One pass over the findings, in memory that their number does not change."""
+    """One pass over the rows, in constant memory."""
     found = Digest(most)
     for reviewed in reviewed_outcomes:
         found.add(reviewed)
@@ -84,6 +83,6 @@ def digest(reviewed_outcomes: Iterable[ReviewedOutcome], most: int) -> Digest:
 
 
 def confidence_pct(reviewed: ReviewedOutcome) -> float | None:
-    """Of the zone that is least sure; None without a verdict."""
+    """The confidence of the least sure zone; None without a verdict."""
     zones = reviewed.outcome.zones if reviewed.outcome is not None else ()
     return min((zone.confidence_pct for zone in zones), default=None)

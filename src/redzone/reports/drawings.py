@@ -21,7 +21,7 @@ class Drawing:
 
 
 def drawings(found: Digest, facts: ReportMetadata) -> Iterator[Drawing]:
-    """Those charts that have something to show."""
+    """The charts that have data to show."""
     yield Drawing("status", "Outcomes", lambda width: _outcomes(found, width))
     groups = found.top_groups()
     if groups:

@@ -1,4 +1,4 @@
-"""One entry to all formats: pick by extension, write whole files or none."""
+"""Writes results in every format, chosen by the extension; a file is complete or not written at all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TableWriter = Callable[[TextIO, Iterable[ReviewedOutcome], TableLayout], int]
 
 
 class Format(StrEnum):
-    """What results can be written as."""
+    """The formats of results."""
 
     CSV = "csv"
     JSON = "json"
@@ -45,7 +45,7 @@ _EXTENSIONS: Mapping[str, Format] = {
     ".html": Format.HTML,
     ".pdf": Format.PDF,
 }
-# the package that a format needs, and the extra of ours that brings it
+# the package that a format needs, and the extra of redzone that installs it
 _EXTRAS: Mapping[Format, tuple[str, str]] = {
     Format.PARQUET: ("duckdb", "parquet"),
     Format.PDF: ("typst", "pdf"),
@@ -53,13 +53,13 @@ _EXTRAS: Mapping[Format, tuple[str, str]] = {
 
 
 def format_for(path: Path) -> Format:
-    """The format that a file's extension stands for. Raises UsageError that names the known ones, or the
-    package that is missing for this one."""
+    """The format of a file, by its extension. Raises UsageError that names the known ones, or the package
+    that is missing for this one."""
     found = _EXTENSIONS.get(path.suffix.lower())
     if found is None:
         known = ", ".join(_EXTENSIONS)
         raise UsageError(
-            f"{path}: results cannot be written as {path.suffix or 'a file without extension'}; use {known}"
+            f"{path}: {path.suffix or 'a file without extension'} is not a known format; use {known}"
         )
     if missing := missing_for(found):
         raise UsageError(f"{path} needs {_EXTRAS[found][0]}, which is not installed: {missing}")
@@ -67,7 +67,7 @@ def format_for(path: Path) -> Format:
 
 
 def missing_for(form: Format) -> str:
-    """The command that installs what a format still needs; empty where it needs nothing."""
+    """The command that installs what a format still needs; empty if it needs nothing."""
     package, extra = _EXTRAS.get(form, ("", ""))
     needs = package and importlib.util.find_spec(package) is None
     return f"pip install 'redzone[{extra}]'" if needs else ""
@@ -80,11 +80,11 @@ def write_results(
     layout: TableLayout,
     report: Report | None = None,
 ) -> int:
-    """Write a row for each finding in the order given, in constant memory; the number of rows written.
+    """Write the rows in the order given, in constant memory, and return their number.
 
-    HTML and PDF need the `report`, and tell a finding in a card instead. A file appears whole or not at all:
-    an older one stays until the new one is on disk. A stream (stdout) takes CSV, JSON and JSONL, is written
-    as it goes and should encode as UTF-8. Raises UsageError where the file cannot be written.
+    HTML and PDF need the `report` and show each row as a card. A file is replaced as a whole: the old one
+    stays until the new one is on disk. A stream (stdout) takes CSV, JSON and JSONL and must encode as UTF-8.
+    Raises UsageError if the file cannot be written.
     """
     if not isinstance(target, Path):
         return _TABLES[form](target, reviewed_outcomes, layout)
@@ -92,13 +92,13 @@ def write_results(
         if form in _TABLES:
             with path.open("w", encoding="utf-8", newline="") as stream:
                 return _TABLES[form](stream, reviewed_outcomes, layout)
-        # imported here: charts and templates take a twentieth of a second, and a run knows its formats early
+        # imported here: charts and templates take 50 ms to import, and every run imports this module
         if form is Format.PARQUET:
             from redzone.reports.parquet_file import write_parquet
 
             return write_parquet(path, reviewed_outcomes, layout)
         if report is None:
-            raise ValueError(f"{form} needs the facts of the run")
+            raise ValueError(f"{form} needs a report")
         if form is Format.HTML:
             from redzone.reports.html_file import write_html
 

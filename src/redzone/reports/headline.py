@@ -16,8 +16,8 @@ def report_title(facts: ReportMetadata) -> str:
 
 
 def headline(found: Digest, facts: ReportMetadata) -> str:
-    """The answer in one sentence."""
-    zone = place(facts.zones)
+    """The result in one sentence."""
+    zone = describe_zones(facts.zones)
     if not found.judged:
         return f"No poster has been judged for {zone} yet."
     failed = found.counts[Status.FAIL]
@@ -32,7 +32,7 @@ def headline(found: Digest, facts: ReportMetadata) -> str:
 
 
 def remarks(found: Digest) -> Iterator[str]:
-    """What else a reader must know to trust the figures."""
+    """What else a reader needs to know to judge the figures."""
     unsure, errors = found.counts[Status.UNSURE], found.counts[Status.ERROR]
     if unsure:
         yield f"{_count(unsure, 'verdict')} {'is' if unsure == 1 else 'are'} unsure: a person should look."
@@ -45,8 +45,8 @@ def remarks(found: Digest) -> Iterator[str]:
         yield f"People reviewed {found.reviewed:,}{changed}."
 
 
-def place(zones: tuple[Zone, ...]) -> str:
-    """The zones by name: `the red zone`."""
+def describe_zones(zones: tuple[Zone, ...]) -> str:
+    """The zones as a phrase: `the red zone`."""
     names = [zone.name for zone in zones]
     if len(names) == 1:
         return f"the {names[0]} zone"
@@ -54,25 +54,25 @@ def place(zones: tuple[Zone, ...]) -> str:
 
 
 def run_facts(facts: ReportMetadata, found: Digest) -> list[tuple[str, str]]:
-    """Name and value of what was asked, for a table."""
+    """Names and values of the run's request, for a table."""
     sure = f", unsure below {facts.min_confidence_pct:g} %" if facts.min_confidence_pct else ""
     zones = "; ".join(
         f"{z.name}: {_pct(z.w)} of the width, {_pct(z.h)} of the height, from {_pct(z.x)} / {_pct(z.y)}"
         for z in facts.zones
     )
-    told = [
+    entries = [
         ("Input", clean(", ".join(facts.inputs), 300)),
         ("Rows", f"{facts.rows:,}"),
         ("Chosen", f"{found.rows:,}: {clean(facts.selection, 300)}" if facts.selection else ""),
         ("Zone" if len(facts.zones) == 1 else "Zones", zones),
         ("Judged by", clean(facts.judge, 120) + sure),
         ("Run", f"{facts.run_id}, begun {facts.begun_at:%Y-%m-%d %H:%M} UTC, {facts.state}"),
-        ("Took", _span(facts.seconds)),
+        ("Duration", _span(facts.seconds)),
         ("Cost", _money(found.cost_usd)),
         ("Report", f"made {facts.made_at:%Y-%m-%d %H:%M} UTC with redzone {facts.version}"),
     ]
-    # a percent sign does not begin a line
-    return [(name, value.replace(" %", "\u00a0%")) for name, value in told if value]
+    # no line begins with a percent sign
+    return [(name, value.replace(" %", "\u00a0%")) for name, value in entries if value]
 
 
 def _count(number: int, noun: str) -> str:

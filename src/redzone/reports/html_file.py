@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from redzone import charts
 from redzone.charts.svg import figure
-from redzone.reports.digest import TOLD, Digest, digest
+from redzone.reports.digest import STATUS_ORDER, Digest, digest
 from redzone.reports.drawings import drawings
 from redzone.reports.headline import headline, remarks, report_title, run_facts
 from redzone.reports.metadata import Report
@@ -27,7 +27,7 @@ MOST_CARDS = 2000  # of each status
 
 
 def write_html(path: Path, reviewed_outcomes: Iterable[ReviewedOutcome], report: Report) -> int:
-    """Write the page; the number of findings counted in it. Its memory does not grow with their number."""
+    """Write the page in constant memory and return the number of rows that it counts."""
     found = digest(reviewed_outcomes, MOST_CARDS)
     with path.open("w", encoding="utf-8") as stream:
         stream.writelines(_template().generate(**_context(found, report)))
@@ -62,6 +62,6 @@ def _context(found: Digest, report: Report) -> dict[str, object]:
         "remarks": list(remarks(found)),
         "table": run_facts(facts, found),
         "charts": [(drawing.title, charts.fitted(drawing.draw)) for drawing in drawings(found, facts)],
-        "gallery": gallery(found, report, TOLD, MOST_PICTURES, PICTURE_PX),
+        "gallery": gallery(found, report, STATUS_ORDER, MOST_PICTURES, PICTURE_PX),
         "figure": figure,
     }

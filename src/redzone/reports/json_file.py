@@ -11,13 +11,13 @@ from redzone.models import Outcome, Poster
 from redzone.reports.table import PENDING, REVIEW_COLUMNS, TableLayout
 from redzone.review import ReviewedOutcome
 
-# JSON allows these as they are, but terminals obey C1 and bidi controls, and lone surrogates are no UTF-8.
+# JSON allows them raw, but terminals interpret C1 and bidi controls, and UTF-8 has no lone surrogates.
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _INPUT_FIELDS = frozenset({"row", "id", "title", "group", "image"})
 
 
 def write_jsonl(stream: TextIO, reviewed_outcomes: Iterable[ReviewedOutcome], layout: TableLayout) -> int:
-    """Write one object a line; the number of rows written."""
+    """Write one object per line and return the number of rows."""
     count = 0
     for reviewed in reviewed_outcomes:
         stream.write(_render(reviewed, layout) + "\n")
@@ -26,7 +26,7 @@ def write_jsonl(stream: TextIO, reviewed_outcomes: Iterable[ReviewedOutcome], la
 
 
 def write_json(stream: TextIO, reviewed_outcomes: Iterable[ReviewedOutcome], layout: TableLayout) -> int:
-    """Write one array with an object per line; the number of rows written."""
+    """Write one array with an object per line and return the number of rows."""
     count = 0
     stream.write("[")
     for reviewed in reviewed_outcomes:
@@ -40,12 +40,12 @@ def write_json(stream: TextIO, reviewed_outcomes: Iterable[ReviewedOutcome], lay
 def result_object(reviewed: ReviewedOutcome, layout: TableLayout) -> dict[str, object]:
     """The row and its outcome, with the names of the checkpoint; `columns` are the input's own.
 
-    `status` is what counts after review. Every object has the same keys. Without an outcome the status is
+    `status` is the one after review. Every object has the same keys. Without an outcome the status is
     `pending` and the rest empty.
     """
     row, outcome = reviewed.row, reviewed.outcome
     image = row.image if isinstance(row, Poster) else ""
-    subject: dict[str, object] = {
+    source: dict[str, object] = {
         "row": row.row,
         "id": row.id,
         "title": row.title,
@@ -55,14 +55,14 @@ def result_object(reviewed: ReviewedOutcome, layout: TableLayout) -> dict[str, o
     }
     if outcome is None:
         empty = dict.fromkeys((*_OUTCOME_FIELDS, *REVIEW_COLUMNS))
-        return subject | empty | {"status": PENDING, "zones": []}
+        return source | empty | {"status": PENDING, "zones": []}
     found = outcome.model_dump(mode="json", exclude=set(_INPUT_FIELDS))
-    return subject | found | {"status": reviewed.status} | _reviewed(reviewed)
+    return source | found | {"status": reviewed.status} | _reviewed(reviewed)
 
 
 def _reviewed(reviewed: ReviewedOutcome) -> dict[str, object]:
     at = reviewed.reviewed_at
-    said = (
+    values = (
         reviewed.justification,
         reviewed.reviewed,
         reviewed.reviewed_by,
@@ -72,7 +72,7 @@ def _reviewed(reviewed: ReviewedOutcome) -> dict[str, object]:
         reviewed.disagreed,
         reviewed.note,
     )
-    return dict(zip(REVIEW_COLUMNS, said, strict=True))
+    return dict(zip(REVIEW_COLUMNS, values, strict=True))
 
 
 _OUTCOME_FIELDS = tuple(name for name in Outcome.model_fields if name not in _INPUT_FIELDS)

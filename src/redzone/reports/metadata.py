@@ -1,4 +1,4 @@
-"""What a report says about its run, and where its pictures come from."""
+"""What a report shows about its run, and the source of its pictures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from redzone.runs import RunRecord
 
 @dataclass(frozen=True, slots=True)
 class ReportMetadata:
-    """The run as a reader wants it told. `selection` says which rows were chosen, empty for all of them."""
+    """The run as a report shows it. `selection` describes the chosen rows, empty for all of them."""
 
     run_id: str
     label: str
@@ -33,7 +33,7 @@ class ReportMetadata:
 
 
 def report_metadata(record: RunRecord, made_at: datetime, selection: str = "") -> ReportMetadata:
-    """The facts of a run. Of its input only the names are told: folders are nobody else's business."""
+    """The metadata of a run. Inputs are shown by name only: others need not see this machine's folders."""
     sure = record.settings.get("min_confidence_pct")
     return ReportMetadata(
         run_id=record.id,
@@ -54,7 +54,7 @@ def report_metadata(record: RunRecord, made_at: datetime, selection: str = "") -
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A poster's picture as a JPEG, or None and why; `changed` says that other content was judged."""
+    """A poster's picture as a JPEG, or None and the reason; `changed`: other content was judged."""
 
     data: bytes | None
     reason: str = ""
@@ -62,18 +62,18 @@ class Shot:
 
 
 Pictures = Callable[[Sequence[ReviewedOutcome], int], Iterator[Shot]]
-"""One shot for each of the findings in their order, about as many px wide as asked."""
+"""One shot for each row in order, about as many px wide as the second argument."""
 
 
 def no_pictures(reviewed_outcomes: Sequence[ReviewedOutcome], width_px: int) -> Iterator[Shot]:
-    """A drawn placeholder for each."""
+    """A placeholder for each row."""
     del width_px
     return repeat(Shot(None, "left out"), len(reviewed_outcomes))
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that a report needs beside the findings. `most_pictures` None is what its format takes well."""
+    """What a report needs beside the rows. `most_pictures` None is the default of its format."""
 
     facts: ReportMetadata
     pictures: Pictures = no_pictures

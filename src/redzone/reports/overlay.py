@@ -1,4 +1,4 @@
-"""A picture of a poster with what is drawn over it, in the picture's own pixels."""
+"""A poster's picture and the rectangles that are drawn over it, in the picture's pixels."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from redzone.models import Box, Zone
-from redzone.reports.cards import ReportCard, told_outside
+from redzone.reports.cards import ReportCard, without_folders
 from redzone.reports.metadata import Shot
 
-# a poster of the usual shape, where there is no picture
+# the usual shape of a poster, for the placeholder
 _WIDTH, _HEIGHT = 240, 360
 
 
@@ -27,7 +27,7 @@ class Rectangle:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A picture, or the room for one and why it is empty, with the zones and the elements found."""
+    """A picture, or a placeholder and its reason, with the zones and the elements found."""
 
     width: int
     height: int
@@ -39,18 +39,18 @@ class Frame:
 
     @property
     def address(self) -> str:
-        """The picture as an address that holds it."""
+        """The picture as a data URL."""
         return f"data:image/jpeg;base64,{base64.b64encode(self.data or b'').decode()}"
 
 
 def zone_overlay(shot: Shot, zones: Sequence[Zone], card: ReportCard) -> Frame:
-    """Where the zones and the elements' boxes lie, to the fraction of a pixel."""
+    """The picture with its zones and the elements' boxes, in fractional pixels."""
     width, height = _size(shot.data) if shot.data is not None else (_WIDTH, _HEIGHT)
     return Frame(
         width=width,
         height=height,
         data=shot.data,
-        reason=told_outside(shot.reason, 200),
+        reason=without_folders(shot.reason, 200),
         changed=shot.changed,
         zones=tuple(_scaled(zone, width, height) for zone in zones),
         boxes=tuple(_scaled(box, width, height) for box in card.boxes),

@@ -21,16 +21,16 @@ _TYPES = {
     "reviewed_at": "TIMESTAMPTZ",
     "disagreed": "BOOLEAN",
 }
-# the default takes a thread and a writer's buffer for each core, and 80 % of the machine's memory
+# by default it uses a thread and a write buffer per core, and 80 % of the machine's memory
 _BOUNDS = {"threads": "1", "memory_limit": "512MB", "autoinstall_known_extensions": "false"}
 _ROW_GROUP = 20_480  # rows held before they are written: 400,000 rows in 130 MB instead of 360 MB
 
 
 def write_parquet(path: Path, reviewed_outcomes: Iterable[ReviewedOutcome], layout: TableLayout) -> int:
-    """Write a row for each finding in the order given, in constant memory; the number of rows written.
+    """Write the rows in the order given, in constant memory, and return their number.
 
-    The input's own columns are text as it came. Verdicts are booleans, percentages, money and counts numbers,
-    instants UTC timestamps; what a finding does not have is null. Raises UsageError.
+    The input's own columns are text, unchanged. Verdicts are booleans; percentages, money and counts are
+    numbers; instants are UTC timestamps; missing values are null. Raises UsageError.
     """
     import duckdb
 
@@ -46,12 +46,12 @@ def write_parquet(path: Path, reviewed_outcomes: Iterable[ReviewedOutcome], layo
 
 
 def _spool(lines: Path, reviewed_outcomes: Iterable[ReviewedOutcome], layout: TableLayout) -> int:
-    """One JSON object a line, which DuckDB reads back in pieces."""
+    """Write one JSON object a line, which DuckDB reads in pieces."""
     count = 0
     with lines.open("w", encoding="utf-8") as stream:
         for reviewed in reviewed_outcomes:
             cells = {f"c{number}": cell for number, cell in enumerate(layout.cells(reviewed))}
-            # a lone surrogate is no UTF-8, and Parquet holds nothing else
+            # Parquet holds UTF-8 only, which has no lone surrogates
             text = json.dumps(cells, ensure_ascii=False).encode("utf-8", "replace").decode()
             stream.write(text + "\n")
             count += 1
@@ -84,7 +84,7 @@ def _name(text: str) -> str:
 
 
 def _usable(columns: Sequence[str]) -> list[str]:
-    """Names as SQL has them: none empty, none twice in whatever case."""
+    """Names that SQL accepts: not empty, and unique whatever the case."""
     taken: set[str] = set()
     names = []
     for number, column in enumerate(columns, start=1):

@@ -1,4 +1,4 @@
-"""A run as a PDF that can be printed: a cover with counts and charts, then the posters to look at."""
+"""A run as a PDF to print: a cover with counts and charts, then the posters that need a look."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from redzone.review import ReviewedOutcome
 PICTURE_PX = 400  # 28 mm of paper at 360 dots an inch
 MOST_PICTURES = 300
 MOST_CARDS = 600  # of each status, about 60 pages
-TOLD = (Status.FAIL, Status.UNSURE)
+SHOWN_STATUSES = (Status.FAIL, Status.UNSURE)
 _WIDE_PX, _HALF_PX = 680.0, 340.0
 
-# Typst breaks a line only where Unicode allows it: a name of 60 letters would run over its column.
+# Typst breaks lines only where Unicode allows it: a name of 60 letters would overflow its column.
 _LONG = re.compile(r"\S{24,}")
 _PIECE = re.compile(r"(\S{12})(?=\S)")
 
 
 def write_pdf(path: Path, reviewed_outcomes: Iterable[ReviewedOutcome], report: Report) -> int:
-    """Write the document; the number of findings counted in it.
+    """Write the document and return the number of rows that it counts.
 
-    Its fonts are those that typst brings along; only for scripts that these lack, it takes the system's.
+    The fonts are typst's own; the system's are used only for scripts that these lack.
     """
     import typst
 
@@ -44,7 +44,7 @@ def write_pdf(path: Path, reviewed_outcomes: Iterable[ReviewedOutcome], report: 
         folder = Path(name)
         template = files("redzone.reports").joinpath("templates", "report.typ").read_bytes()
         (folder / "report.typ").write_bytes(template)
-        # text travels as data: typst never reads it as markup
+        # text is passed as data: typst never interprets it as markup
         (folder / "data.json").write_text(json.dumps(_data(found, report, folder)), encoding="ascii")
         document = typst.compile(
             folder / "report.typ",
@@ -58,7 +58,7 @@ def write_pdf(path: Path, reviewed_outcomes: Iterable[ReviewedOutcome], report: 
 
 def _data(found: Digest, report: Report, folder: Path) -> dict[str, object]:
     facts = report.facts
-    posters = gallery(found, report, TOLD, MOST_PICTURES, PICTURE_PX)
+    posters = gallery(found, report, SHOWN_STATUSES, MOST_PICTURES, PICTURE_PX)
     return {
         "title": _breakable(report_title(facts)),
         "begun": f"{facts.begun_at.day} {facts.begun_at:%B %Y}",
@@ -75,7 +75,7 @@ def _data(found: Digest, report: Report, folder: Path) -> dict[str, object]:
 
 
 def _charts(found: Digest, facts: ReportMetadata, folder: Path) -> Iterator[dict[str, object]]:
-    """The outcomes over the whole width, below them two columns; a single chart there has both."""
+    """The outcomes in full width, the others below in two columns; a single one of these in full width."""
     chosen = list(drawings(found, facts))
     for number, drawing in enumerate(chosen):
         wide = number == 0 or len(chosen) == 2
@@ -114,10 +114,10 @@ def _card(card: ReportCard, frame: Frame, folder: Path) -> dict[str, object]:
         "beside": card.beside,
         "reason": _breakable(card.reason),
         "found": _breakable(card.found),
-        "said": [_breakable(words) for words in (card.original, card.review) if words],
+        "said": [_breakable(text) for text in (card.original, card.review) if text],
         "note": _breakable(card.note),
     }
 
 
-def _breakable(words: str) -> str:
-    return _LONG.sub(lambda word: _PIECE.sub("\\1\u200b", word[0]), words)
+def _breakable(text: str) -> str:
+    return _LONG.sub(lambda word: _PIECE.sub("\\1\u200b", word[0]), text)

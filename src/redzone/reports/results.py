@@ -1,4 +1,4 @@
-"""What a run has found, row by row in input order, for exports and listings."""
+"""A run's results, row by row in input order, for exports and listings."""
 
 from __future__ import annotations
 
@@ -29,16 +29,15 @@ from redzone.runs.record import RunRecord
 INPUT_CHANGED = (
     "the input has changed since: rows come from the checkpoint, without the input's other columns"
 )
-"""What a command says where `Results.inputs` is None."""
+"""The message of a command when `Results.inputs` is None."""
 
 _END = (math.inf, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """A run's rows with their outcomes and reviews, to be closed. `inputs` is None where the input is no
-    longer the one that was judged: then the rows come from the checkpoint, without the input's further
-    columns."""
+    """A run's rows with their outcomes and reviews; a context manager. `inputs` is None if the input has
+    changed since the run: then the rows come from the checkpoint, without the input's other columns."""
 
     record: RunRecord
     browser: RunIndex
@@ -57,12 +56,12 @@ class Results:
         return TableLayout(columns, tuple(zone.name for zone in self.record.zones))
 
     def reviewed_outcomes(self, wanted: Filter = ALL) -> Iterator[ReviewedOutcome]:
-        """The wanted rows in input order, pending ones among them where the filter admits them; read once, in
-        constant memory. Raises CheckpointUnusable."""
+        """The matching rows in input order, with pending ones if the filter admits them; in constant memory.
+        Raises CheckpointUnusable."""
         if self.inputs is None:
             yield from self.browser.reviewed_outcomes(wanted)
             return
-        # both ascend by row, so each is read once
+        # both ascend by row, so one pass over each is enough
         answered = self.browser.walk(wanted)
         number, reviewed = next(answered, _END)
         for row in self.inputs.rows():
@@ -76,7 +75,7 @@ class Results:
 
 
 def open_results(folder: RunFolder) -> Results:
-    """The results of a run, whether it is finished or not."""
+    """The results of a run, finished or not."""
     record = folder.read()
     return Results(record, RunIndex(folder), unchanged_run_input(folder, record))
 
@@ -84,12 +83,12 @@ def open_results(folder: RunFolder) -> Results:
 def build_report(
     results: Results, wanted: Filter, pictures: Pictures, most_pictures: int | None = None
 ) -> Report:
-    """What a page or PDF of the wanted rows needs beside them."""
-    facts = report_metadata(results.record, datetime.now(UTC), _told(wanted))
+    """What a page or PDF of the matching rows needs beside them."""
+    facts = report_metadata(results.record, datetime.now(UTC), _describe_filter(wanted))
     return Report(facts, pictures, most_pictures)
 
 
-def _told(wanted: Filter) -> str:
+def _describe_filter(wanted: Filter) -> str:
     given: dict[str, list[str]] = {}
     for name, value in wanted.to_query():
         given.setdefault(name.replace("_", " "), []).append(value)
@@ -105,9 +104,9 @@ def write_outputs(  # noqa: PLR0913
     *,
     most_pictures: int | None = None,
 ) -> Iterator[str]:
-    """Write the wanted rows to each target, `-` being CSV on the stream; yields a line about each file.
+    """Write the matching rows to each target and yield a line about each file; `-` is CSV on the stream.
 
-    The pictures are for HTML and PDF. Raises UsageError for an unknown extension, before anything is written.
+    The pictures are for HTML and PDF. Raises UsageError for an unknown extension before anything is written.
     """
     forms = [Format.CSV if target == "-" else format_for(Path(target)) for target in targets]
     for target, form in zip(targets, forms, strict=True):

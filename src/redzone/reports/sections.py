@@ -1,4 +1,4 @@
-"""The posters of a report by status, each with its words and its picture."""
+"""The posters of a report by status, each with its texts and its picture."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from redzone.reports.overlay import Frame, zone_overlay
 from redzone.review import ReviewedOutcome
 
 _NAMES = {
-    Status.FAIL: ("Fail", "Something that matters is where the badge goes."),
+    Status.FAIL: ("Fail", "A title, logo or face is where the badge goes."),
     Status.UNSURE: ("Unsure", "The model was not sure enough: a person should look."),
-    Status.ERROR: ("Error", "Not judged, and why."),
+    Status.ERROR: ("Error", "Not judged, with the reason."),
     Status.PASS: ("Pass", "The zone is free."),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The posters of one status. `cards` is read once, in the order of the sections; `left_out` says where
-    those are that it has no room for."""
+    """The posters of one status. `cards` can be read once, in the order of the sections; `left_out` says how
+    to get the posters that are not shown."""
 
     status: Status
     name: str
@@ -36,15 +36,15 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """All sections; `note` says that not every poster has its picture, empty where each has."""
+    """All sections; `note` says that not every poster has its picture, empty if every one has."""
 
     sections: tuple[Section, ...]
     note: str
 
 
-def gallery(found: Digest, report: Report, told: Sequence[Status], most: int, width_px: int) -> Gallery:
-    """The posters of the statuses `told`, in this order, the first `most` of them with pictures."""
-    shown = [status for status in told if found.kept[status]]
+def gallery(found: Digest, report: Report, order: Sequence[Status], most: int, width_px: int) -> Gallery:
+    """The posters of the statuses in `order`, the first `most` of them with pictures."""
+    shown = [status for status in order if found.kept[status]]
     reviewed_outcomes = [reviewed for status in shown for reviewed in found.kept[status]]
     wanted = most if report.most_pictures is None else report.most_pictures
     shots = chain(

@@ -1,4 +1,4 @@
-"""The flat columns of a finding, for every format that is a table."""
+"""The columns of a row's result, for every format that is a table."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ REVIEW_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class TableLayout:
-    """What a table of results holds: the input's own columns and the names of the zones judged."""
+    """The columns of a table of results: the input's own, and those of the judged zones."""
 
     input_columns: tuple[str, ...]
     zones: tuple[str, ...]
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All columns. A result's name that the input has already (in any case) gets `redzone_` in front."""
+        """All columns. A result column whose name is taken, in any case, is prefixed `redzone_`."""
         taken = {column.casefold() for column in self.input_columns}
         names = list(self.input_columns)
         for column in result_columns(self.zones):
@@ -55,13 +55,13 @@ class TableLayout:
         return tuple(names)
 
     def cells(self, reviewed: ReviewedOutcome) -> tuple[str, ...]:
-        """One line of the table; text as it came, so each format makes it safe in its own way."""
+        """One line of the table. The text is unchanged: each format escapes it in its own way."""
         own = (reviewed.row.columns.get(column, "") for column in self.input_columns)
         return (*own, *result_cells(reviewed, self.zones))
 
 
 def result_columns(zones: Sequence[str]) -> tuple[str, ...]:
-    """`status`, four columns for each zone with its name in front, how that came about, and the reviews."""
+    """`status`, four columns per zone prefixed with its name, then those of the outcome and the reviews."""
     judged = (f"{zone}_{column}" for zone in zones for column in _ZONE_COLUMNS)
     return ("status", *judged, *_OUTCOME_COLUMNS, *REVIEW_COLUMNS)
 
@@ -69,7 +69,7 @@ def result_columns(zones: Sequence[str]) -> tuple[str, ...]:
 def result_cells(reviewed: ReviewedOutcome, zones: Sequence[str]) -> tuple[str, ...]:
     """The cells under `result_columns(zones)`; without an outcome the status is `pending`, the rest empty.
 
-    Status and justification are what counts after review; a zone's columns are always the model's words.
+    Status and justification are those after review; a zone's columns are always the model's own.
     Verdicts are `true` and `false`, money is US dollars with six decimals, instants are ISO 8601 UTC.
     """
     outcome, status = reviewed.outcome, reviewed.status

@@ -1,4 +1,4 @@
-"""A run's folder: what was asked, the checkpoint, the log, and the lock that keeps others out."""
+"""The run folder: request, checkpoint, reviews, event log, and the lock against other processes."""
 
 from redzone.runs.record import RecordedState, RunInputs, RunRecord, new_run_id
 from redzone.runs.store import RunFolder, RunStore, find_home, make_home

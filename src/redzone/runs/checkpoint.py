@@ -1,14 +1,11 @@
 """The lines of a checkpoint, and reading them. Nothing here writes; `journal.py` does.
 
-A line is one JSON object, ASCII only, and a newline. It begins with the keys `kind` and `schema` and ends
-with `sum`: the first 16 hex digits of the SHA-256 of the line without `,"sum":"..."` and without its newline.
-Whatever a later schema puts between them, these three stay, so that this version can tell a newer line from
-a damaged one.
+A line has the form of `jsonl.py` and begins with the keys `kind` and `schema`. Whatever a later schema puts
+between them and `sum`, these three keys stay, so that this version can tell a newer line from a damaged one.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
@@ -21,14 +18,12 @@ from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from redzone.errors import CheckpointUnusable
 from redzone.models import Frozen, Outcome, Status, Tokens
+from redzone.runs.jsonl import TORN, WRONG_CHECKSUM, RawLine, has_seal, is_sealed, read_lines, seal, unseal
 
 SCHEMA = 1
-TORN = "torn: the file ends before the line does"
 
 _INTENT = b'{"kind":"intent","schema":1,'
 _OUTCOME = b'{"kind":"outcome","schema":1,'
-SEAL_BYTES = len(b',"sum":"0123456789abcdef"}\n')
-_SEAL = re.compile(rb',"sum":"[0-9a-f]{16}"\}\n\Z')
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _F = TypeVar("_F", bound=Frozen)
@@ -46,18 +41,18 @@ class Intent(Frozen):
 
 
 class OtherSchema(ValueError):
-    """A whole line, but none that this version can read."""
+    """The line is whole, but this version cannot read it."""
 
 
 class IntentHead(BaseModel):
-    """As much of an intent as counting needs."""
+    """The fields of an intent that counting needs."""
 
     row: int = Field(ge=1)
     most_usd: float = 0.0
 
 
 class OutcomeHead(BaseModel):
-    """As much of an outcome as counting needs: 3.5 us a line, where all of it takes 13 us."""
+    """The fields of an outcome that counting needs: 3.5 us a line, where all of them take 13 us."""
 
     row: int = Field(ge=1)
     status: Status
@@ -71,14 +66,14 @@ class _AnySchema(BaseModel):
 
 
 def render_intent(row: int, model: str, started_at: datetime, most_usd: float = 0.0) -> bytes:
-    """One line that `parse_line` gives back as an Intent; lone surrogates become U+FFFD."""
+    """The line that `parse_line` reads back as an equal Intent; lone surrogates become U+FFFD."""
     intent = Intent(row=row, model=model, most_usd=most_usd, started_at=started_at)
-    return sealed(_INTENT + _json(intent)[1:])
+    return seal(_INTENT + _json(intent)[1:])
 
 
 def render_outcome(outcome: Outcome) -> bytes:
-    """One line that `parse_line` gives back equal; lone surrogates become U+FFFD."""
-    return sealed(_OUTCOME + _json(outcome)[1:])
+    """The line that `parse_line` reads back as an equal Outcome; lone surrogates become U+FFFD."""
+    return seal(_OUTCOME + _json(outcome)[1:])
 
 
 def parse_line(raw: bytes) -> Intent | Outcome:
@@ -91,33 +86,27 @@ def parse_line(raw: bytes) -> Intent | Outcome:
 
 def _body(raw: bytes, prefix: bytes, kind: type[_F]) -> _F:
     try:
-        return kind.model_validate_json(b"{" + raw[len(prefix) : -SEAL_BYTES] + b"}")
+        return kind.model_validate_json(unseal(raw, prefix))
     except ValidationError as error:
-        raise OtherSchema(f"not as schema {SCHEMA} has it ({error.errors()[0]['msg']})") from error
+        raise OtherSchema(f"it does not match schema {SCHEMA} ({error.errors()[0]['msg']})") from error
 
 
 def _json(value: Frozen) -> bytes:
     try:
         return value.model_dump_json(ensure_ascii=True).encode("ascii")
     except ValueError:
-        # half a character, cut by somebody's UTF-16: no UTF-8 can hold it, and the answer is paid for
+        # a lone surrogate, cut from UTF-16 by somebody: UTF-8 cannot hold it, and the answer is paid for
         text = json.dumps(value.model_dump(mode="json"), ensure_ascii=False)
         clean = type(value).model_validate_json(_SURROGATE.sub("\ufffd", text))
         return clean.model_dump_json(ensure_ascii=True).encode("ascii")
 
 
-def sealed(body: bytes) -> bytes:
-    """The line of a JSON object: with its checksum as the last key, and a newline."""
-    digest = hashlib.sha256(body).hexdigest()[:16]
-    return b'%b,"sum":"%b"}\n' % (body[:-1], digest.encode("ascii"))
-
-
 def _verify(raw: bytes) -> None:
-    if sealed(raw[:-SEAL_BYTES] + b"}") == raw:
+    if is_sealed(raw):
         if not raw.startswith((_OUTCOME, _INTENT)):
             raise OtherSchema(f"its schema is not {SCHEMA}")
-    elif _SEAL.search(raw):
-        raise ValueError("its checksum does not fit")
+    elif has_seal(raw):
+        raise ValueError(WRONG_CHECKSUM)
     else:
         try:
             found = _AnySchema.model_validate_json(raw).schema_version
@@ -136,7 +125,7 @@ class BadLine(NamedTuple):
 
 
 class CheckpointLine(NamedTuple):
-    """One line of the file. `fault` says why it cannot be used, `head` is what it says if it can."""
+    """One line of the file: its parsed `head`, or in `fault` why it cannot be used."""
 
     number: int
     offset: int
@@ -146,23 +135,19 @@ class CheckpointLine(NamedTuple):
 
 
 def scan(path: Path) -> Iterator[CheckpointLine]:
-    """Every line in order, damaged ones and a torn last one too; nothing where there is no file.
-    Raises CheckpointUnusable at a line of another schema."""
+    """Every line in order, damaged ones and a torn last one too; nothing if there is no file.
+    Raises CheckpointUnusable at a line of another schema and if the file cannot be read."""
     try:
-        file = path.open("rb", buffering=1 << 20)
-    except FileNotFoundError:
-        return
-    offset = 0
-    with file:
-        for number, raw in enumerate(file, start=1):
-            yield _line(path, number, offset, raw)
-            offset += len(raw)
+        for line in read_lines(path):
+            yield _parsed_head(path, line)
+    except OSError as error:
+        raise CheckpointUnusable(f"{path} cannot be read: {error.strerror}") from error
 
 
 def tail(file: BinaryIO, path: Path, start: int) -> Iterator[tuple[int, int, Outcome | None]]:
     """Every whole line from the offset `start` on: where it begins and ends, and the outcome if it is one.
-    Intents are not looked into, a damaged line is left out with a warning. Raises CheckpointUnusable at a
-    line of another schema."""
+    Intents are not parsed; a damaged line is skipped with a warning. Raises CheckpointUnusable at a line of
+    another schema."""
     offset = file.seek(start)
     for raw in file:
         if not raw.endswith(b"\n"):
@@ -180,12 +165,13 @@ def _outcome(path: Path, offset: int, raw: bytes) -> Outcome | None:
     except OtherSchema as error:
         raise _unusable(path, f"the line at byte {offset}", error) from error
     except ValueError as error:
-        _log.warning("%s: the line at byte %d is left out: %s", path, offset, error)
+        _log.warning("%s: the line at byte %d is skipped: %s", path, offset, error)
         return None
     return found if isinstance(found, Outcome) else None
 
 
-def _line(path: Path, number: int, offset: int, raw: bytes) -> CheckpointLine:
+def _parsed_head(path: Path, line: RawLine) -> CheckpointLine:
+    number, offset, raw = line
     if not raw.endswith(b"\n"):
         return CheckpointLine(number, offset, raw, None, TORN)
     try:
@@ -201,18 +187,18 @@ def _line(path: Path, number: int, offset: int, raw: bytes) -> CheckpointLine:
 def _unusable(path: Path, place: str, error: ValueError) -> CheckpointUnusable:
     reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
     return CheckpointUnusable(
-        f"{path}: {place} cannot be read: {reason}; use the version of redzone that run.json names"
+        f"{path}: {place} cannot be read: {reason}; use the redzone version named in run.json"
     )
 
 
 def read_outcomes(path: Path) -> Iterator[Outcome]:
-    """Every outcome in the order of writing, replaced ones too; a damaged line is passed over with a warning.
+    """Every outcome in the order of writing, replaced ones too; a damaged line is skipped with a warning.
     Raises CheckpointUnusable at a line of another schema."""
     for line in scan(path):
         if isinstance(line.head, OutcomeHead):
             yield _whole(path, line)
         elif line.fault:
-            _log.warning("%s: line %d is left out: %s", path, line.number, line.fault)
+            _log.warning("%s: line %d is skipped: %s", path, line.number, line.fault)
 
 
 def _whole(path: Path, line: CheckpointLine) -> Outcome:
@@ -223,19 +209,19 @@ def _whole(path: Path, line: CheckpointLine) -> Outcome:
 
 
 def whole_outcome(raw: bytes) -> Outcome:
-    """All of an outcome line that `scan` passed. Raises OtherSchema for an unexpected field."""
+    """The whole outcome of a line that `scan` accepted. Raises OtherSchema for an unexpected field."""
     return _body(raw, _OUTCOME, Outcome)
 
 
 def line_schema() -> dict[str, JsonValue]:
-    """The JSON Schema of an outcome line: the outcome's fields, and the three that every line has."""
+    """The JSON Schema of an outcome line: the outcome's fields, and the three of every line."""
     schema = Outcome.model_json_schema(mode="serialization")
-    seal: dict[str, JsonValue] = {"type": "string", "pattern": "^[0-9a-f]{16}$"}
+    checksum: dict[str, JsonValue] = {"type": "string", "pattern": "^[0-9a-f]{16}$"}
     schema["properties"] = {
         "kind": {"const": "outcome"},
         "schema": {"const": SCHEMA},
         **schema["properties"],
-        "sum": seal,
+        "sum": checksum,
     }
     schema["required"] = ["kind", "schema", *schema["required"], "sum"]
     schema["title"] = "redzone checkpoint outcome line"

@@ -1,7 +1,7 @@
-"""`log.jsonl`: what happened in a run, one JSON object a line, written by a thread of its own.
+"""`log.jsonl`: the events of a run, one JSON object a line, written by a thread of its own.
 
-Several runs may be at work in one process, so a record belongs to the run whose context it is logged in, or
-to all of them where it has none.
+Several runs may work in one process. A record belongs to the run in whose context it is logged, or to all of
+them if it is logged outside of any.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a checkpoint says, row by row and in sum, without holding its outcomes in memory."""
+"""A checkpoint's content by row and in total, without its outcomes in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import BinaryIO
 from redzone.errors import CheckpointUnusable
 from redzone.models import Outcome, Status, Tokens
 from redzone.runs.checkpoint import (
-    TORN,
     BadLine,
     CheckpointLine,
     OtherSchema,
@@ -20,16 +19,18 @@ from redzone.runs.checkpoint import (
     scan,
     whole_outcome,
 )
+from redzone.runs.files import open_regular
+from redzone.runs.jsonl import TORN
 
 _STATUSES = tuple(Status)
 _PAGE_ROWS = 1024
 
 
 class CheckpointIndex:
-    """Which outcome is each row's latest, and what the run has cost.
+    """The latest outcome of each row, and what the run has cost.
 
     8 bytes a row: 1,000,000 rows take about 9 MB. Later lines of a row replace earlier ones; `cost_usd` and
-    `tokens` add up all of them, because replaced answers were paid for as well.
+    `tokens` include replaced ones, which were paid for as well.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,7 +47,7 @@ class CheckpointIndex:
         self._in_doubt: dict[int, tuple[int, float]] = {}
         self._counts = dict.fromkeys(Status, 0)
         # per row: offset * 8 + number of the status, 0 for no outcome; in pages, because the rows of a sample
-        # lie far apart
+        # are far apart
         self._pages: dict[int, array[int]] = {}
 
     @classmethod
@@ -85,7 +86,7 @@ class CheckpointIndex:
         self._counts[head.status] += 1
         requests, most_usd = self._in_doubt.pop(head.row, (0, 0.0))
         if requests > head.attempts:
-            # some of them were made by a process that ended before it could record what they cost
+            # some were made by a process that ended before it could record their cost
             self._lost_usd += most_usd * (requests - head.attempts) / requests
         self.outcomes += 1
         self.cost_usd += head.cost_usd
@@ -94,7 +95,7 @@ class CheckpointIndex:
 
     @property
     def tokens(self) -> Tokens:
-        """Of all outcomes, replaced ones too."""
+        """The tokens of all outcomes, replaced ones too."""
         return Tokens(input=self._input_tokens, output=self._output_tokens)
 
     @property
@@ -109,7 +110,7 @@ class CheckpointIndex:
 
     @property
     def most_spent_usd(self) -> float:
-        """What was recorded, and the most that requests may have cost whose answers were not."""
+        """The recorded cost, and the upper bound of requests whose answers were not recorded."""
         return self.cost_usd + self._lost_usd + sum(most_usd for _, most_usd in self._in_doubt.values())
 
     @property
@@ -118,23 +119,23 @@ class CheckpointIndex:
         return tuple(sorted(self._in_doubt))
 
     def status(self, row: int) -> Status | None:
-        """The row's latest status; None where it has no outcome."""
+        """The row's latest status; None if it has no outcome."""
         entry = self._entry(row)
         return _status(entry) if entry else None
 
     def load(self, row: int) -> Outcome | None:
-        """The row's latest outcome, from the file; None where it has none. Raises CheckpointUnusable."""
+        """The row's latest outcome, from the file; None if it has none. Raises CheckpointUnusable."""
         entry = self._entry(row)
         if not entry:
             return None
-        with self.path.open("rb") as file:
+        with open_regular(self.path) as file:
             return self._at(file, row, entry)
 
     def latest(self) -> Iterator[Outcome]:
         """The latest outcome of every row that has one, by ascending row. Raises CheckpointUnusable."""
         if not self._pages:
             return
-        with self.path.open("rb") as file:
+        with open_regular(self.path) as file:
             for number in sorted(self._pages):
                 for slot, entry in enumerate(self._pages[number]):
                     if entry:
@@ -161,7 +162,7 @@ def _status(entry: int) -> Status:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What `check_checkpoint` found. `unexpected` are rows with an outcome that the input does not have."""
+    """The result of `check_checkpoint`. `unexpected` counts rows with an outcome that the input lacks."""
 
     rows: int
     intents: int
@@ -187,19 +188,19 @@ class CheckReport:
 
     @property
     def ok(self) -> bool:
-        """Balanced and no line damaged. A torn last line is no fault: a run may be writing it just now."""
+        """Balanced and no line damaged. A torn last line is not an error: a run may be writing it now."""
         return self.balanced and not self.bad_lines
 
 
 def check_checkpoint(path: Path, rows: Iterable[int] | int) -> CheckReport:
-    """Read every field of every line and hold it against the input; nothing is changed.
+    """Read every field of every line and compare with the input; changes nothing.
 
-    `rows` are the distinct rows of the input, or how many there are when they count from 1. Raises
+    `rows` are the distinct rows of the input, or their number if they count from 1. Raises
     CheckpointUnusable at a line of another schema.
     """
     index = CheckpointIndex(path)
     for line in scan(path):
-        index.add(_read_closely(line))
+        index.add(_fully_parsed(line))
     expected = pending = 0
     for row in range(1, rows + 1) if isinstance(rows, int) else rows:
         expected += 1
@@ -219,7 +220,7 @@ def check_checkpoint(path: Path, rows: Iterable[int] | int) -> CheckReport:
     )
 
 
-def _read_closely(line: CheckpointLine) -> CheckpointLine:
+def _fully_parsed(line: CheckpointLine) -> CheckpointLine:
     if line.head is not None:
         try:
             parse_line(line.raw)

@@ -1,4 +1,4 @@
-"""A run's input, opened anew."""
+"""Opens the input of an existing run again."""
 
 from __future__ import annotations
 
@@ -9,16 +9,23 @@ from redzone.runs.record import RunRecord
 
 
 def open_run_input(folder: RunFolder, record: RunRecord, paths: tuple[str, ...] | None = None) -> Inputs:
-    """The run's input, opened anew, or the same rows of another place. Raises InputUnusable."""
-    asked = record.inputs
-    stdin = SpooledStdin(str(folder.path / "stdin"), asked.base_dir)
+    """Open the run's input again, or the same selection of other `paths`. Raises InputUnusable."""
+    recorded = record.inputs
+    stdin = SpooledStdin(str(folder.path / "stdin"), recorded.base_dir)
     return open_inputs(
-        InputSpec(paths or asked.paths, asked.mapping, asked.limit, asked.sample, asked.seed or 0, stdin)
+        InputSpec(
+            paths or recorded.paths,
+            recorded.mapping,
+            recorded.limit,
+            recorded.sample,
+            recorded.seed or 0,
+            stdin,
+        )
     )
 
 
 def unchanged_run_input(folder: RunFolder, record: RunRecord) -> Inputs | None:
-    """The run's input, or None where it is gone or differs from what the run began with."""
+    """The run's input, or None if it is gone or has changed since the run began."""
     try:
         inputs = open_run_input(folder, record)
         return inputs if inputs.digest() == record.input_sha256 else None

@@ -1,6 +1,6 @@
-"""Writing the checkpoint: nothing that was reported as written is lost, whatever happens to the process.
+"""Writing the checkpoint: what was reported as written survives, whatever happens to the process.
 
-The line format is `checkpoint.py`'s. One process at a time opens a journal: the run's lock sees to that.
+The line format is in `checkpoint.py`. One process at a time opens a journal; the run's lock ensures that.
 """
 
 from __future__ import annotations
@@ -10,19 +10,15 @@ import errno
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from redzone.errors import JournalFailed
-from redzone.runs.checkpoint import (
-    TORN,
-    BadLine,
-    scan,
-)
-from redzone.runs.files import open_private, sync_data, sync_folder
+from redzone.runs.checkpoint import BadLine, scan
+from redzone.runs.files import open_private, replacing, sync_data, sync_folder
 from redzone.runs.index import CheckpointIndex
+from redzone.runs.jsonl import TORN, append_lines
 
 _REMEDIES = {
     errno.ENOSPC: "free space on that disk",
@@ -36,18 +32,18 @@ _REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class Repairs:
-    """What opening a checkpoint had to mend. `moved_lines` are in `checkpoint.bad` now."""
+    """What was repaired when a checkpoint was opened. `moved_lines` are in `checkpoint.bad` now."""
 
     cut_bytes: int = 0
     moved_lines: tuple[BadLine, ...] = ()
 
 
 class Journal:
-    """A checkpoint, open for appending. `index` is what it said when it was opened, `repairs` what was mended
-    then, and `syncs` how often the disk was waited for since."""
+    """A checkpoint, open for appending. `index` is its content when it was opened, `repairs` what was
+    repaired then, `syncs` the number of syncs since."""
 
     def __init__(self, path: Path) -> None:
-        """Create the file, or mend it, and open it. The caller holds the run's lock.
+        """Create the file, or repair it, and open it. The caller holds the run's lock.
 
         Raises JournalFailed, and CheckpointUnusable at a line of another schema: then the file is untouched.
         """
@@ -55,6 +51,7 @@ class Journal:
         self.syncs = 0
         self._failure: JournalFailed | None = None
         try:
+            os.close(open_private(path, os.O_WRONLY | os.O_APPEND))  # unwritable: fails before it is read
             self.index = CheckpointIndex.read(path)
             self.repairs = Repairs(self.index.torn_bytes, self.index.bad_lines)
             if self.repairs.moved_lines:
@@ -66,7 +63,7 @@ class Journal:
         try:
             self._length = os.fstat(self._descriptor).st_size - self.index.torn_bytes
             os.ftruncate(self._descriptor, self._length)
-            # lines of a killed process may have been written but not synced; from now on they count
+            # lines of a killed process may be written but not synced; from now on they count
             os.fsync(self._descriptor)
             sync_folder(path.parent)
         except OSError as error:
@@ -80,36 +77,27 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Close the file; all that `append` returned for is on disk already."""
+        """Close the file; everything for which `append` returned is on disk already."""
         os.close(self._descriptor)
 
     def append(self, lines: Sequence[bytes]) -> None:
-        """Put whole lines on disk: one write and one sync for all of them. Blocks; call it in a thread.
+        """Write whole lines to disk with one write and one sync. Blocks; call it in a thread.
 
-        Raises JournalFailed, and from then on at every call. Of a failed batch some lines may be in the file,
-        whole ones: what was written of a line without its end is cut off again.
+        Raises JournalFailed, and from then on at every call. Some lines of a failed batch may be in the file,
+        but only whole ones: a torn one is cut off again.
         """
         if self._failure is not None:
             raise JournalFailed(str(self._failure))
         data = b"".join(lines)
-        written = 0
         try:
-            while written < len(data):
-                written += os.write(self._descriptor, data[written:] if written else data)
-            sync_data(self._descriptor)
+            append_lines(self._descriptor, self._length, data, sync_data, keep_whole=True)
         except OSError as error:
-            self._cut_torn_line(data[:written])
             raise self._failed(error) from error
-        self._length += written
+        self._length += len(data)
         self.syncs += 1
 
-    def _cut_torn_line(self, written: bytes) -> None:
-        # if this fails as well, the next open cuts
-        with suppress(OSError):
-            os.ftruncate(self._descriptor, self._length + written.rfind(b"\n") + 1)
-
     def _failed(self, error: OSError) -> JournalFailed:
-        remedy = _REMEDIES.get(error.errno or 0, "see to the disk")
+        remedy = _REMEDIES.get(error.errno or 0, "check the disk")
         self._failure = JournalFailed(
             f"{self.path} cannot be written: {error.strerror}; no further request is made. "
             f"Next: {remedy}, then `redzone resume {self.path.parent.name}`"
@@ -118,9 +106,10 @@ class Journal:
 
 
 def _move_bad_lines(path: Path) -> None:
-    draft, bad = path.with_name(f"{path.name}.new"), path.with_suffix(".bad")
+    bad = path.with_suffix(".bad")
     with (
-        os.fdopen(open_private(draft, os.O_WRONLY | os.O_TRUNC), "wb") as good_lines,
+        replacing(path) as draft,
+        os.fdopen(open_private(draft, os.O_WRONLY | os.O_EXCL), "wb") as good_lines,
         os.fdopen(open_private(bad, os.O_WRONLY | os.O_APPEND), "ab") as bad_lines,
     ):
         for line in scan(path):
@@ -128,18 +117,16 @@ def _move_bad_lines(path: Path) -> None:
                 good_lines.write(line.raw)
             elif line.fault is not TORN:
                 bad_lines.write(b"%d\t%b" % (line.number, line.raw))
-        # the bad lines first: a crash in between leaves them twice, never nowhere
-        for file in (bad_lines, good_lines):
-            file.flush()
-            os.fsync(file.fileno())
-    draft.replace(path)
+        # before the draft replaces the file: after a crash in between they are in both, not in neither
+        bad_lines.flush()
+        os.fsync(bad_lines.fileno())
 
 
 class Recorder:
-    """Commits lines from many tasks. Whatever is ready shares one write and one sync, in a thread of its own,
-    as soon as the one before is done.
+    """Commits lines from many tasks. All lines that are ready share one write and one sync, in a thread of
+    its own, as soon as the write before is done.
 
-    The queue needs no bound: each task waits for its line, so it never holds more lines than there are tasks.
+    The queue needs no bound: each task waits for its line, so there are never more lines than tasks.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -150,13 +137,13 @@ class Recorder:
         self._failure: JournalFailed | None = None
 
     async def __aenter__(self) -> Self:
-        # not the loop's own threads: they may all be busy with pictures
+        # not the event loop's own threads: they may all be busy with images
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="redzone-journal")
         self._writer = asyncio.create_task(self._write_all(), name="redzone-recorder")
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Write what is queued, whatever ended the block. Raises JournalFailed where the block ended well."""
+        """Write what is queued, however the block ended. Raises JournalFailed if the block raised nothing."""
         self._closing = True
         self._wake.set()
         cancelled: asyncio.CancelledError | None = None
@@ -164,7 +151,7 @@ class Recorder:
             try:
                 await asyncio.wait({self._writer})
             except asyncio.CancelledError as error:
-                # answers that are paid for reach the disk first
+                # paid answers reach the disk first
                 cancelled = error
         self._thread.shutdown(wait=False)  # it has nothing left to do
         if cancelled is not None:
@@ -175,7 +162,7 @@ class Recorder:
             raise JournalFailed(str(self._failure))
 
     async def commit(self, line: bytes) -> None:
-        """Return when the line is on disk. Cancelled while it waits, the line is written all the same.
+        """Return when the line is on disk. If cancelled while waiting, the line is still written.
         Raises JournalFailed if it may not be on disk, and from then on at every call."""
         if self._failure is not None:
             raise JournalFailed(str(self._failure))
@@ -197,7 +184,7 @@ class Recorder:
                     self._wake.clear()
                     await self._wake.wait()
                     continue
-                await asyncio.sleep(0)  # whoever is ready now comes along
+                await asyncio.sleep(0)  # lines that are ready now join this write
                 batch, self._queue = self._queue, []
                 lines = [waiting.line for waiting in batch]
                 await loop.run_in_executor(self._thread, self._journal.append, lines)
@@ -205,7 +192,7 @@ class Recorder:
         except JournalFailed as error:
             self._failure = error
         except BaseException:
-            # even cancelled in the middle of a write, it lets nobody wait for ever
+            # even if it is cancelled during a write, no task waits for ever
             self._failure = JournalFailed(f"{self._journal.path}: the recorder was stopped")
             raise
         finally:

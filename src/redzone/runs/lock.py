@@ -1,7 +1,7 @@
-"""The process at work on a run, as the lock itself knows it, and a signal to that process and no other.
+"""Which process works on a run, as the lock itself shows, and how to interrupt exactly that process.
 
-A process id in a file may be an old one that belongs to somebody else by now. The lock cannot be: the kernel
-drops it with the process that holds it.
+A process id in a file may be stale and belong to another process by now. The lock cannot be stale: the kernel
+drops it when its process ends.
 """
 
 from __future__ import annotations
@@ -14,26 +14,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from redzone.errors import UsageError
+from redzone.runs.files import open_regular
 from redzone.runs.store import RunFolder
 
-_HELD = (errno.EACCES, errno.EAGAIN)
+_HELD_ELSEWHERE = (errno.EACCES, errno.EAGAIN)
 
 
 def lock_owner_pid(folder: RunFolder) -> int | None:
-    """The process that holds the run's lock at this moment; None where nobody does."""
+    """The id of the process that holds the run's lock now; None if nobody holds it."""
     pid = folder.worker_pid()
     return pid if pid is not None and _is_held(folder) and folder.worker_pid() == pid else None
 
 
 def interrupt(folder: RunFolder) -> int:
-    """Send SIGINT to the process at work on the run, as Ctrl-C would; its id.
+    """Send SIGINT to the process that works on the run, as Ctrl-C would, and return its id.
 
-    Raises UsageError where no process is, or where it is another user's.
+    Raises UsageError if no process works on it, or if the process is another user's.
     """
     pid = folder.worker_pid()
     try:
         if pid is not None:
-            with _reach(pid) as send_sigint:
+            with _signal_sender(pid) as send_sigint:
                 if lock_owner_pid(folder) == pid:
                     send_sigint()
                     return pid
@@ -45,10 +46,11 @@ def interrupt(folder: RunFolder) -> int:
 
 
 @contextmanager
-def _reach(pid: int) -> Iterator[Callable[[], None]]:
-    """How to signal the process that has this id now, and never a later one. Raises ProcessLookupError."""
+def _signal_sender(pid: int) -> Iterator[Callable[[], None]]:
+    """A function that sends SIGINT to the process with this id, never to a later process with the same id.
+    Raises ProcessLookupError."""
     if not hasattr(os, "pidfd_open"):
-        # macOS has no such handle: the moment between the look at the lock and the signal stays
+        # macOS has no process handles, so a short race remains between reading the lock and the signal
         yield lambda: os.kill(pid, signal.SIGINT)
         return
     handle = os.pidfd_open(pid)
@@ -59,15 +61,10 @@ def _reach(pid: int) -> Iterator[Callable[[], None]]:
 
 
 def _is_held(folder: RunFolder) -> bool:
-    """Whether another process has the lock. It is asked for a share of it, which is given back at once."""
+    """Whether another process holds the lock: a shared lock is tried and released at once."""
     try:
-        descriptor = os.open(folder.lock_path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with open_regular(folder.lock_path) as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno in _HELD
-    finally:
-        os.close(descriptor)
+        return error.errno in _HELD_ELSEWHERE
     return False

@@ -1,4 +1,4 @@
-"""`run.json`: what a run was asked, and its id."""
+"""`run.json`: the request and the state of a run, and its id."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ RUN_ID = re.compile(rf"\d{{8}}-\d{{6}}-[{_LETTERS}]{{4}}")
 
 
 def new_run_id(now: datetime, chance: random.Random) -> str:
-    """`YYYYMMDD-HHMMSS-xxxx`, UTC: sorts by time; four letters of `chance` tell runs of one second apart."""
+    """`YYYYMMDD-HHMMSS-xxxx`, UTC: sorts by time; four random letters distinguish runs of one second."""
     letters = "".join(chance.choices(_LETTERS, k=4))
     return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{letters}"
 
 
 class RecordedState(StrEnum):
-    """How far a run has come. A killed process leaves `running`: the lock says whether one is at work."""
+    """The state in run.json. A killed process leaves `running`: only the lock shows whether one works."""
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -36,12 +36,12 @@ class RecordedState(StrEnum):
 
 
 class _StoredModel(BaseModel):
-    # keys of a newer version stay in the file when this one rewrites it
+    # keys of a newer version are kept when this version rewrites the file
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
 
 
 class RunInputs(_StoredModel):
-    """Where the rows came from and which of them were selected. Relative paths are relative to `base_dir`."""
+    """The sources of the rows and which rows were selected. Relative paths are relative to `base_dir`."""
 
     paths: tuple[str, ...]
     mapping: Mapping[str, str] = {}
@@ -52,7 +52,7 @@ class RunInputs(_StoredModel):
 
 
 class RunRecord(_StoredModel):
-    """`run.json`: what was asked, enough to resume without asking again, and how it ended.
+    """`run.json`: the request, complete enough to resume without any option, and how the run ended.
 
     `rows` is the number of selected rows, `settings` has no secrets, `seconds` covers all resumes.
     """
@@ -79,13 +79,13 @@ class RunRecord(_StoredModel):
 
 
 def render_record(record: RunRecord) -> bytes:
-    """Indented JSON that `parse_record` gives back equal."""
-    # not pydantic's own JSON: it refuses the lone surrogates of a file name that is not UTF-8
+    """Indented JSON that `parse_record` reads back as an equal record."""
+    # not pydantic's own JSON: it rejects the lone surrogates of a file name that is not UTF-8
     return json.dumps(record.model_dump(mode="json", by_alias=True), indent=2).encode("ascii") + b"\n"
 
 
 def parse_record(data: bytes) -> RunRecord:
-    """Raises ValueError, saying what is wrong, for another schema or a field that is not as it should be."""
+    """Raises ValueError with the reason for another schema or an invalid field."""
     found = json.loads(data)
     schema = found.get("schema") if isinstance(found, dict) else None
     if schema != SCHEMA:

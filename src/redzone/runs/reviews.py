@@ -1,7 +1,7 @@
-"""`reviews.jsonl`: what people said of a run's outcomes, one event a line, only ever added to.
+"""`reviews.jsonl`: people's reviews of a run's outcomes, one event a line, append-only.
 
-A line has the form of a checkpoint's: `kind` and `schema` first, `sum` last. Any process may add one at any
-time, also while the run is going on: the run's own lock is not needed.
+A line has the form of `jsonl.py` and begins with `kind` and `schema`. Any process may append at any time,
+also during the run: the run's own lock is not needed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import fcntl
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -18,15 +18,24 @@ from pydantic import ValidationError
 
 from redzone.errors import UsageError
 from redzone.review import Review
-from redzone.runs.checkpoint import SEAL_BYTES, TORN, sealed
 from redzone.runs.files import open_private, replace_file, sync_folder
+from redzone.runs.jsonl import (
+    TORN,
+    WRONG_CHECKSUM,
+    append_lines,
+    cut_torn_line,
+    is_sealed,
+    read_lines,
+    seal,
+    unseal,
+)
 
 _REVIEW = b'{"kind":"review","schema":1,'
 _log = logging.getLogger(__name__)
 
 
 class ReviewLine(NamedTuple):
-    """One line of the file. `end` is the offset behind it; `fault` says why it cannot be used."""
+    """One line of the file: the event, or in `fault` why it cannot be used. `end` is the offset behind it."""
 
     end: int
     review: Review | None
@@ -34,27 +43,27 @@ class ReviewLine(NamedTuple):
 
 
 def render_review(review: Review) -> bytes:
-    """One line that `parse_review` gives back equal."""
-    return sealed(_REVIEW + review.model_dump_json(ensure_ascii=True).encode("ascii")[1:])
+    """The line that `parse_review` reads back as an equal event."""
+    return seal(_REVIEW + review.model_dump_json(ensure_ascii=True).encode("ascii")[1:])
 
 
 def parse_review(raw: bytes) -> Review:
     """The event of one line with its newline. Raises ValueError for a damaged one and for another schema."""
-    if sealed(raw[:-SEAL_BYTES] + b"}") != raw:
-        raise ValueError("its checksum does not fit")
+    if not is_sealed(raw):
+        raise ValueError(WRONG_CHECKSUM)
     if not raw.startswith(_REVIEW):
-        raise ValueError("it is no review of schema 1")
-    return Review.model_validate_json(b"{" + raw[len(_REVIEW) : -SEAL_BYTES] + b"}")
+        raise ValueError("it is not a review of schema 1")
+    return Review.model_validate_json(unseal(raw, _REVIEW))
 
 
 def scan_reviews(path: Path) -> Iterator[ReviewLine]:
-    """Every line in order, damaged ones and a torn last one too; nothing where there is no file."""
+    """Every line in order, damaged ones and a torn last one too; nothing if there is no file.
+    Raises UsageError if the file cannot be read."""
     try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return
-    with file:
-        yield from review_lines(file, 0)
+        for line in read_lines(path):
+            yield _line(line.offset + len(line.raw), line.raw)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def review_lines(file: BinaryIO, start: int) -> Iterator[ReviewLine]:
@@ -77,40 +86,41 @@ def _line(end: int, raw: bytes) -> ReviewLine:
 
 
 def read_reviews(path: Path) -> Mapping[int, tuple[Review, ...]]:
-    """The events of every row that has some, in order; a damaged line is passed over with a warning, a torn
-    last line (it may be in the middle of being written) without one."""
+    """The events of every row that has some, in order. A damaged line is skipped with a warning, a torn last
+    line (it may be being written) without one."""
     found: dict[int, list[Review]] = {}
     for number, line in enumerate(scan_reviews(path), start=1):
         if line.review is not None:
             found.setdefault(line.review.row, []).append(line.review)
         elif line.fault is not TORN:
-            _log.warning("%s: line %d is left out: %s", path, number, line.fault)
+            _log.warning("%s: line %d is skipped: %s", path, number, line.fault)
     return {row: tuple(reviews) for row, reviews in found.items()}
 
 
 def append_reviews(path: Path, reviews: Iterable[Review]) -> None:
-    """Put the events on disk in their order: all of them on return, none where it raises UsageError."""
+    """Write the events to disk in their order: all of them, or none and UsageError is raised."""
     data = b"".join(map(render_review, reviews))
     try:
-        with _alone(path):
+        with _exclusive(path):
             is_new = not path.exists()
             descriptor = open_private(path, os.O_RDWR | os.O_APPEND)
             try:
-                _append(descriptor, data)
+                length = cut_torn_line(descriptor)
+                append_lines(descriptor, length, data, os.fsync, keep_whole=False)
             finally:
                 os.close(descriptor)
             if is_new:
                 sync_folder(path.parent)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}; the review is not kept") from error
+        raise UsageError(f"{path} cannot be written: {error.strerror}; the review is not saved") from error
 
 
-def renumber_reviews(path: Path, row_of: Callable[[Review], int | None]) -> None:
-    """Write the file anew with the rows that `row_of` gives; without the events for which it gives None.
-    The old file is kept beside it; where nothing changes, nothing is written. Raises OSError."""
-    with _alone(path):
+def renumber_reviews(path: Path, find_row: Callable[[Review], int | None]) -> None:
+    """Rewrite the file with the rows that `find_row` returns, without the events for which it returns None.
+    The old file is kept beside it; if nothing changes, nothing is written. Raises OSError."""
+    with _exclusive(path):
         old = [line.review for line in scan_reviews(path) if line.review is not None]
-        moved = [(review, row_of(review)) for review in old]
+        moved = [(review, find_row(review)) for review in old]
         if all(row == review.row for review, row in moved):
             return
         new = (review.model_copy(update={"row": row}) for review, row in moved if row is not None)
@@ -118,34 +128,11 @@ def renumber_reviews(path: Path, row_of: Callable[[Review], int | None]) -> None
         replace_file(path, b"".join(map(render_review, new)))
 
 
-def _append(descriptor: int, data: bytes) -> None:
-    length = _cut_torn_line(descriptor)
-    written = 0
-    try:
-        while written < len(data):
-            written += os.write(descriptor, data[written:])
-        os.fsync(descriptor)
-    except OSError:
-        with suppress(OSError):  # a torn line is cut by the next review
-            os.ftruncate(descriptor, length)
-        raise
-
-
-def _cut_torn_line(descriptor: int) -> int:
-    """Cut off what a killed process wrote of a line, and return the length that is left, bytes."""
-    length = os.fstat(descriptor).st_size
-    if not length or os.pread(descriptor, 1, length - 1) == b"\n":
-        return length
-    whole = os.pread(descriptor, length, 0).rfind(b"\n") + 1
-    os.ftruncate(descriptor, whole)
-    return whole
-
-
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Be the only one, of all processes and threads, that writes the file; waits for the one before, which
-    takes milliseconds. Raises OSError."""
-    # not filelock, which would make the folder of a removed run again
+def _exclusive(path: Path) -> Iterator[None]:
+    """Exclude all other writers of the file, in any process or thread; waits for them, which takes
+    milliseconds. Raises OSError."""
+    # not filelock: it would create the folder of a removed run again
     lock = open_private(path.with_suffix(".lock"), os.O_RDWR)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

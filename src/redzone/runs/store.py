@@ -1,4 +1,4 @@
-"""The run store: a folder per run, what was asked in `run.json`, and one process at a time."""
+"""The run store: one folder per run, its request in `run.json`, and one process at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from redzone.errors import CheckpointUnusable, RunLocked, RunNotFound, UsageError
-from redzone.runs.files import FILE_MODE, make_private_folder, open_private, replace_file, sync_folder
+from redzone.runs.files import (
+    FILE_MODE,
+    make_private_folder,
+    open_private,
+    read_regular,
+    replace_file,
+    sync_folder,
+)
 from redzone.runs.record import (
     RUN_ID,
     RecordedState,
@@ -27,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 def find_home(cli: Path | None, env: Path | None, cwd: Path) -> Path:
     """The home folder: --home, else REDZONE_HOME, else the nearest .redzone/ upward, else ./.redzone.
-    Looks only; `make_home` creates it."""
+    Only looks; `make_home` creates it."""
     for given in (cli, env):
         if given is not None:
             return cwd / given.expanduser()
@@ -39,22 +46,22 @@ def find_home(cli: Path | None, env: Path | None, cwd: Path) -> Path:
 
 
 def _ours(home: Path) -> bool:
-    # in /tmp, anybody can put a .redzone above us
+    # anybody can create a .redzone in /tmp
     user = os.geteuid()
     return user == 0 or home.stat().st_uid == user
 
 
 def make_home(home: Path) -> None:
-    """Create the home where it is missing, 0700 and hidden from git. Raises UsageError."""
+    """Create the home if it is missing, 0700 and hidden from git. Raises UsageError."""
     try:
         if not home.is_dir():
             home.parent.mkdir(parents=True, exist_ok=True)
             make_private_folder(home)
             replace_file(home / ".gitignore", b"*\n")
     except FileExistsError as error:
-        # unless another process was quicker
+        # unless another process has just created it
         if not home.is_dir():
-            raise UsageError(f"{home} is no folder; choose another one with --home") from error
+            raise UsageError(f"{home} is not a folder; choose another one with --home") from error
     except OSError as error:
         raise UsageError(
             f"{home} cannot be created: {error.strerror}; choose another folder with --home"
@@ -74,7 +81,7 @@ class RunFolder:
 
     @property
     def record_path(self) -> Path:
-        """What was asked."""
+        """The request and the recorded state."""
         return self.path / "run.json"
 
     @property
@@ -84,12 +91,12 @@ class RunFolder:
 
     @property
     def reviews_path(self) -> Path:
-        """What people said of the outcomes; made by the first review."""
+        """People's reviews of the outcomes; created by the first one."""
         return self.path / "reviews.jsonl"
 
     @property
     def browse_path(self) -> Path:
-        """The findings, indexed for browsing; derived from the others and safe to delete."""
+        """The index of outcomes and reviews; derived from the other files and safe to delete."""
         return self.path / "browse.sqlite"
 
     @property
@@ -99,18 +106,18 @@ class RunFolder:
 
     @property
     def log_path(self) -> Path:
-        """What happened."""
+        """The event log."""
         return self.path / "log.jsonl"
 
     @property
     def lock_path(self) -> Path:
-        """Locked by the process at work, and holds its pid."""
+        """Locked by the process that works on the run; contains its pid."""
         return self.path / "lock"
 
     def read(self) -> RunRecord:
-        """What was asked. Raises RunNotFound without a run.json, CheckpointUnusable for another schema."""
+        """The run's record. Raises RunNotFound without a run.json, CheckpointUnusable for another schema."""
         try:
-            data = self.record_path.read_bytes()
+            data = read_regular(self.record_path)
         except OSError as error:
             raise RunNotFound(f"{self.record_path} cannot be read: {error.strerror}") from error
         try:
@@ -119,14 +126,14 @@ class RunFolder:
             raise CheckpointUnusable(f"{self.record_path} cannot be read: {error}") from error
 
     def write(self, record: RunRecord) -> None:
-        """Replace run.json, all of it or nothing. Raises OSError."""
+        """Replace run.json as a whole. Raises OSError."""
         replace_file(self.record_path, render_record(record))
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Be the one process that works on the run; the lock dies with the process, however that ends.
-        Raises RunLocked at once while another one holds it."""
-        # 0.1 s to import, and only this needs it
+        """Hold the run's lock for the length of the block; the kernel drops it when the process ends.
+        Raises RunLocked at once if another process holds it."""
+        # 0.1 s to import, and only needed here
         from filelock import FileLock, Timeout
 
         lock = FileLock(
@@ -146,13 +153,13 @@ class RunFolder:
         try:
             yield
         finally:
-            # the folder may be gone
+            # the folder may have been removed
             with suppress(OSError):
                 os.truncate(self.lock_path, 0)
             lock.release()
 
     def worker_pid(self) -> int | None:
-        """The process at work on the run; None if there is none. For showing: only `lock` decides."""
+        """The pid in the lock file, if that process exists. For display; only `lock` is reliable."""
         pid = _read_pid(self.lock_path)
         return pid if pid is not None and _alive(pid) else None
 
@@ -164,7 +171,7 @@ def _write_pid(descriptor: int) -> None:
 
 def _read_pid(path: Path) -> int | None:
     try:
-        pid = int(path.read_bytes())
+        pid = int(read_regular(path))
     except (OSError, ValueError):
         return None
     return pid if 0 < pid < 1 << 31 else None
@@ -188,7 +195,7 @@ class RunStore:
         self.folder = home / "runs"
 
     def create(self, record: RunRecord) -> RunFolder:
-        """A new folder with its run.json and with empty, private files for the rest. Raises UsageError."""
+        """Create a folder with its run.json, the other files empty and private. Raises UsageError."""
         make_home(self.home)
         folder = RunFolder(self.folder / record.id)
         try:
@@ -206,26 +213,26 @@ class RunStore:
         return folder
 
     def get(self, prefix: str) -> RunFolder:
-        """The run whose id begins so. Raises RunNotFound, naming candidates, for none or several."""
+        """The run whose id begins with `prefix`. Raises RunNotFound with candidates for none or several."""
         ids = self._ids()
         found = [run_id for run_id in ids if prefix and run_id.startswith(prefix.lower())]
         if len(found) == 1:
             return RunFolder(self.folder / found[0])
         if found:
-            raise RunNotFound(f"{prefix!r} begins the ids of {len(found)} runs: {_listed(found)}")
-        known = f"the newest are {_listed(ids)}" if ids else "it has none yet"
+            raise RunNotFound(f"{prefix!r} matches {len(found)} runs: {_listed(found)}")
+        known = f"the newest are {_listed(ids)}" if ids else "there are no runs yet"
         raise RunNotFound(f"no run in {self.home} has an id that begins with {prefix!r}; {known}")
 
     def folders(self) -> tuple[RunFolder, ...]:
-        """Every run's folder, newest first, whether its run.json can be read or not."""
+        """Every run's folder, newest first, even if its run.json cannot be read."""
         return tuple(RunFolder(self.folder / run_id) for run_id in self._ids())
 
     def newest_first(self) -> tuple[RunRecord, ...]:
-        """What was asked of every run; one whose run.json cannot be read is left out with a warning."""
+        """The record of every run; a run whose run.json cannot be read is skipped with a warning."""
         return tuple(record for _, record in self._readable())
 
     def newest_unfinished(self) -> RunFolder | None:
-        """The run that `resume` means when no id is given."""
+        """The run that `resume` continues when no id is given."""
         unfinished = (
             folder for folder, record in self._readable() if record.state is not RecordedState.FINISHED
         )
@@ -237,7 +244,7 @@ class RunStore:
         doomed = self.folder / f".removing-{folder.id}"
         try:
             with folder.lock():
-                # renamed first: a run without its checkpoint would be resumed from the start, paid for again
+                # renamed first: a run without its checkpoint would be resumed and paid for from the start
                 folder.path.rename(doomed)
             shutil.rmtree(doomed)
         except OSError as error:
@@ -249,12 +256,12 @@ class RunStore:
             try:
                 yield folder, folder.read()
             except UsageError as error:
-                _log.warning("left out: %s", error)
+                _log.warning("skipped: %s", error)
 
     def _ids(self) -> list[str]:
         try:
             with os.scandir(self.folder) as entries:
-                # a link may lead out of the home: it is no run
+                # a link may lead out of the home, so it is not a run
                 ids = [
                     e.name for e in entries if RUN_ID.fullmatch(e.name) and e.is_dir(follow_symlinks=False)
                 ]

@@ -1,1 +1,1 @@
-"""What a run counts while it works, published every second and kept in its folder."""
+"""The counters of a run, published every second and logged in its folder."""

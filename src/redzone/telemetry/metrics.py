@@ -1,7 +1,7 @@
-"""What a run is doing, counted once for every listener: terminal, log, dashboard, summary.
+"""The counters of a run, for every listener: terminal, metrics log, dashboard, summary.
 
-The pipeline tells `Metrics` what happens; listeners read a `Snapshot`, a plain value. Rates are over
-the window that their name says.
+The pipeline updates `Metrics`; listeners get a `Snapshot`, a plain value. Rates are over the window in their
+names.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Stage(StrEnum):
     READ = "read"
     FETCH = "fetch"
     FRAME = "frame"
-    WAIT_DUPLICATE = "twin"  # waits for the answer about the same bytes, which another worker asked for
-    WAIT = "wait"  # waits for its turn at the rate limit
+    WAIT_DUPLICATE = "twin"  # waits for another worker's verdict about an equal picture
+    WAIT = "wait"  # waits for the rate limit
     BACKOFF = "backoff"
     MODEL = "model"
     RECORD = "record"
@@ -50,7 +50,7 @@ class WorkerSlot(Frozen):
 
 
 class RecentOutcome(Frozen):
-    """One of the last outcomes, short."""
+    """One of the last outcomes, in short."""
 
     row: int
     id: str
@@ -61,10 +61,9 @@ class RecentOutcome(Frozen):
 
 
 class RateFigures(Frozen):
-    """The limiter's figures; requests and tokens are over the last 60 s. None is "no limit known".
+    """The limiter's figures; requests and tokens are over the last 60 s. None means no known limit.
 
-    A limit is the lower one of what the user set and what the server announced; `*_announced_per_min` is
-    the server's alone.
+    A limit is the lower one of the user's and the server's; `*_announced_per_min` is the server's alone.
     """
 
     requests_last_min: int = 0
@@ -89,19 +88,19 @@ class GroupCounts(Frozen):
 
     @property
     def judged(self) -> int:
-        """Posters with a verdict that says pass or fail."""
+        """Posters that pass or fail."""
         return self.passed + self.failed
 
     @property
     def fail_rate(self) -> float:
-        """Share of fails among the judged, 0-1; 0 where none is judged."""
+        """Share of fails among the judged, 0-1; 0 if none is judged."""
         return self.failed / self.judged if self.judged else 0.0
 
 
 class Timings(Frozen):
-    """Seconds per poster over the last posters that were really worked on (no cache, no input errors).
+    """Seconds per poster over the last posters that were judged by a model (no cache, no input errors).
 
-    `mean_s`, `p50_s` and `p95_s` are of the whole way; `fetch_s`, `wait_s` and `model_s` are means of its
+    `mean_s`, `p50_s` and `p95_s` are for the whole poster; `fetch_s`, `wait_s` and `model_s` are means of its
     parts, with their own medians and 95th percentiles.
     """
 
@@ -120,9 +119,9 @@ class Timings(Frozen):
 
 
 class RunFacts(Frozen):
-    """What does not change while a process works on a run. `cpus` are the machine's processors, `local`
-    says that the model runs on them, `pack` are the posters that a request may be about, `delay_ms` is the
-    least distance between two request starts and `budget_usd` the most that the run may cost."""
+    """What stays constant while a process works on a run. `cpus` is the number of processors, `local` whether
+    the model runs on them, `pack` the posters per request, `delay_ms` the minimum time between two request
+    starts, and `budget_usd` the cost limit of the run."""
 
     cpus: int = 1
     local: bool = False
@@ -135,9 +134,9 @@ class RunFacts(Frozen):
 class Snapshot(Frozen):
     """The state of a run at one instant. `done` counts rows whose outcome is on disk.
 
-    `stage_s` are the seconds that all workers together have spent in each stage, what is in hand included,
-    `cpu_s` the processor seconds and `image_bytes` the bytes of images that arrived, all since this process
-    began. What has a default may be missing in a line that an older version wrote.
+    `stage_s` is the time that all workers together spent in each stage, posters in progress included, `cpu_s`
+    the processor time in seconds, and `image_bytes` the image bytes received, all since this process began.
+    Fields with a default may be missing in lines of older versions.
     """
 
     at: datetime
@@ -177,13 +176,13 @@ class Snapshot(Frozen):
 
     @property
     def success_rate(self) -> float | None:
-        """Share of the done that is no error, 0-1; None before the first."""
+        """Share of the done rows without an error, 0-1; None before the first."""
         return max(0.0, 1 - self.errors / self.done) if self.done > 0 else None
 
     @property
     def reuse_rate(self) -> float | None:
-        """Share of this process's posters that was not asked about, because the cache or a twin had the
-        verdict, 0-1; None before the first."""
+        """Share of this process's posters that needed no request, because the cache or an equal picture had
+        the verdict, 0-1; None before the first."""
         return min(1.0, (self.cached + self.duplicates) / self.worked) if self.worked else None
 
 
@@ -253,7 +252,7 @@ class Metrics:
         self._cost_usd = cost_usd
 
     def begin(self, worker: int, row: int, poster_id: str) -> None:
-        """A worker took a poster in hand."""
+        """A worker began a poster."""
         now_s = self.clock.monotonic()
         self._leave(worker, now_s)
         self._busy[worker] = _Busy(row, poster_id, Stage.READ, now_s)
@@ -267,7 +266,7 @@ class Metrics:
             busy.stage, busy.since_s = stage, now_s
 
     def idle(self, worker: int) -> None:
-        """A worker has nothing in hand."""
+        """A worker has no poster."""
         self._leave(worker, self.clock.monotonic())
 
     def _leave(self, worker: int, now_s: float) -> None:

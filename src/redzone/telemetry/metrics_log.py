@@ -1,7 +1,7 @@
-"""`metrics.jsonl`: a Snapshot a line, once a second while a process works on the run.
+"""`metrics.jsonl`: one Snapshot per line, once a second while a process works on the run.
 
-Several processes write to one file, one after the other; a killed one may leave half a line. What cannot be
-read is passed over: these lines are for showing, the checkpoint is what counts.
+Several processes may write to the file, one after the other; a killed one may leave half a line. Unreadable
+lines are skipped: the file is for display only, the checkpoint is authoritative.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from pydantic import ValidationError
 
+from redzone.runs.files import open_regular
 from redzone.telemetry.metrics import Snapshot
 
-IN_THE_CHECKPOINT: Final = {"recent", "groups"}  # so no line need repeat it every second
+IN_THE_CHECKPOINT: Final = {"recent", "groups"}  # so it is not repeated every second
 BLOCK_BYTES = 1 << 16
 READ_WHOLE_BYTES = 1 << 18
 CHART_POINTS = 600
 
 
 def render_line(snapshot: Snapshot) -> str:
-    """The snapshot as one line, without what the checkpoint has."""
+    """The snapshot as one line, without what is in the checkpoint."""
     return snapshot.model_dump_json(exclude=IN_THE_CHECKPOINT) + "\n"
 
 
 def parse_line(line: bytes) -> Snapshot | None:
-    """The snapshot of a line; None for half a line or one of an unknown form."""
+    """The snapshot of a line; None for half a line or an unknown format."""
     try:
         return Snapshot.model_validate_json(line)
     except ValidationError:
@@ -38,7 +38,7 @@ def parse_line(line: bytes) -> Snapshot | None:
 
 
 def without_worker_slots(snapshot: Snapshot) -> Snapshot:
-    """The snapshot without what is only worth seeing at its moment."""
+    """The snapshot without the worker slots, which matter only live."""
     return snapshot.model_copy(update={"lanes": ()})
 
 
@@ -51,12 +51,12 @@ class Tail:
         self.snapshots: deque[Snapshot] = deque(maxlen=keep)
 
     def read(self) -> bool:
-        """Take in the whole lines that have been added; whether there were any. A missing file is empty.
+        """Read the whole lines that were added; returns whether there were any. A missing file is empty.
 
-        The first time it looks back from the end, so that a long history costs nothing.
+        The first read starts near the end, so that a long file costs nothing.
         """
         try:
-            with self._path.open("rb") as file:
+            with open_regular(self._path) as file:
                 return self._read(file)
         except FileNotFoundError:
             return False
@@ -66,7 +66,7 @@ class Tail:
         """The last one; None before the first."""
         return self.snapshots[-1] if self.snapshots else None
 
-    def _read(self, file: BufferedReader) -> bool:
+    def _read(self, file: BinaryIO) -> bool:
         size = file.seek(0, os.SEEK_END)
         if self._offset is None or size < self._offset:
             self._offset = _last_lines_begin(file, size, self.snapshots.maxlen or 1)
@@ -80,20 +80,20 @@ class Tail:
 
 
 def newest(path: Path) -> Snapshot | None:
-    """The last snapshot of a file; None where there is none."""
+    """The last snapshot of a file; None without one."""
     tail = Tail(path)
     tail.read()
     return tail.newest
 
 
 def sampled(path: Path, most: int = CHART_POINTS) -> tuple[Snapshot, ...]:
-    """At most `most` snapshots, evenly spread over the whole file, the last one among them; without their
-    lanes, which are of no use later.
+    """At most `most` snapshots, evenly spread over the whole file, including the last one; without their
+    worker slots.
 
     Of a large file only these lines are read: a day of 200 workers is a gigabyte.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
             if size <= READ_WHOLE_BYTES:
@@ -108,9 +108,9 @@ def sampled(path: Path, most: int = CHART_POINTS) -> tuple[Snapshot, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A snapshot and when it was, in seconds of work: pauses between processes do not count.
+    """A snapshot and its time in seconds of work: pauses between processes do not count.
 
-    `rejected` are the answers 429 since the moment before, `resumed` says that a new process began.
+    `rejected` counts the 429 responses since the moment before; `resumed` means that a new process began.
     """
 
     at_s: float
@@ -120,7 +120,7 @@ class Moment:
 
 
 def timeline(snapshots: Iterable[Snapshot]) -> Iterator[Moment]:
-    """The snapshots of one or several processes, in the order of the file, on one axis of time."""
+    """The snapshots of one or several processes, in file order, on one time axis."""
     before: Snapshot | None = None
     base_s = 0.0
     for snapshot in snapshots:
@@ -133,11 +133,11 @@ def timeline(snapshots: Iterable[Snapshot]) -> Iterator[Moment]:
 
 
 def same_process(earlier: Snapshot, later: Snapshot) -> bool:
-    """Whether one process made both: each begins its clock anew, and with what the ones before had done."""
+    """Whether one process wrote both: each starts its own clock, from the counts of the processes before."""
     return earlier.earlier == later.earlier and earlier.elapsed_s <= later.elapsed_s
 
 
-def _last_lines_begin(file: BufferedReader, size: int, count: int) -> int:
+def _last_lines_begin(file: BinaryIO, size: int, count: int) -> int:
     """The offset at which the last `count` whole lines begin."""
     start, newlines, block = size, 0, b""
     while start > 0 and newlines <= count:
@@ -162,8 +162,8 @@ def _spread(lines: list[bytes], most: int) -> Iterator[bytes]:
         yield lines[number * (len(lines) - 1) // max(1, most - 1)]
 
 
-def _picked(file: BufferedReader, size: int, most: int) -> Iterator[bytes]:
-    """The lines at evenly spread places; the last place is one block before the end, or nearer."""
+def _picked(file: BinaryIO, size: int, most: int) -> Iterator[bytes]:
+    """The lines at evenly spread offsets, and the last line."""
     last = _last_lines_begin(file, size, 1)
     reached = 0
     for number in range(most - 1):

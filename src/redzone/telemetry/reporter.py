@@ -1,4 +1,4 @@
-"""Once a second: a Snapshot to every listener, and who is stuck to the log."""
+"""Publishes a snapshot to every listener once a second, and logs stuck workers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WAITING = (Stage.WAIT, Stage.WAIT_DUPLICATE)
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """Watches a run. `stuck_after_s` is how long a poster may stay in one stage that is no wait."""
+    """Watches a run. `stuck_after_s` is how long a poster may stay in one stage other than waiting."""
 
     metrics: Metrics
     limiter: Limiter
@@ -26,20 +26,20 @@ class Reporter:
     stuck_after_s: float
 
     async def watch(self) -> None:
-        """Tell everybody once a second, until cancelled."""
+        """Publish once a second, until cancelled."""
         while True:
             await self.clock.sleep(TICK_S)
-            await self.tell()
+            await self.publish()
 
-    async def tell(self) -> None:
-        """Tell everybody how things stand now."""
+    async def publish(self) -> None:
+        """Publish the current state."""
         self.metrics.rate = self._rate_figures()
         snapshot = self.metrics.snapshot()
-        for lane in snapshot.lanes:
-            # in the one tick in which it passes the mark
-            if lane.stage not in WAITING and 0 <= lane.age_s - self.stuck_after_s < TICK_S:
+        for slot in snapshot.lanes:
+            # only in the tick in which it crosses the threshold
+            if slot.stage not in WAITING and 0 <= slot.age_s - self.stuck_after_s < TICK_S:
                 log.warning(
-                    "row %d (%s) is stuck in %s for %.0f s", lane.row, lane.id, lane.stage, lane.age_s
+                    "row %d (%s) is stuck in %s for %.0f s", slot.row, slot.id, slot.stage, slot.age_s
                 )
         for listen in self.listeners:
             await listen(snapshot)
@@ -48,10 +48,10 @@ class Reporter:
         state = self.limiter.state()
         return RateFigures(
             requests_last_min=state.started_last_min,
-            requests_limit_per_min=_least(state.configured_per_min, state.announced_per_min),
+            requests_limit_per_min=_lowest(state.configured_per_min, state.announced_per_min),
             requests_announced_per_min=state.announced_per_min,
             tokens_last_min=state.tokens_last_min,
-            tokens_limit_per_min=_least(state.configured_tokens_per_min, state.announced_tokens_per_min),
+            tokens_limit_per_min=_lowest(state.configured_tokens_per_min, state.announced_tokens_per_min),
             tokens_announced_per_min=state.announced_tokens_per_min,
             waiting=state.waiting,
             held_for_s=state.held_for_s,
@@ -59,5 +59,5 @@ class Reporter:
         )
 
 
-def _least(*limits: int | None) -> int | None:
+def _lowest(*limits: int | None) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from redzone.runs.files import make_private_folder, open_private
+from redzone.runs.files import make_private_folder, replace_file
 
 log = logging.getLogger(__name__)
 
@@ -52,18 +52,13 @@ class DiskCache:
     def put(self, sha256: str, key: str, data: bytes) -> None:
         """Store a thumbnail, then evict the least recently used ones if the cache is over its limit."""
         path = self._path(sha256, key)
-        draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.new")
         try:
             for folder in (self.folder, path.parent):
                 with suppress(FileExistsError):
                     make_private_folder(folder)
-            with os.fdopen(open_private(draft, os.O_WRONLY | os.O_TRUNC), "wb") as file:
-                file.write(data)
-            draft.replace(path)
+            replace_file(path, data, durable=False)
             self._account(len(data))
         except OSError as error:
-            with suppress(OSError):
-                draft.unlink()
             if not self._warned:
                 self._warned = True
                 log.warning("%s: thumbnails cannot be stored: %s", self.folder, error.strerror)

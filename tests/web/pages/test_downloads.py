@@ -161,7 +161,7 @@ def test_an_input_that_has_changed_is_said_before_anything_is_taken(
 @pytest.mark.parametrize(
     ("path", "status", "said"),
     [
-        ("/runs/{run}/export.csv?status=good", 400, "status: 'good' is none of"),
+        ("/runs/{run}/export.csv?status=good", 400, "status: 'good' is not one of"),
         ("/runs/{run}/export.csv?text=%00", 400, "NUL"),
         ("/runs/{run}/export.xlsx", 404, "Results come as csv, json, jsonl, parquet, html, pdf."),
         ("/runs/20261003-150000-zzzz/export.csv", 404, "there is no run"),

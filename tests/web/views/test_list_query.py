@@ -47,7 +47,7 @@ def test_the_usual_selection_makes_a_short_address() -> None:
         ([("sort", "luck")], "sort: 'luck' is none of row, confidence"),
         ([("look", "heap")], "look: 'heap' is none of grid, list"),
         ([("show", "all")], "show: 'all' is none of zone, badge, plain, only"),
-        ([("status", "good")], "status: 'good' is none of"),
+        ([("status", "good")], "status: 'good' is not one of"),
     ],
 )
 def test_an_address_that_makes_no_sense_is_told_what_would(pairs: list[tuple[str, str]], reason: str) -> None:

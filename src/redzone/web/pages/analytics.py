@@ -114,7 +114,7 @@ def _difference(state: AppState, before: RunStatus, after: RunStatus) -> Differe
         browser = state.browser(state.folder(after.id))
 
         def cards(rows: Sequence[int]) -> list[Card]:
-            return [Card(after.record, reviewed, ListQuery()) for reviewed in browser.those(rows)]
+            return [Card(after.record, reviewed, ListQuery()) for reviewed in browser.get_many(rows)]
 
         return Difference(before, after, found, find_changes(found, cards, LISTED_CHANGES))
     return None

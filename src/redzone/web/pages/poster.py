@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from redzone.query import Neighbours
-from redzone.review import Review, ReviewedOutcome, standing
+from redzone.review import Review, ReviewedOutcome, active_reviews
 from redzone.runs import RunFolder
 from redzone.runs.reviews import append_reviews
 from redzone.web.pages.results import PER_PAGE, SHOWS
@@ -129,7 +129,7 @@ def _context(place: _Place, after: str | None, reviewer: str) -> dict[str, Any]:
         "undo": _undo(place, (judged, reviewed), reviewer),
         "view": shown_view(reviewed.outcome, record.view),
         "review_address": place.review_address,
-        "stands": standing(reviewed.reviews),
+        "stands": active_reviews(reviewed.reviews),
         "image": shorten_url(reviewed.outcome.image) if reviewed.outcome is not None else "",
         "raw": reviewed.outcome.model_dump_json(indent=2) if reviewed.outcome is not None else "",
         "percent": percent,
@@ -154,7 +154,9 @@ class _Undo:
 
 def _undo(place: _Place, candidates: Iterable[ReviewedOutcome | None], reviewer: str) -> _Undo | None:
     for reviewed in candidates:
-        own = [event for event in standing(reviewed.reviews) if event.by == reviewer] if reviewed else []
+        own = (
+            [event for event in active_reviews(reviewed.reviews) if event.by == reviewer] if reviewed else []
+        )
         if reviewed is not None and own:
             about = replace(place, row=reviewed.row.row)
             return _Undo(about.review_address, own[-1], reviewed.row.title or reviewed.row.id)
