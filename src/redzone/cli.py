@@ -171,6 +171,7 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
       redzone analyze posters.csv --dry-run
     """
     from redzone import api
+    from redzone.run_setup import RunRequest
 
     _choice("--fail-on", fail_on, ("fail",))
     _choice("--preset", preset, tuple(PRESETS))
@@ -195,7 +196,7 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
         "home": home,
     }
     loaded = load_settings(given)
-    request = api.RunRequest(tuple(inputs), _mapping(column_map), limit, sample, seed, name)
+    request = RunRequest(tuple(inputs), _mapping(column_map), limit, sample, seed, name)
     if dry_run:
         print_estimate(loaded.settings, request, as_json=as_json)
         return

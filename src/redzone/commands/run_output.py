@@ -13,10 +13,11 @@ from redzone.commands.terminal import print_json, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from redzone.api import Run, RunRequest, RunResult
+    from redzone.api import Run, RunResult
     from redzone.config.settings import Settings
     from redzone.models import RunEstimate
     from redzone.plan import RunPlan
+    from redzone.run_setup import RunRequest
     from redzone.runs import RunFolder
 
 SHOWN_VERDICTS = 30
