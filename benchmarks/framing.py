@@ -1,4 +1,4 @@
-"""What the crop of a poster costs when only its upper rows are decoded, against decoding all of it.
+"""Measures the cost of a poster's crop with only its upper rows decoded, against decoding all of it.
 
     uv run python benchmarks/framing.py [--rounds N]
 
@@ -39,7 +39,7 @@ GRAIN = 0.08  # makes a JPEG of 1000x1500 about 200 KB, as posters are
 
 
 def pictures() -> Iterator[tuple[str, str, bytes]]:
-    """Size, format and file of each picture."""
+    """Yield size, format and file of each picture."""
     for number, size in enumerate(SIZES, start=1):
         pixels = random.Random(number).randbytes(size[0] * size[1] * 3)  # noqa: S311 - grain, no secret
         grain = Image.frombytes("RGB", size, pixels)
@@ -51,14 +51,14 @@ def pictures() -> Iterator[tuple[str, str, bytes]]:
 
 
 def spent_ms(work: Callable[[], View]) -> tuple[View, float]:
-    """What the work gives, and the CPU time of this thread that it took."""
+    """Return the result of the work and its CPU time in this thread."""
     start_s = time.thread_time()
     view = work()
     return view, (time.thread_time() - start_s) * 1000
 
 
 def main() -> int:
-    """Print one line a picture and zone."""
+    """Print a line per picture and zone."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
