@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,14 +16,21 @@ from tests.command import OURS, in_process
 settings.register_profile("redzone", deadline=None)
 settings.load_profile("redzone")
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let child processes share compiled modules, even where PYTHONDONTWRITEBYTECODE is set, as in many
+    containers: without them each start of redzone compiles all that it imports, 2 s."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if config.cache is not None:
+        os.environ.setdefault("PYTHONPYCACHEPREFIX", str(config.cache.mkdir("bytecode")))
+
+
 Invoke = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def invoke(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
     """`invoke("analyze", ...)` runs the command in this process, in an empty folder, without our settings."""
-    import os
-
     monkeypatch.chdir(tmp_path)
     for name in os.environ:
         if name.startswith(OURS):

@@ -156,7 +156,7 @@ def _is_finished(folder: RunFolder, record: RunRecord, choices: ResumeChoices) -
     if record.state is not RecordedState.FINISHED:
         return False
     index = CheckpointIndex.read(folder.checkpoint_path)
-    complete = sum(index.counts.values()) >= record.rows and not index.torn_bytes and not index.bad_lines
+    complete = index.answered >= record.rows and not index.torn_bytes and not index.bad_lines
     return complete and not (choices.retry_errors and index.counts[Status.ERROR])
 
 
