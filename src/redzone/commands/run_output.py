@@ -1,4 +1,4 @@
-"""What `analyze` and `resume` say and do before and after a run."""
+"""What `analyze` and `resume` print and write before and after a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHOWN_VERDICTS = 30
 
 
 def check_outputs(output: list[str] | None) -> None:
-    """Refuse an impossible output before anything is paid for."""
+    """Rejects unusable output paths before the run costs anything. Raises UsageError."""
     if not output:
         return
     from redzone.errors import UsageError
@@ -31,19 +31,19 @@ def check_outputs(output: list[str] | None) -> None:
             format_for(Path(target))
             if not Path(target).absolute().parent.is_dir():
                 raise UsageError(
-                    f"--output {target}: there is no folder {Path(target).parent}; create it first"
+                    f"--output {target}: the folder {Path(target).parent} does not exist; create it first"
                 )
 
 
 def who_judges(job: Job) -> str:
-    """Zones, model, and why this one."""
+    """The zones, the model, and why this model was chosen."""
     zones = ", ".join(zone.name for zone in job.zones)
     model = "the local model" if job.provider.name == "local" else f"openai {job.provider.model}"
     return f"zone {zones}, judged by {model} ({job.provider.reason})"
 
 
 def print_estimate(settings: Settings, home: Path, request: Request, *, as_json: bool) -> None:
-    """The answer of `--dry-run`, on stdout."""
+    """Prints the estimate of `--dry-run` to stdout."""
     if as_json:
         from redzone.launch import estimate_run
 
@@ -55,7 +55,7 @@ def print_estimate(settings: Settings, home: Path, request: Request, *, as_json:
 
 
 def run_estimate_lines(settings: Settings, home: Path, request: Request) -> tuple[str, ...]:
-    """What a run would take, one fact a line."""
+    """The estimate of a run, one figure per line."""
     from redzone.launch import estimate_run
     from redzone.terminal.summary import estimate_lines
 
@@ -63,7 +63,7 @@ def run_estimate_lines(settings: Settings, home: Path, request: Request) -> tupl
 
 
 def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bool) -> None:
-    """Write the results, say how it went and what to do next."""
+    """Writes the results, then prints the summary and the next commands."""
     from redzone.errors import Interrupted
     from redzone.terminal.summary import Ending, SummaryFacts, print_summary
 
@@ -109,7 +109,7 @@ def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bo
 
 
 def write_outputs(folder: RunFolder, output: list[str]) -> list[str]:
-    """Write the run's results to each target; the full paths of the files."""
+    """Writes the run's results to each target. Returns the full paths of the files."""
     from redzone.query import ALL
     from redzone.reports import results
 

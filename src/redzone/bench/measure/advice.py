@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from redzone.bench.measure.result_file import Bench, StageFigures
 from redzone.diagnostics import Topic, bottleneck
-from redzone.diagnostics.bottleneck import BURST, Limit, Load, second_looks
+from redzone.diagnostics.bottleneck import BURST, Limit, Load, retries
 
 
 def find_bottleneck(stage: StageFigures) -> Topic:
@@ -24,7 +24,7 @@ def advise(bench: Bench) -> tuple[str, ...]:
                 f"The server let a burst of {unit} pass, {use:.0%} of its limit: a longer run gets 100%."
             )
     said += troubles(bench, stage)
-    again = second_looks(stage.requests, stage.posters)
+    again = retries(stage.requests, stage.posters)
     return (*said, str(again)) if again else tuple(said)
 
 
