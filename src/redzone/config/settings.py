@@ -77,8 +77,8 @@ class Settings(BaseSettings):
         ge=64,
         le=32_000,
         validation_alias=_names("max_output_tokens"),
-        description="Maximum length of an answer, tokens. Counts in full against the tokens-per-minute limit: "
-        "keep it small.",
+        description="Maximum length of an answer, tokens. It counts in full against the tokens-per-minute "
+        "limit, so keep it small.",
     )
     model_timeout_s: float = Field(
         default=60.0,

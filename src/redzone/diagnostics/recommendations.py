@@ -218,7 +218,7 @@ HINTS: dict[ErrorCode, str] = {
     ErrorCode.FETCH_HTTP_4XX: "the image server rejected the request: open one of the addresses in a browser",
     ErrorCode.FETCH_HTTP_5XX: "the image server failed: resume later with --retry-errors",
     ErrorCode.IMAGE_UNREADABLE: "the file is not a readable image: open one of the addresses in a browser",
-    ErrorCode.IMAGE_TOO_LARGE: "use smaller images, or raise the REDZONE_MAX_IMAGE_... settings",
+    ErrorCode.IMAGE_TOO_LARGE: "use smaller images, or raise the size limits in the settings",
     ErrorCode.MODEL_TIMEOUT: "the model was slow: retry later, or raise REDZONE_MODEL_TIMEOUT_S",
     ErrorCode.MODEL_REFUSED: "the model refused to answer: review these posters, or try another model",
     ErrorCode.MODEL_UNREADABLE: "unreadable answers: if they are cut off, raise REDZONE_MAX_OUTPUT_TOKENS",
