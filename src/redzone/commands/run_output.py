@@ -1,4 +1,4 @@
-"""What `analyze` and `resume` say and do before and after a run."""
+"""What `analyze` and `resume` print and write before and after a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWN_VERDICTS = 30
 
 
 def check_outputs(output: list[str] | None) -> None:
-    """Refuse an impossible output before anything is paid for."""
+    """Rejects unusable output paths before the run costs anything. Raises UsageError."""
     if not output:
         return
     from redzone.errors import UsageError
@@ -35,12 +35,12 @@ def check_outputs(output: list[str] | None) -> None:
             format_for(Path(target))
             if not Path(target).absolute().parent.is_dir():
                 raise UsageError(
-                    f"--output {target}: there is no folder {Path(target).parent}; create it first"
+                    f"--output {target}: the folder {Path(target).parent} does not exist; create it first"
                 )
 
 
 def print_estimate(settings: Settings, request: RunRequest, *, as_json: bool) -> None:
-    """The result of `--dry-run`, on stdout."""
+    """Prints the estimate of `--dry-run` to stdout."""
     if as_json:
         plan, found = _estimate(settings, request)
         print_json({"provider": plan.provider.name, "model": plan.provider.model, **found.model_dump()})
@@ -50,7 +50,7 @@ def print_estimate(settings: Settings, request: RunRequest, *, as_json: bool) ->
 
 
 def run_estimate_lines(settings: Settings, request: RunRequest) -> tuple[str, ...]:
-    """What a run would take, one fact a line."""
+    """The estimate of a run, one figure per line."""
     from redzone.terminal.summary import estimate_lines
 
     return estimate_lines(_estimate(settings, request)[1])
@@ -65,7 +65,7 @@ def _estimate(settings: Settings, request: RunRequest) -> tuple[RunPlan, RunEsti
 
 
 def finish(run: Run, result: RunResult, console: Console, output: list[str], *, as_json: bool) -> None:
-    """Write the results, say how the run went and what to do next."""
+    """Writes the results, then prints the summary and the next commands."""
     from redzone.errors import Interrupted
     from redzone.terminal.summary import Ending, SummaryFacts, print_summary
 
@@ -112,7 +112,7 @@ def finish(run: Run, result: RunResult, console: Console, output: list[str], *, 
 
 
 def write_outputs(folder: RunFolder, output: list[str]) -> list[str]:
-    """Write the run's results to each target; the full paths of the files."""
+    """Writes the run's results to each target. Returns the full paths of the files."""
     from redzone.query import ALL
     from redzone.reports import results
 

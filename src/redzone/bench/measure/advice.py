@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from redzone.bench.measure.result_file import Bench, StageFigures
 from redzone.diagnostics import Topic, bottleneck
-from redzone.diagnostics.bottleneck import BURST, Limit, Load, second_looks
+from redzone.diagnostics.bottleneck import BURST, Limit, Load, retries
 
 
 def find_bottleneck(stage: StageFigures) -> Topic:
@@ -24,7 +24,7 @@ def advise(bench: Bench) -> tuple[str, ...]:
                 f"The server allowed a burst of {unit}, {use:.0%} of its limit; a longer run gets 100%."
             )
     lines += problems(bench, stage)
-    again = second_looks(stage.requests, stage.posters)
+    again = retries(stage.requests, stage.posters)
     return (*lines, str(again)) if again else tuple(lines)
 
 
