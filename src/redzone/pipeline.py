@@ -1,4 +1,4 @@
-"""The way of a poster, from its row to its line in the checkpoint, top to bottom.
+"""What happens to a poster, from its row to its line in the checkpoint, top to bottom.
 
     row -> image -> known? -> view -> model, behind the limiter, step by step -> outcome -> disk
 
