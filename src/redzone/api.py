@@ -150,8 +150,9 @@ async def estimate_request(settings: Settings, request: RunRequest) -> tuple[Run
     with TemporaryDirectory() as scratch:
         # nothing is made: without a home yet, an empty cache stands in for its own
         place = home if (home / CACHE_NAME).is_file() else Path(scratch)
-        inputs = await asyncio.to_thread(survey_request, request, Path(scratch))
-        return plan, await _estimate(plan, place, inputs)
+        inputs = await asyncio.to_thread(survey_request, settings, request, Path(scratch))
+        found = await _estimate(plan, place, inputs)
+        return plan, found.model_copy(update={"notes": inputs.survey().notes})
 
 
 class Run:
@@ -199,6 +200,12 @@ class Run:
         """Whether nothing was left to do when it was opened."""
         assert self._opened is not None  # noqa: S101  only after `open`
         return self._opened.inputs is None
+
+    @property
+    def input_notes(self) -> tuple[str, ...]:
+        """Sentences about how the input was read, such as which column holds the images."""
+        assert self._opened is not None  # noqa: S101  only after `open`
+        return self._opened.inputs.survey().notes if self._opened.inputs is not None else ()
 
     @property
     def ended(self) -> bool:

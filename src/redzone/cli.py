@@ -139,6 +139,13 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
     column_map: Annotated[
         str | None, typer.Option("--map", metavar="id=COL,image=COL", help="Which columns to use.")
     ] = None,
+    image_base: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Address that relative image paths are appended to."),
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Encoding of the list. [default: detected]")
+    ] = None,
     deadline: DeadlineOption = None,
     max_cost: CostOption = None,
     min_confidence: Annotated[
@@ -198,6 +205,8 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
         "zones": tuple(zone) if zone else None,
         "pack": pack,
         "view": view,
+        "image_base": image_base,
+        "input_encoding": encoding,
         "deadline_s": deadline,
         "max_cost_usd": max_cost,
         "min_confidence_pct": min_confidence,
@@ -347,6 +356,8 @@ def _carry_out(run: Run, display: DisplayOptions, output: list[str], *, as_json:
         say(f"run {run.id} is finished: {counts}")
     else:
         say(f"run {run.id}: {run.job.rows:,} posters, {run.job.plan.description}")
+        for note in run.input_notes:
+            say(note)
     result = carry_out(run, display)
     finish(run, result, display.console, output, as_json=as_json)
     return result

@@ -293,3 +293,5 @@ class RunEstimate(Frozen):
     most_cost_usd: float | None
     seconds: float
     held_back_by: str
+    missing_files: int = 0
+    notes: tuple[str, ...] = ()

@@ -168,6 +168,19 @@ class Settings(BaseSettings):
         validation_alias=_names("max_cost_usd"),
         description="The run stops before its cost, with the requests in flight, can exceed this.",
     )
+    # input
+    image_base: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        validation_alias=_names("image_base"),
+        description="Address that relative image paths are appended to, such as "
+        "`https://image.tmdb.org/t/p/w500`.",
+    )
+    input_encoding: str | None = Field(
+        default=None,
+        validation_alias=_names("input_encoding"),
+        description="Encoding of text inputs, such as `cp1252`. Unset: detected.",
+    )
     # verdicts
     pack: int = Field(
         default=1,
