@@ -5,7 +5,6 @@ Heavy packages are imported inside the command that needs them.
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +17,7 @@ from redzone.commands.report import report
 from redzone.commands.run_output import (
     check_outputs,
     finish,
+    fit_open_files_of,
     print_estimate,
     run_estimate_lines,
     who_judges,
@@ -219,7 +219,7 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
     job, opened = launch.begin(loaded.settings, resolve_home(loaded), request)
     say(f"run {job.folder.id}: {job.rows:,} posters, {who_judges(job)}")
     with job.folder.lock():
-        end = launch.carry_out(job, opened, manner)
+        end = launch.carry_out(fit_open_files_of(job), opened, manner)
         finish(job, end, manner, output or [], as_json=as_json)
     raise typer.Exit(launch.exit_code(end, fail_on_fail=fail_on is not None))
 
@@ -289,7 +289,7 @@ def resume(  # noqa: PLR0913
         settings = load_settings({**record.settings, **_given(given)}).settings
         job, opened = launch.reopen(folder, settings, place, allow_changed=allow_changed_input)
         say(f"run {job.folder.id}: {job.rows:,} posters, {who_judges(job)}")
-        end = launch.carry_out(job, opened, manner)
+        end = launch.carry_out(fit_open_files_of(job), opened, manner)
         finish(job, end, manner, output or [], as_json=as_json)
     raise typer.Exit(launch.exit_code(end, fail_on_fail=fail_on is not None))
 
@@ -317,16 +317,38 @@ app.add_typer(bench.app, name="bench")
 def main() -> None:
     """Runs the command line; prints expected errors as one line on stderr and sets the exit code."""
     try:
-        app(standalone_mode=True)
+        try:
+            app(standalone_mode=True)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # a full or closed stdout fails here, not at interpreter exit
     except RedzoneError as error:
         say(f"redzone: {error}")
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         raise SystemExit(ExitCode.INTERRUPTED) from None
-    except BrokenPipeError:
-        # the reader of stdout has gone; say nothing more to it at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(ExitCode.UNEXPECTED) from None
+    except Exception as error:  # noqa: BLE001  all but errors of the system are raised again
+        raise SystemExit(_report_os_error(error)) from None
+
+
+def _report_os_error(error: Exception) -> ExitCode:
+    """Prints an error of the operating system as one line. Raises `error` if it is none."""
+    from redzone.commands.system_errors import abandon, describe_os_error, find_os_error
+
+    found = find_os_error(error)
+    if found is None:
+        raise error
+    if not isinstance(found, BrokenPipeError):  # the reader of stdout is gone on purpose, as with `head`
+        text, code = describe_os_error(found)
+        say(f"redzone: {text}")
+    else:
+        code = ExitCode.UNEXPECTED
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        abandon(sys.stdout)
+    return code
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
