@@ -87,11 +87,11 @@ def test_a_limit_too_low_for_one_worker_is_a_usage_error() -> None:
     assert "ulimit -n 178" in done.stderr
 
 
-@pytest.mark.parametrize("limits", ["-S -n 128", "-n 128", "-n 64"])
-def test_a_run_of_many_workers_fits_any_limit(tmp_path: Path, limits: str) -> None:
+@pytest.mark.parametrize(("limits", "rows"), [("-S -n 128", 300), ("-n 128", 300), ("-n 64", 60)])
+def test_a_run_of_many_workers_fits_any_limit(tmp_path: Path, limits: str, rows: int) -> None:
     """200 workers with few files: no poster ends in error."""
     with simulated(SimulatorOptions(poster_size=(60, 90), latency_s=0.2)) as simulator:
-        posters = poster_list(tmp_path / "list.csv", simulator, 300)
+        posters = poster_list(tmp_path / "list.csv", simulator, rows)
         done = under(
             limits, sys.executable, "-m", "redzone", "analyze", str(posters), "--workers", "200", "--json",
             "--base-url", simulator.base_url, "--allow-private-hosts", "--progress", "none",
