@@ -17,7 +17,6 @@ from redzone.commands.report import report
 from redzone.commands.run_output import (
     check_outputs,
     finish,
-    fit_open_files_of,
     print_estimate,
     run_estimate_lines,
     who_judges,
@@ -219,7 +218,7 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
     job, opened = launch.begin(loaded.settings, resolve_home(loaded), request)
     say(f"run {job.folder.id}: {job.rows:,} posters, {who_judges(job)}")
     with job.folder.lock():
-        end = launch.carry_out(fit_open_files_of(job), opened, manner)
+        end = launch.carry_out(job, opened, manner)
         finish(job, end, manner, output or [], as_json=as_json)
     raise typer.Exit(launch.exit_code(end, fail_on_fail=fail_on is not None))
 
@@ -289,7 +288,7 @@ def resume(  # noqa: PLR0913
         settings = load_settings({**record.settings, **_given(given)}).settings
         job, opened = launch.reopen(folder, settings, place, allow_changed=allow_changed_input)
         say(f"run {job.folder.id}: {job.rows:,} posters, {who_judges(job)}")
-        end = launch.carry_out(fit_open_files_of(job), opened, manner)
+        end = launch.carry_out(job, opened, manner)
         finish(job, end, manner, output or [], as_json=as_json)
     raise typer.Exit(launch.exit_code(end, fail_on_fail=fail_on is not None))
 

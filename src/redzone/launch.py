@@ -263,7 +263,7 @@ def _pending(inputs: Inputs, index: CheckpointIndex, *, retry_errors: bool) -> I
 
 @contextmanager
 def _interrupts(pipeline: Pipeline, metrics: Metrics) -> Iterator[None]:
-    """First Ctrl-C, SIGTERM or SIGHUP: finish the posters in progress, start none. Second: stop now."""
+    """First Ctrl-C or SIGTERM: start nothing, finish what is in hand. Second: stop now."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None  # noqa: S101  inside a coroutine there is one
@@ -276,10 +276,9 @@ def _interrupts(pipeline: Pipeline, metrics: Metrics) -> Iterator[None]:
             return
         log.warning("interrupted by %s", number.name)
         pipeline.stop(Interrupted(f"interrupted by {number.name}", code))
-        metrics.note = "stopping: finishing the posters in progress (press Ctrl-C again to stop now)"
+        metrics.note = "stopping: finishing what is in hand (Ctrl-C again to stop now)"
 
-    # SIGHUP: the terminal was closed; Windows has none
-    signals = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+    signals = (signal.SIGINT, signal.SIGTERM)
     for number in signals:
         loop.add_signal_handler(number, on_signal, number)
     try:

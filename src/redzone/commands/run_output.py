@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from redzone.config.settings import Settings
     from redzone.launch import End, Manner, Request
     from redzone.runs import RunFolder
-    from redzone.terminal.summary import SummaryFacts
     from redzone.wiring import Job
 
 SHOWN_VERDICTS = 30
@@ -63,22 +62,10 @@ def run_estimate_lines(settings: Settings, home: Path, request: Request) -> tupl
     return estimate_lines(estimate_run(settings, home, request)[1])
 
 
-def fit_open_files_of(job: Job) -> Job:
-    """Raises the limit on open files, or lowers the job's workers to it and says so. Raises UsageError."""
-    from dataclasses import replace
-
-    from redzone.commands.process_limits import fit_open_files
-
-    settings, notice = fit_open_files(job.settings)
-    if notice:
-        say(notice)
-    return replace(job, settings=settings)
-
-
 def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bool) -> None:
     """Writes the results, then prints the summary and the next commands."""
     from redzone.errors import Interrupted
-    from redzone.terminal.summary import Ending, SummaryFacts
+    from redzone.terminal.summary import Ending, SummaryFacts, print_summary
 
     for repair in end.repairs:
         say(repair)
@@ -111,18 +98,6 @@ def finish(job: Job, end: End, manner: Manner, output: list[str], *, as_json: bo
                 "outputs": written,
             }
         )
-    try:
-        _print_results(job, end, manner, facts)
-    except OSError:  # the terminal is closed
-        from redzone.commands.system_errors import abandon
-
-        abandon(sys.stderr)
-
-
-def _print_results(job: Job, end: End, manner: Manner, facts: SummaryFacts) -> None:
-    """Prints the verdicts of a short list, and the summary. Raises OSError if the terminal is closed."""
-    from redzone.terminal.summary import print_summary
-
     console = manner.console
     if job.rows <= SHOWN_VERDICTS:
         from redzone.reports.results import open_results
