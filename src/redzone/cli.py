@@ -5,7 +5,6 @@ Heavy packages are imported inside the command that needs them.
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -310,16 +309,38 @@ app.add_typer(bench.app, name="bench")
 def main() -> None:
     """Runs the command line; prints expected errors as one line on stderr and sets the exit code."""
     try:
-        app(standalone_mode=True)
+        try:
+            app(standalone_mode=True)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # a full or closed stdout fails here, not at interpreter exit
     except RedzoneError as error:
         say(f"redzone: {error}")
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         raise SystemExit(ExitCode.INTERRUPTED) from None
-    except BrokenPipeError:
-        # the reader of stdout has gone; say nothing more to it at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(ExitCode.UNEXPECTED) from None
+    except Exception as error:  # noqa: BLE001  all but errors of the system are raised again
+        raise SystemExit(_report_os_error(error)) from None
+
+
+def _report_os_error(error: Exception) -> ExitCode:
+    """Prints an error of the operating system as one line. Raises `error` if it is none."""
+    from redzone.commands.system_errors import abandon, describe_os_error, find_os_error
+
+    found = find_os_error(error)
+    if found is None:
+        raise error
+    if not isinstance(found, BrokenPipeError):  # the reader of stdout is gone on purpose, as with `head`
+        text, code = describe_os_error(found)
+        say(f"redzone: {text}")
+    else:
+        code = ExitCode.UNEXPECTED
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        abandon(sys.stdout)
+    return code
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,12 @@ def stderr() -> Console:
 
 def say(text: str) -> None:
     """Prints one line to stderr, without markup."""
-    print(text, file=sys.stderr)  # noqa: T201
+    try:
+        print(text, file=sys.stderr)  # noqa: T201
+    except OSError:  # the terminal is closed: nobody reads this, and the run must still end in order
+        from redzone.commands.system_errors import abandon
+
+        abandon(sys.stderr)
 
 
 def print_json(value: object) -> None:
