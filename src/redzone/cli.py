@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,7 @@ from redzone.commands.dashboard import dashboard
 from redzone.commands.doctor import doctor
 from redzone.commands.report import report
 from redzone.commands.run_output import (
+    OutputOptions,
     check_outputs,
     finish,
     print_estimate,
@@ -21,6 +23,8 @@ from redzone.commands.run_output import (
 from redzone.commands.terminal import (
     HomeOption,
     JsonOption,
+    OverwriteOption,
+    explain_os_error,
     load_settings,
     print_json,
     resolve_home,
@@ -147,6 +151,7 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
         ),
     ] = False,
     output: OutputOption = None,
+    overwrite: OverwriteOption = False,
     allow_private_hosts: Annotated[
         bool, typer.Option("--allow-private-hosts", help="Fetch images from private addresses too.")
     ] = False,
@@ -202,9 +207,9 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
     if preset and "-" not in inputs:  # stdin can be read only once
         for line in run_estimate_lines(loaded.settings, request):
             say(line)
-    display = _display(progress)
-    check_outputs(output)
-    result = _carry_out(api.begin(loaded.settings, request), display, output or [], as_json=as_json)
+    display, options = _display(progress), OutputOptions(tuple(output or ()), overwrite, as_json)
+    check_outputs(options, inputs)
+    result = _carry_out(api.begin(loaded.settings, request), display, options)
     raise typer.Exit(result.exit_code(fail_on_fail=fail_on is not None))
 
 
@@ -226,6 +231,7 @@ def resume(  # noqa: PLR0913
     max_cost: CostOption = None,
     fail_on: Annotated[str | None, typer.Option(metavar="fail", help="Exit 5 when a poster fails.")] = None,
     output: OutputOption = None,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     progress: ProgressOption = "auto",
     home: HomeOption = None,
@@ -242,14 +248,15 @@ def resume(  # noqa: PLR0913
     from redzone.runs import RunStore
 
     _choice("--fail-on", fail_on, ("fail",))
-    store = RunStore(resolve_home(load_settings({"home": home})))
-    if run is None and store.newest_unfinished() is None:
+    store = RunStore(resolve_home(load_settings({"home": home})), say)
+    folder = store.newest_unfinished() if run is None else store.get(run)
+    if folder is None:
         say(f"every run in {store.folder} is finished")
         return
-    display = _display(progress)
-    check_outputs(output)
+    display, options = _display(progress), OutputOptions(tuple(output or ()), overwrite, as_json)
+    check_outputs(options, folder.read().inputs.paths)
     again = api.resume(
-        run,
+        folder.id,
         home=home,
         retry_errors=retry_errors,
         allow_changed_input=allow_changed_input,
@@ -259,7 +266,7 @@ def resume(  # noqa: PLR0913
         deadline_s=deadline,
         max_cost_usd=max_cost,
     )
-    result = _carry_out(again, display, output or [], as_json=as_json)
+    result = _carry_out(again, display, options)
     raise typer.Exit(result.exit_code(fail_on_fail=fail_on is not None))
 
 
@@ -285,17 +292,43 @@ app.add_typer(bench.app, name="bench")
 
 def main() -> None:
     """Run the command line; expected errors become one line on stderr and an exit code."""
+    _prepare_stdout()
     try:
-        app(standalone_mode=True)
+        try:
+            app(standalone_mode=True)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # a full disk is reported here, not by the interpreter at its end
     except RedzoneError as error:
         say(f"redzone: {error}")
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         raise SystemExit(ExitCode.INTERRUPTED) from None
     except BrokenPipeError:
-        # the reader of stdout has gone; say nothing more to it at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()
         raise SystemExit(ExitCode.UNEXPECTED) from None
+    except (OSError, ImportError) as error:
+        explained = explain_os_error(error)
+        if explained is None:
+            raise
+        say(f"redzone: {explained}")
+        _discard_stdout()
+        raise SystemExit(ExitCode.UNEXPECTED) from None
+
+
+def _prepare_stdout() -> None:
+    """What is piped or redirected is UTF-8; a terminal gets a replacement for what it cannot show."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="replace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _discard_stdout() -> None:
+    """Let the interpreter's last flush succeed when stdout cannot be written any more."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
@@ -322,7 +355,7 @@ def _display(progress: str) -> DisplayOptions:
     return DisplayOptions(Progress(progress), stderr())
 
 
-def _carry_out(run: Run, display: DisplayOptions, output: list[str], *, as_json: bool) -> RunResult:
+def _carry_out(run: Run, display: DisplayOptions, options: OutputOptions) -> RunResult:
     """Say what the run is, carry it out, and say how it went."""
     from redzone.commands.runner import carry_out
 
@@ -333,5 +366,5 @@ def _carry_out(run: Run, display: DisplayOptions, output: list[str], *, as_json:
     else:
         say(f"run {run.id}: {run.job.rows:,} posters, {run.job.plan.description}")
     result = carry_out(run, display)
-    finish(run, result, display.console, output, as_json=as_json)
+    finish(run, result, display.console, options)
     return result

@@ -222,7 +222,7 @@ def test_an_id_is_given_once(store: RunStore) -> None:
 def test_runs_are_listed_newest_first_beside_any_rubbish(
     store: RunStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Strange names are passed over, a run whose run.json cannot be read is left out with a warning."""
+    """Strange names are passed over, a run whose run.json cannot be read is skipped with a warning."""
     assert store.newest_first() == ()
     assert store.newest_unfinished() is None
     older, newest = "20261003-120000-abcd", "20261004-120000-abcd"
@@ -233,7 +233,7 @@ def test_runs_are_listed_newest_first_beside_any_rubbish(
     (store.folder / "notes").mkdir()
     with caplog.at_level(logging.WARNING):
         assert [one.id for one in store.newest_first()] == [newest, older]
-    assert "20261005-120000-abcd/run.json cannot be read" in caplog.text
+    assert "20261005-120000-abcd has no run.json: the run was killed before it began" in caplog.text
     unfinished = store.newest_unfinished()
     assert unfinished is not None
     assert unfinished.id == older

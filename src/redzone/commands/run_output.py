@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,20 +24,21 @@ if TYPE_CHECKING:
 SHOWN_VERDICTS = 30
 
 
-def check_outputs(output: list[str] | None) -> None:
-    """Refuse an impossible output before anything is paid for."""
-    if not output:
-        return
-    from redzone.errors import UsageError
-    from redzone.reports import format_for
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """Where the results go: files, or `-` for stdout; and whether the summary is JSON on stdout."""
 
-    for target in output:
-        if target != "-":
-            format_for(Path(target))
-            if not Path(target).absolute().parent.is_dir():
-                raise UsageError(
-                    f"--output {target}: there is no folder {Path(target).parent}; create it first"
-                )
+    targets: tuple[str, ...]
+    overwrite: bool
+    as_json: bool
+
+
+def check_outputs(options: OutputOptions, inputs: Iterable[str]) -> None:
+    """Refuse an impossible output before anything is paid for. Raises UsageError."""
+    if options.targets:
+        from redzone.reports.destination import check_destinations
+
+        check_destinations(options.targets, inputs, overwrite=options.overwrite)
 
 
 def print_estimate(settings: Settings, request: RunRequest, *, as_json: bool) -> None:
@@ -63,16 +66,26 @@ def _estimate(settings: Settings, request: RunRequest) -> tuple[RunPlan, RunEsti
     return asyncio.run(estimate_request(settings, request))
 
 
-def finish(run: Run, result: RunResult, console: Console, output: list[str], *, as_json: bool) -> None:
-    """Write the results, say how the run went and what to do next."""
-    from redzone.errors import Interrupted
+def finish(run: Run, result: RunResult, console: Console, options: OutputOptions) -> None:
+    """Write the results, say how the run went and what to do next.
+
+    Raises UsageError, after the summary, if the results cannot be written.
+    """
+    from redzone.errors import Interrupted, UsageError
     from redzone.terminal.summary import Ending, SummaryFacts, print_summary
 
     for repair in result.repairs:
         say(repair)
     job, snapshot = run.job, result.snapshot
-    written = write_outputs(job.folder, output)
+    failure: UsageError | None = None
+    written: list[str] = []
+    try:
+        written = write_outputs(job.folder, options)
+    except UsageError as error:
+        failure = UsageError(f"{error}; the run has them: `redzone export {run.id} -o FILE` writes them")
     if snapshot is None:
+        if failure is not None:
+            raise failure
         return
     ending = Ending.FINISHED
     if result.stopped is not None:
@@ -85,7 +98,7 @@ def finish(run: Run, result: RunResult, console: Console, output: list[str], *, 
         outputs=tuple(written),
         next_commands=_next_commands(result, written),
     )
-    if as_json:
+    if options.as_json:
         print_json(
             {
                 "run_id": run.id,
@@ -108,20 +121,24 @@ def finish(run: Run, result: RunResult, console: Console, output: list[str], *, 
         with open_results(job.folder) as results:
             console.print(verdict_table(results.reviewed_outcomes()))
     print_summary(console, snapshot, facts)
+    if failure is not None:
+        raise failure
 
 
-def write_outputs(folder: RunFolder, output: list[str]) -> list[str]:
+def write_outputs(folder: RunFolder, options: OutputOptions) -> list[str]:
     """Write the run's results to each target; the full paths of the files."""
     from redzone.query import ALL
     from redzone.reports import results
 
-    if output:
+    targets, overwrite = options.targets, options.overwrite
+    if targets:
         from redzone.commands.report import report_pictures
 
+        pictures = report_pictures(folder)
         with results.open_results(folder) as found:
-            for line in results.write_outputs(found, output, ALL, sys.stdout, report_pictures(folder)):
+            for line in results.write_outputs(found, targets, ALL, sys.stdout, pictures, overwrite=overwrite):
                 say(line)
-    return [str(Path(target).absolute()) for target in output if target != "-"]
+    return [str(Path(target).absolute()) for target in targets if target != "-"]
 
 
 def _next_commands(result: RunResult, written: list[str]) -> tuple[str, ...]:

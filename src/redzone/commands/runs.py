@@ -24,6 +24,7 @@ from redzone.commands.filter_options import (
 from redzone.commands.terminal import (
     HomeOption,
     JsonOption,
+    OverwriteOption,
     RunArgument,
     home_for,
     print_json,
@@ -40,11 +41,18 @@ _LISTED = ("run", "state", "rows", *_STATUSES, "label", "model", "input")
 @app.command("list")
 def list_runs(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """List the runs, newest first."""
+    from redzone.errors import UsageError
     from redzone.runs import RunStore
+    from redzone.runs.status import observe
     from redzone.text import clean
 
     store = RunStore(home_for(home))
-    records = store.newest_first()
+    records = []
+    for folder in store.folders():
+        try:
+            records.append(observe(folder).corrected)
+        except UsageError as error:
+            say(f"skipped: {error}")
     if as_json:
         print_json([record.model_dump(mode="json", by_alias=True) for record in records])
         return
@@ -69,10 +77,11 @@ def show(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False)
     from redzone.runs import RunStore
     from redzone.runs.index import CheckpointIndex
     from redzone.runs.lock import lock_owner_pid
+    from redzone.runs.status import observe
     from redzone.text import clean
 
     folder = RunStore(home_for(home)).get(run)
-    record = folder.read()
+    record = observe(folder).corrected
     index = CheckpointIndex.read(folder.checkpoint_path)
     counts = {status.value: count for status, count in index.counts.items()}
     results = {
@@ -139,6 +148,7 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
     source: SourceOption = None,
     code: CodeOption = None,
     text: TextOption = "",
+    overwrite: OverwriteOption = False,
     home: HomeOption = None,
 ) -> None:
     """Write a run's results: one row per input row that matches the options.
@@ -150,6 +160,7 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
       redzone export 20261123 --status fail --status unsure --unreviewed -o review.csv
     """
     from redzone.commands.report import report_pictures
+    from redzone.reports.destination import check_destinations
     from redzone.reports.results import INPUT_CHANGED, open_results, write_outputs
     from redzone.runs import RunStore
 
@@ -162,10 +173,12 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
         text=text,
     )
     folder = RunStore(home_for(home)).get(run)
+    targets, pictures = output or ["-"], report_pictures(folder)
+    check_destinations(targets, folder.read().inputs.paths, overwrite=overwrite)
     with open_results(folder) as results:
         if results.inputs is None:
             say(INPUT_CHANGED)
-        for line in write_outputs(results, output or ["-"], wanted, sys.stdout, report_pictures(folder)):
+        for line in write_outputs(results, targets, wanted, sys.stdout, pictures, overwrite=overwrite):
             say(line)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +24,9 @@ HomeOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace existing files that redzone did not write.")
+]
 RunArgument = Annotated[str, typer.Argument(help="Run id, or a beginning of it that fits one run only.")]
 
 
@@ -35,6 +40,23 @@ def stderr() -> Console:
 def say(text: str) -> None:
     """One line for people, on stderr, never read as markup."""
     print(text, file=sys.stderr)  # noqa: T201
+
+
+def explain_os_error(error: OSError | ImportError) -> str | None:
+    """The sentence and the next step for a machine that has run out of something; None for other errors."""
+    place = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.EMFILE, errno.ENFILE) or os.strerror(errno.EMFILE) in str(error):
+        return "too many open files; allow more (`ulimit -n 4096`) or use fewer --workers, then try again"
+    steps = {
+        errno.ENOSPC: "free space on that disk, then try again (`redzone resume` continues a run)",
+        errno.EDQUOT: "free space in your quota, then try again (`redzone resume` continues a run)",
+        errno.EFBIG: "raise the limit on file sizes (`ulimit -f`)",
+        errno.EROFS: "the disk is read-only; choose another --home or --output",
+        errno.EBADF: "stdout is closed; redirect it to a file",
+        errno.EIO: "check the disk",
+    }
+    return f"{place}{os.strerror(number)}; {steps[number]}" if number in steps else None
 
 
 def print_json(value: object) -> None:

@@ -11,7 +11,7 @@ from redzone.text import clean
 
 PENDING = "pending"
 _ZONE_COLUMNS = ("contains_key_elements", "confidence_pct", "elements", "justification")
-_OUTCOME_COLUMNS = (
+OUTCOME_COLUMNS = (
     "source",
     "model",
     "error_code",
@@ -63,7 +63,7 @@ class TableLayout:
 def result_columns(zones: Sequence[str]) -> tuple[str, ...]:
     """`status`, four columns per zone prefixed with its name, then those of the outcome and the reviews."""
     judged = (f"{zone}_{column}" for zone in zones for column in _ZONE_COLUMNS)
-    return ("status", *judged, *_OUTCOME_COLUMNS, *REVIEW_COLUMNS)
+    return ("status", *judged, *OUTCOME_COLUMNS, *REVIEW_COLUMNS)
 
 
 def result_cells(reviewed: ReviewedOutcome, zones: Sequence[str]) -> tuple[str, ...]:
