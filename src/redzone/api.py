@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -155,8 +155,9 @@ async def estimate_request(settings: Settings, request: RunRequest) -> tuple[Run
     """`estimate` for settings that are loaded already, with the plan that it is for."""
     plan, home = make_plan(settings), home_of(settings)
     with TemporaryDirectory() as scratch:
-        # nothing is made: without a home yet, an empty cache stands in for its own
-        place = home if (home / CACHE_NAME).is_file() else Path(scratch)
+        # nothing is created: an empty cache stands in for one that does not exist or is switched off
+        known = settings.enable_cache and (home / CACHE_NAME).is_file()
+        place = home if known else Path(scratch)
         inputs = await asyncio.to_thread(_survey_request, request, Path(scratch))
         return plan, await _estimate(plan, place, inputs)
 
@@ -347,7 +348,9 @@ class Run:
                 counts = {status: record.counts.get(status, 0) for status in Status}
                 return RunResult(self.id, job.folder.path, job.rows, counts)
             log_into(job.folder.log_path)
-            await asyncio.to_thread(self._stack.enter_context, run_log(job.folder.log_path))
+            loop, notice = asyncio.get_running_loop(), self._notice()
+            events = run_log(job.folder.log_path, lambda text: _call_in(loop, notice, text))
+            await asyncio.to_thread(self._stack.enter_context, events)
             journal = await asyncio.to_thread(Journal, job.folder.checkpoint_path)
             self._stack.callback(journal.close)
             repairs = _describe_repairs(journal)
@@ -365,7 +368,11 @@ class Run:
                 result = RunResult(
                     self.id, job.folder.path, job.rows, dict(index.counts), stopped, snapshot, repairs
                 )
-            await asyncio.to_thread(job.folder.write, _ended(running, result))
+            try:
+                await asyncio.to_thread(job.folder.write, _ended(running, result))
+            except OSError as error:
+                # the checkpoint has it all; without a recorded end the run counts as interrupted
+                notice(f"{job.folder.record_path} cannot be written: {error.strerror}; results are complete")
             return result
         finally:
             await asyncio.shield(asyncio.to_thread(self._stack.close))
@@ -401,7 +408,8 @@ class Run:
                 given.add(text)
                 log.warning("%s", text)
                 for listener in self._notices:
-                    listener(text)
+                    with suppress(OSError):  # a terminal that is gone
+                        listener(text)
 
         return pass_on
 
@@ -422,6 +430,12 @@ class _ResumeChoices:
     retry_errors: bool
     allow_changed_input: bool
     settings: Mapping[str, Any]
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[str], None], text: str) -> None:
+    """Call from another thread, unless the loop has ended."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(function, text)
 
 
 def home_of(settings: Settings) -> Path:

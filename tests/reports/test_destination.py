@@ -42,7 +42,13 @@ def test_results_replace_results_of_every_format(tmp_path: Path, form: Format) -
 def test_a_file_of_somebody_else_is_not_replaced_unless_asked(tmp_path: Path, form: Format) -> None:
     """Even where it is named like results, and whatever is in it."""
     path = tmp_path / f"films.{form}"
-    for content in (b"id,title\n1,Heat\n", b'{"id": 1}\n', b"\xff\xfe\x00", b'[{"row": 1}]', b"%PDF-1.7 PAR1"):
+    for content in (
+        b"id,title\n1,Heat\n",
+        b'{"id": 1}\n',
+        b"\xff\xfe\x00",
+        b'[{"row": 1}]',
+        b"%PDF-1.7 PAR1",
+    ):
         path.write_bytes(content)
         assert "exists and was not written by redzone" in refusal(path)
         check_destinations([str(path)], overwrite=True)

@@ -77,6 +77,7 @@ def finish(run: Run, result: RunResult, console: Console, options: OutputOptions
     for repair in result.repairs:
         say(repair)
     job, snapshot = run.job, result.snapshot
+    cost_usd = snapshot.known_cost_usd if snapshot is not None else None
     failure: UsageError | None = None
     written: list[str] = []
     try:
@@ -108,7 +109,7 @@ def finish(run: Run, result: RunResult, console: Console, options: OutputOptions
                 "counts": {str(status): count for status, count in result.counts.items()},
                 "requests": snapshot.requests,
                 "image_bytes": snapshot.image_bytes,
-                "cost_usd": round(snapshot.cost_usd, 6),
+                "cost_usd": None if cost_usd is None else round(cost_usd, 6),
                 "seconds": round(snapshot.elapsed_s, 3),
                 "folder": facts.folder,
                 "outputs": written,

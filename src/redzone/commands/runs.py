@@ -83,13 +83,14 @@ def show(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False)
     folder = RunStore(home_for(home)).get(run)
     record = observe(folder).corrected
     index = CheckpointIndex.read(folder.checkpoint_path)
+    cost_usd = record.known_cost_usd(index.cost_usd, index.tokens.input + index.tokens.output)
     counts = {status.value: count for status, count in index.counts.items()}
     results = {
         "folder": str(folder.path),
         "counts": counts,
         "pending": record.rows - index.answered,
         "in_doubt": list(index.in_doubt),
-        "cost_usd": round(index.cost_usd, 6),
+        "cost_usd": None if cost_usd is None else round(cost_usd, 6),
         "tokens": {"input": index.tokens.input, "output": index.tokens.output},
         "worked_on_by_pid": lock_owner_pid(folder),
     }
@@ -108,7 +109,8 @@ def show(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False)
         **{status: f"{count:,}" for status, count in counts.items()},
         "pending": f"{record.rows - index.answered:,}",
         "in doubt": f"{len(index.in_doubt):,} requests without a recorded answer",
-        "cost": f"${index.cost_usd:.4f} for {index.tokens.input:,} + {index.tokens.output:,} tokens",
+        "cost": ("unknown" if cost_usd is None else f"${cost_usd:.4f}")
+        + f" for {index.tokens.input:,} + {index.tokens.output:,} tokens",
         "folder": str(folder.path),
     }
     for name, value in facts.items():

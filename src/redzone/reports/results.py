@@ -55,7 +55,8 @@ class Results:
     def layout(self) -> TableLayout:
         """The columns of a table of these results."""
         columns = self.record.columns if self.inputs is not None else ("row", "id", "title", "group", "image")
-        return TableLayout(columns, tuple(zone.name for zone in self.record.zones))
+        zones = tuple(zone.name for zone in self.record.zones)
+        return TableLayout(columns, zones, self.record.zero_cost_is_known)
 
     def reviewed_outcomes(self, wanted: Filter = ALL) -> Iterator[ReviewedOutcome]:
         """The matching rows in input order, with pending ones if the filter admits them; in constant memory.

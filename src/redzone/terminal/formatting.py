@@ -34,9 +34,9 @@ def format_duration(seconds: float | None) -> str:
     return f"{days}d{whole_s % _DAY_S // _HOUR_S:02}h"
 
 
-def format_cost(usd: float) -> str:
-    """US dollars: four decimals below $1, where a poster's cost shows, two from there on."""
-    if not math.isfinite(usd):
+def format_cost(usd: float | None) -> str:
+    """US dollars: four decimals below $1, two from there on; `unknown` without a known price."""
+    if usd is None or not math.isfinite(usd):
         return UNKNOWN
     sign, usd = ("-" if usd < 0 else ""), abs(usd)
     if usd == 0:

@@ -47,6 +47,13 @@ class RunStatus:
         return self.record.id
 
     @property
+    def known_cost_usd(self) -> float | None:
+        """What it has cost; None if the price of its model is unknown."""
+        snapshot = self.snapshot
+        tokens = snapshot.tokens_in + snapshot.tokens_out if snapshot is not None else 0
+        return self.record.known_cost_usd(self.cost_usd, tokens)
+
+    @property
     def live(self) -> bool:
         """Whether a process is at work on it."""
         return self.state is RunState.LIVE
