@@ -1,4 +1,4 @@
-"""What redzone promises, measured through the real command against the simulator in a process of its own.
+"""Checks redzone's guarantees with the real command against a simulator process.
 
     uv run python benchmarks/acceptance.py faults     1,000 posters, 5 % faults of every kind
     uv run python benchmarks/acceptance.py limits     600 posters at 1,200 rpm: both styles; limit given,
@@ -6,7 +6,7 @@
     uv run python benchmarks/acceptance.py kills      500 posters, kill -9 at ten random moments
     uv run python benchmarks/acceptance.py memory     peak memory at 1,000 and 100,000 rows
 
-Each prints one line a measurement and ends with 1 if a promise is broken.
+Each prints a line per measurement and exits with 1 if a guarantee does not hold.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ENVIRONMENT = {**os.environ, "OPENAI_API_KEY": "simulated-key-0123"}
 
 
 class Promise(AssertionError):
-    """A promise that did not hold."""
+    """A guarantee does not hold."""
 
 
 def hold(condition: object, text: str) -> None:
@@ -61,13 +61,13 @@ def simulator(folder: Path, posters: int, *options: str) -> Iterator[dict[str, s
 
 
 def ask(url: str) -> Any:
-    """JSON of the simulator."""
+    """Return JSON from the simulator."""
     with urllib.request.urlopen(url) as answer:  # noqa: S310  loopback
         return json.load(answer)
 
 
 def command(folder: Path, server: dict[str, str], *options: str) -> list[str]:
-    """The analyze command for the list in the folder."""
+    """Return the analyze command for the list in the folder."""
     return [
         *REDZONE, "analyze", str(folder / "posters.csv"), "--base-url", server["base_url"],
         "--allow-private-hosts", "--progress", "none", "--json", "--home", str(folder / "home"), *options,
@@ -75,7 +75,7 @@ def command(folder: Path, server: dict[str, str], *options: str) -> list[str]:
 
 
 def run(arguments: list[str], **environment: str) -> tuple[dict[str, Any], float, int]:
-    """Run a command to its end: its JSON, seconds, peak memory in bytes."""
+    """Run a command; return its JSON, seconds, and peak memory in bytes."""
     began_s = time.monotonic()
     process = subprocess.Popen(
         arguments,
@@ -87,14 +87,14 @@ def run(arguments: list[str], **environment: str) -> tuple[dict[str, Any], float
     out, err = process.communicate()
     seconds = time.monotonic() - began_s
     hold(process.returncode in (0, 3), f"exit {process.returncode}: {err[-2000:]}")
-    told = json.loads(out)
-    metrics = Path(told["folder"]) / "metrics.jsonl"
+    summary = json.loads(out)
+    metrics = Path(summary["folder"]) / "metrics.jsonl"
     hold(metrics.stat().st_size > 0, "no metrics were written")
-    return told, seconds, 0
+    return summary, seconds, 0
 
 
 def outcomes(folder: str) -> Counter[int]:
-    """How often each row has an outcome line."""
+    """Count the outcome lines of each row."""
     rows: Counter[int] = Counter()
     with (Path(folder) / "checkpoint.jsonl").open() as file:
         for line in file:
@@ -109,17 +109,17 @@ def faults(folder: Path) -> None:
     with simulator(
         folder, 1000, "--latency", "0.5", "--latency-spread", "0.5", "--fault", "all=0.05"
     ) as server:
-        told, seconds, _ = run(
+        summary, seconds, _ = run(
             command(folder, server, "--workers", "50", "--deadline", "30"),
             REDZONE_MODEL_TIMEOUT_S="5",
             REDZONE_FETCH_TIMEOUT_S="8",
         )
         seen = ask(server["origin"] + "/stats")
-    rows = outcomes(told["folder"])
-    print(f"faults: {seconds:.1f} s, counts {told['counts']}, {told['requests']} requests")
+    rows = outcomes(summary["folder"])
+    print(f"faults: {seconds:.1f} s, counts {summary['counts']}, {summary['requests']} requests")
     print(f"        faults seen by the simulator: {seen['faults']}")
     hold(rows == dict.fromkeys(range(1, 1001), 1), "a row is missing or doubled")
-    hold(told["requests"] == seen["model_requests"], "attempts counted and requests seen differ")
+    hold(summary["requests"] == seen["model_requests"], "attempts counted and requests seen differ")
 
 
 def limits(folder: Path) -> None:
@@ -134,12 +134,12 @@ def limits(folder: Path) -> None:
                 folder, 600, "--latency", "1.0", "--latency-spread", "0.3", "--rpm", str(RPM),
                 "--enforcement", style,
             ) as server:  # fmt: skip
-                told, seconds, _ = run(command(folder, server, "--workers", "100", "--no-cache", *options))
+                summary, seconds, _ = run(command(folder, server, "--workers", "100", "--no-cache", *options))
                 log = [record for record in ask(server["origin"] + "/log") if record["method"] == "POST"]
             starts = [record["at_s"] for record in log]
             refused = [record["at_s"] - starts[0] for record in log if record["status"] == 429]
             # steady: from 3 s after the first start (probes, first answers), and without the last twentieth:
-            # second looks at the last posters, which begin when nothing else is left to ask
+            # retries of the last posters
             steady = [start for start in starts[: len(starts) * 19 // 20] if start - starts[0] >= 3]
             use = (len(steady) - 1) / (steady[-1] - steady[0]) / (RPM / 60)
             busiest = busiest_window(starts)
@@ -148,14 +148,14 @@ def limits(folder: Path) -> None:
                 f"busiest 60 s {busiest}, use {use:.1%}, {len(refused)} x 429 at "
                 f"{[round(s, 1) for s in refused][:5]} s"
             )
-            hold(outcomes(told["folder"]).total() == 600, "a row is missing or doubled")
+            hold(outcomes(summary["folder"]).total() == 600, "a row is missing or doubled")
             hold(busiest <= RPM, "a window is over the limit")
             hold(use >= 0.97, "less than 97 % of the allowance was used")
-            hold(not refused, "a request was answered 429")
+            hold(not refused, "a request got a 429 response")
 
 
 def kills(folder: Path) -> None:
-    """500 outcomes whatever happens, and at most the requests in flight at each kill twice."""
+    """500 outcomes despite kills; only requests in flight at a kill are repeated."""
     workers, rows = 20, 500
     chance = random.Random(2026)  # noqa: S311  repeatable
     with simulator(folder, rows, "--latency", "0.3", "--latency-spread", "0.5") as server:
@@ -181,9 +181,9 @@ def kills(folder: Path) -> None:
             arguments = [
                 *REDZONE, "resume", "--progress", "none", "--json", "--home", str(folder / "home"),
             ]  # fmt: skip
-        told, _, _ = run(arguments)
+        summary, _, _ = run(arguments)
         seen = ask(server["origin"] + "/stats")["model_requests"]
-    found = outcomes(told["folder"])
+    found = outcomes(summary["folder"])
     print(f"kills:  {found.total()} outcomes, {seen} requests seen, {in_flight} of them lost in flight")
     hold(found == dict.fromkeys(range(1, rows + 1), 1), "a row is missing or doubled")
     hold(seen <= rows + in_flight, "more was paid again than was in flight")
@@ -203,7 +203,7 @@ def memory(folder: Path) -> None:
 
 
 def peak_of(arguments: list[str]) -> int:
-    """Peak resident memory of a command, bytes, as the kernel reports it for that one child."""
+    """Peak resident memory of a command, bytes, as reported by the kernel for that child."""
     process = subprocess.Popen(
         arguments, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -213,7 +213,7 @@ def peak_of(arguments: list[str]) -> int:
 
 
 def main() -> None:
-    """Run the measurement that is named."""
+    """Run the named measurement."""
     chosen = {"faults": faults, "limits": limits, "kills": kills, "memory": memory}
     for name in sys.argv[1:] or chosen:
         with tempfile.TemporaryDirectory() as folder:

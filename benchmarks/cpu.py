@@ -25,7 +25,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from redzone.bench.measure.processes import Served, Surroundings, clean_environment, simulator
+from redzone.bench.measure.processes import CommandContext, RunningSimulator, clean_environment, simulator
 from redzone.imaging.render import frame
 from redzone.models import Question, ViewKind, Wording, Zone
 from redzone.vision.openai.messages import Api, request_bytes
@@ -75,7 +75,7 @@ def spent(command: Sequence[str], environment: dict[str, str]) -> tuple[float, f
     return usage.ru_utime + usage.ru_stime, time.monotonic() - began_s
 
 
-def commands(served: Served, folder: Path, posters: int, workers: int) -> dict[str, list[str]]:
+def commands(served: RunningSimulator, folder: Path, posters: int, workers: int) -> dict[str, list[str]]:
     """Both sides, for so many posters."""
     few = ["--limit", str(posters), "--workers", str(workers), "--home", str(folder / f"home{posters}")]
     return {
@@ -95,7 +95,7 @@ def margin(side: str, posters: int, workers: int, size: str) -> tuple[float, flo
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         environment = clean_environment({"OPENAI_API_KEY": "simulated-key-0123"})
-        around = Surroundings(folder, environment, CLIENT_CPU, SIMULATOR_CPU)
+        around = CommandContext(folder, environment, CLIENT_CPU, SIMULATOR_CPU)
         options = ("--latency", str(LATENCY_S), "--latency-spread", "0", "--size", size)
         with simulator(around, posters, options) as served:
             few, many = (

@@ -1,11 +1,10 @@
-"""How quick the dashboard's pages are over a long run, measured through the real command.
+"""Measures the response times of the dashboard's pages for a long run, with the real command.
 
     uv run python benchmarks/dashboard.py [--rows 100000] [--home FOLDER]
 
-Writes a run of that many outcomes, opens it for the first time (until the list is there) and again, and asks
-for every page ten times over one connection; a figure is the median time of the whole answer, in ms. With
---home the run stays there (and is made only once), to be looked at. Ends with 1 if a page takes longer than a
-second.
+Writes a run with that many outcomes, opens it for the first time (until the list is there) and again, and
+requests every page ten times over one connection; a figure is the median time of the whole response, in ms.
+With --home the run is kept there and reused. Exits with 1 if a page takes longer than a second.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ PAGES = {
 
 
 def outcome(row: int, chance: random.Random) -> Outcome:
-    """What a model might have said of a row: a quarter fails, one in fifty is an error."""
+    """Make up an outcome of a row: a quarter fail, one in fifty is an error."""
     title = f"{chance.choice(TITLES)} {row}"
     base = {
         "row": row,
@@ -109,7 +108,7 @@ def outcome(row: int, chance: random.Random) -> Outcome:
 
 
 def make_run(home: Path, rows: int) -> RunFolder:
-    """A finished run of so many outcomes, one in a hundred of them reviewed."""
+    """Write a finished run with that many outcomes, one in a hundred of them reviewed."""
     chance = random.Random(4)  # noqa: S311 - to be repeatable, not secret
     listing = home.parent / "posters.csv"
     outcomes = [outcome(row, chance) for row in range(1, rows + 1)]
@@ -149,7 +148,7 @@ def make_run(home: Path, rows: int) -> RunFolder:
 
 @contextmanager
 def served(home: Path) -> Iterator[tuple[subprocess.Popen[str], http.client.HTTPConnection]]:
-    """The dashboard as a process of its own, and a connection to it."""
+    """Start the dashboard process and yield a connection to it."""
     command = [sys.executable, "-m", "redzone", "dashboard", "--no-open", "--home", str(home)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -161,14 +160,14 @@ def served(home: Path) -> Iterator[tuple[subprocess.Popen[str], http.client.HTTP
 
 
 def ask_ms(connection: http.client.HTTPConnection, path: str) -> tuple[float, int]:
-    """Milliseconds until the whole answer is there, and its bytes."""
+    """Return the milliseconds of the whole response, and its bytes."""
     start_s = time.perf_counter()
     size = len(page_of(connection, path))
     return (time.perf_counter() - start_s) * 1000, size
 
 
 def page_of(connection: http.client.HTTPConnection, path: str) -> bytes:
-    """A page; where a run is still being read, the one that comes after."""
+    """Return a page; if the run is still being read, the page after that."""
     while True:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -180,14 +179,14 @@ def page_of(connection: http.client.HTTPConnection, path: str) -> bytes:
 
 
 def memory_mb(process: subprocess.Popen[str]) -> float:
-    """Most memory that a process has had so far, MB; 0 where the system does not say."""
+    """Return the peak memory of a process, MB; 0 if unknown."""
     status = Path(f"/proc/{process.pid}/status")
     found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
     return int(found[1]) / 1000 if found else 0.0
 
 
 def measure(home: Path, rows: int) -> float:
-    """Print a line for each page; the slowest page's median, ms."""
+    """Print a line for each page; return the slowest page's median, ms."""
     run, slowest_ms = f"/runs/{RUN_ID}", 0.0
     RunFolder(home / "runs" / RUN_ID).browse_path.unlink(missing_ok=True)
     for occasion in ("opened for the first time", "opened again"):
@@ -208,7 +207,7 @@ def measure(home: Path, rows: int) -> float:
 
 
 def main() -> int:
-    """Measure as the command line says."""
+    """Parse the command line and measure."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--rows", type=int, default=100_000)

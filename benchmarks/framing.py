@@ -1,10 +1,9 @@
-"""What the crop of a poster costs when only its upper rows are decoded, against decoding all of it.
+"""CPU time of a poster's crop with partial decoding, compared with decoding the whole file.
 
     uv run python benchmarks/framing.py [--rounds N]
 
-Pictures are drawn on the spot, with a photograph's grain. Both ways take turns in one process; a figure
-is the median CPU time of a round, in ms, from the file's bytes to the view's. Ends with 1 if the two
-ways ever differ by a byte.
+Pictures are drawn with photographic grain. Both ways alternate in one process; each figure is the median
+CPU time of a round, in ms, from the file's bytes to the view's. Exits with 1 if the results differ.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ GRAIN = 0.08  # makes a JPEG of 1000x1500 about 200 KB, as posters are
 
 
 def pictures() -> Iterator[tuple[str, str, bytes]]:
-    """Size, format and file of each picture."""
+    """Yields size, format and file of each picture."""
     for number, size in enumerate(SIZES, start=1):
         pixels = random.Random(number).randbytes(size[0] * size[1] * 3)  # noqa: S311 - grain, no secret
         grain = Image.frombytes("RGB", size, pixels)
@@ -51,14 +50,14 @@ def pictures() -> Iterator[tuple[str, str, bytes]]:
 
 
 def spent_ms(work: Callable[[], View]) -> tuple[View, float]:
-    """What the work gives, and the CPU time of this thread that it took."""
+    """The result of the work and this thread's CPU time, ms."""
     start_s = time.thread_time()
     view = work()
     return view, (time.thread_time() - start_s) * 1000
 
 
 def main() -> int:
-    """Print one line a picture and zone."""
+    """Print one line per picture and zone."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""What --partial-download saves, counted by the simulator: bytes of posters and requests for them.
+"""Measures what --partial-download saves: bytes of and requests for posters, counted by the simulator.
 
     uv run python benchmarks/partial_download.py [--posters N] [--size 1000x1500] [--grain 0.1]
 
@@ -16,23 +16,23 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from redzone.bench.measure.processes import Surroundings, analyze, clean_environment, simulator
+from redzone.bench.measure.processes import CommandContext, analyze, clean_environment, simulator
 
 
 def measured(folder: Path, posters: int, options: list[str], *more: str) -> tuple[dict[str, Any], list[Any]]:
-    """The simulator's own numbers, and the verdicts by row."""
-    around = Surroundings(folder, clean_environment({"OPENAI_API_KEY": "simulated-key-0123"}))
-    with simulator(around, posters, options) as served:
+    """Return the simulator's statistics, and the verdicts by row."""
+    context = CommandContext(folder, clean_environment({"OPENAI_API_KEY": "simulated-key-0123"}))
+    with simulator(context, posters, options) as served:
         results = folder / "results.json"
         server = ("--base-url", served.base_url, "--allow-private-hosts", "--home", str(folder / "home"))
         shown = ("--no-cache", "--progress", "none", "--json", "-o", str(results))
-        analyze(around, [str(served.posters), *server, *shown, *more])
+        analyze(context, [str(served.posters), *server, *shown, *more])
         rows = json.loads(results.read_text(encoding="utf-8"))
         return served.stats(), [(row["row"], row["status"], row["zones"]) for row in rows]
 
 
 def main() -> int:
-    """Print one line for each way."""
+    """Print a line for each mode."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

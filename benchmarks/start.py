@@ -1,4 +1,4 @@
-"""How soon `redzone analyze` asks for its first poster, counted from the start of the real command.
+"""Measures the time from the start of `redzone analyze` to its request for the first poster.
 
     uv run python benchmarks/start.py [--starts N]
 
@@ -25,7 +25,7 @@ GIVE_UP_S = 30.0
 
 
 def first_connection_s(server: socket.socket, folder: Path, environment: dict[str, str]) -> float:
-    """Seconds from the start of a run to its first connection. Raises TimeoutError."""
+    """Return the seconds from the start of a run to its first connection. Raises TimeoutError."""
     origin = f"http://127.0.0.1:{server.getsockname()[1]}"
     posters = folder / "posters.txt"
     posters.write_text(f"{origin}/poster.jpg\n", encoding="utf-8")

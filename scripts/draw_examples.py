@@ -1,4 +1,4 @@
-"""Draw the example posters, and examples/posters.csv beside them. Everything is drawn here: no photograph.
+"""Draw the example posters, and examples/posters.csv beside them. No photographs are used.
 
 python scripts/draw_examples.py [FOLDER]        # FOLDER defaults to examples/
 """

@@ -1,4 +1,4 @@
-"""Fit the local model's three coefficients to labelled posters, and say how well they do on unseen ones.
+"""Fit the local model's three coefficients to labelled posters and cross-validate them.
 
     python scripts/fit_local_model.py FOLDER
 
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from redzone.imaging import frame
+from redzone.imaging.render import frame
 from redzone.models import ViewKind
 from redzone.vision.local import weights
 from redzone.vision.local.classifier import Evidence, Examiner, Fit, logit
@@ -39,7 +39,7 @@ SEED = 1
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A labelled poster, what was seen in its red zone, and how long looking took, seconds."""
+    """A labelled poster, the evidence in its red zone and the time it took, seconds."""
 
     name: str
     label: bool
@@ -49,13 +49,13 @@ class Sample:
 
 
 def frame_pixels(path: Path) -> npt.NDArray[np.uint8]:
-    """The poster as a run shows it to the model."""
+    """The poster as the model gets it in a run."""
     view = frame(path.read_bytes(), [PRESETS["red"]], ViewKind.PIXELS)
     return np.frombuffer(view.data, np.uint8).reshape(view.height, view.width, 3)
 
 
 def examine(folder: Path) -> list[Sample]:
-    """What the networks see in the red zone of every labelled poster, in the order of labels.csv."""
+    """The evidence in the red zone of every labelled poster, in the order of labels.csv."""
     examiner = Examiner()
     samples = []
     with (folder / "labels.csv").open(newline="", encoding="utf-8") as file:
@@ -76,7 +76,7 @@ def examine(folder: Path) -> list[Sample]:
 
 
 def columns(samples: list[Sample]) -> Floats:
-    """One row a poster: 1, log odds of text, face score."""
+    """One row per poster: 1, log odds of text, face score."""
     return np.array([[1.0, logit(s.evidence.text, FLOOR), s.evidence.face] for s in samples])
 
 
@@ -97,7 +97,7 @@ def logistic(features: Floats, labels: Floats) -> Floats:
 
 
 def fit(samples: list[Sample]) -> Fit:
-    """The fit to these posters."""
+    """Fit the coefficients to these posters."""
     beta = logistic(columns(samples), np.array([float(sample.label) for sample in samples]))
     intercept, text, face = (round(float(value), 4) for value in beta)
     return Fit(intercept, text, face, FLOOR)

@@ -1,8 +1,8 @@
-"""Write the exact versions of a fresh resolution into pyproject.toml's constraint-dependencies.
+"""Writes the exact versions of a fresh resolution to constraint-dependencies in pyproject.toml.
 
     uv run python scripts/pin.py
 
-uv.lock names registry hosts and so stays out of git; these constraints give a fresh clone the same set.
+uv.lock names registry hosts, so it is not in git; these constraints pin the same versions in a fresh clone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EXPORT = [
 
 
 def main() -> None:
-    """Resolve without the old pins, then write the new ones."""
+    """Resolves without the old pins, then writes the new ones."""
     text = PYPROJECT.read_text(encoding="utf-8")
     block = re.compile(r"^constraint-dependencies = \[.*?^\]\n", re.DOTALL | re.MULTILINE)
     PYPROJECT.write_text(block.sub("constraint-dependencies = [\n]\n", text), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the example posters are drawn with: a canvas, mountains, portraits."""
+"""Drawing helpers for the example posters: a canvas, mountains, portraits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Point = tuple[float, float]
 
 
 class Canvas:
-    """A poster being drawn, in units of the finished poster's pixels."""
+    """A poster being drawn; coordinates are pixels of the finished poster."""
 
     def __init__(self, *sky: Colour) -> None:
         self.image = Image.new("RGB", (SIZE[0] * SCALE, SIZE[1] * SCALE))
@@ -71,7 +71,7 @@ class Canvas:
         self.title(text, (SIZE[0] / 2, y), 9, fill, 0.2)
 
     def soften(self, radius: float) -> None:
-        """Blur all that is drawn so far."""
+        """Blur everything drawn so far."""
         self.image.paste(self.image.filter(ImageFilter.GaussianBlur(radius * SCALE)))
         self._pen = ImageDraw.Draw(self.image)
 

@@ -1,4 +1,4 @@
-"""Write docs/settings.md from the settings themselves.
+"""Generates docs/settings.md from the settings.
 
 uv run python scripts/settings_page.py
 """
@@ -17,20 +17,20 @@ INTRODUCTION = """\
 # Settings
 
 ```sh
-redzone analyze posters.csv --rpm 500                       # the command line wins
+redzone analyze posters.csv --rpm 500                       # the command line takes precedence
 VISION_REQUESTS_PER_MINUTE=500 redzone analyze posters.csv  # then the environment
 echo 'OPENAI_API_KEY=sk-...' >> .env                        # then .env in the current folder
-echo 'requests_per_min = 500' >> redzone.toml               # then redzone.toml, here or in a folder above
-redzone config show                                         # every value, and where it comes from
+echo 'requests_per_min = 500' >> redzone.toml               # then redzone.toml in this or a parent folder
+redzone config show                                         # every value with its source
 ```
 
-What no source names has its default. Sources are compared setting by setting, so a variable of the
-environment beats another name of the same setting in `.env`; within one source the first name in the table
-wins. An empty variable counts as not set. Variables that are not in the table, such as `HOME` or `MODEL`, are
-not read.
+A setting that no source gives has its default. Precedence applies to each setting: a variable in the
+environment overrides the same setting in `.env`, even under another name. Within one source, the first name
+in the table wins. Empty variables are ignored, and so are variables that are not in the table, such as `HOME`
+or `MODEL`.
 
 In the environment and in `.env`, lists and tables are JSON: `REDZONE_ZONES='["red", "logo=0,0.9,1,0.1"]'`.
-In `redzone.toml` settings go by the names of the first column, and a name that is not there is an error:
+In `redzone.toml`, settings have the names in the first column, and unknown names are errors:
 
 ```toml
 model = "gpt-6-luna"
@@ -40,15 +40,15 @@ zones = ["red", "corner"]
 corner = [0, 0, 0.3, 0.2]
 ```
 
-The options of `redzone analyze` cover the settings that change from run to run; the others are set in one of
-the other ways. A run keeps its settings, except for key and home: `redzone resume` goes on with those it
-began with, whatever the environment says by then, unless an option of `resume` says otherwise. What was unset
-at the beginning is looked up again.
+`redzone analyze` has options for the settings that change from run to run. A run keeps its settings, except
+for key and home: `redzone resume` uses the recorded ones, whatever the environment now says, unless an option
+of `resume` overrides them.
 
 **Secrets.** The API key comes from the environment, from `.env`, or from a file named by
-`openai_api_key_file` (for secret mounts). No option takes it, and `redzone.toml` refuses it. It is in no log,
-checkpoint, error or `run.json`; `redzone config show` shows at most its last four characters. A base URL with
-`user:password@` or `?...` in it is refused, because base URLs are shown and written down.
+`openai_api_key_file` (for secret mounts). There is no option for it, and `redzone.toml` rejects it. It never
+appears in a log, checkpoint, error message or `run.json`; `redzone config show` shows at most its last four
+characters. A base URL that contains `user:password@` or `?...` is rejected, because base URLs are shown and
+logged.
 
 Times are in seconds unless the name says otherwise.
 
@@ -58,7 +58,7 @@ Times are in seconds unless the name says otherwise.
 
 
 def render() -> str:
-    """The whole page."""
+    """Returns the whole page."""
     rows = (
         f"| `{name}` | {_variables(name)} | {_default(name)} | {_cell(field.description or '')} |"
         for name, field in Settings.model_fields.items()

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from redzone.api import RunRequest, RunResult, begin, resume
+from redzone.api import RunResult, begin, resume
 from redzone.bench.simulator.request_log import RequestRecord
 from redzone.bench.simulator.server import Simulator, SimulatorOptions
 from redzone.config.loader import load
 from redzone.models import Outcome
+from redzone.run_setup import RunRequest
 from redzone.runs import RunFolder
 from redzone.runs.checkpoint import read_outcomes
 from redzone.telemetry.metrics import Snapshot

@@ -398,12 +398,12 @@ def test_limits_that_make_no_sense_are_refused() -> None:
 
 def test_the_brake_lingers_near_the_refused_pace() -> None:
     """From 70 % fast to within 2 %, slow around it, then ever faster: 40 s back, double after two minutes."""
-    brake = Backoff()
-    brake.cut(600.0, 0.7, from_s=0.0)
-    assert [brake.per_min(at_s) for at_s in (0.0, 40.0)] == pytest.approx([420.0, 600.0])
-    assert brake.per_min(24.0) > 588.0
-    assert brake.per_min(56.0) < 612.0
-    assert brake.per_min(130.0) > 1200.0
+    backoff = Backoff()
+    backoff.cut(600.0, 0.7, from_s=0.0)
+    assert [backoff.per_min(at_s) for at_s in (0.0, 40.0)] == pytest.approx([420.0, 600.0])
+    assert backoff.per_min(24.0) > 588.0
+    assert backoff.per_min(56.0) < 612.0
+    assert backoff.per_min(130.0) > 1200.0
 
 
 def test_a_meter_without_any_limit_never_waits() -> None:

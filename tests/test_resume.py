@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from redzone.api import RunRequest, begin
+from redzone.api import begin
 from redzone.bench.simulator.faults import Fault
 from redzone.bench.simulator.server import Simulator, SimulatorOptions
 from redzone.errors import InputChanged, InputLost
 from redzone.models import Source
+from redzone.run_setup import RunRequest
 from redzone.runs.checkpoint import read_outcomes
 from tests.command import redzone, start, wait_until
 from tests.simulated import Run, model_requests, poster_list, simulated, write_list

@@ -12,32 +12,39 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from random import SystemRandom
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
-from pydantic import JsonValue
-
-from redzone._version import __version__
 from redzone.config.loader import load
 from redzone.config.settings import Settings
-from redzone.errors import ExitCode, InputChanged, Interrupted, RunNotFound, RunStopped
-from redzone.inputs import STDIN, Inputs, InputSpec, open_inputs, spool_stdin
-from redzone.models import Outcome, Row, RunEstimate, Status
+from redzone.errors import ExitCode, Interrupted, RunNotFound, RunStopped
+from redzone.inputs import Inputs
+from redzone.models import Outcome, RunEstimate, Status
 from redzone.pipeline import Pipeline
-from redzone.plan import Provider, RunPlan, make_plan
-from redzone.runs import RunFolder, RunStore, find_home
+from redzone.plan import RunPlan, make_plan
+from redzone.run_setup import (
+    OpenedRun,
+    ResumeChoices,
+    RunRequest,
+    counts_in,
+    describe_repairs,
+    ended_record,
+    home_of,
+    open_again,
+    open_new,
+    pending_rows,
+    survey_request,
+)
+from redzone.runs import RunRecord, RunStore
 from redzone.runs.event_log import log_into, run_log
 from redzone.runs.index import CheckpointIndex
-from redzone.runs.input import open_run_input
 from redzone.runs.journal import Journal
-from redzone.runs.record import RecordedState, RunInputs, RunRecord, new_run_id
+from redzone.runs.record import RecordedState
 from redzone.telemetry.metrics import Metrics, Snapshot
 from redzone.wiring import CACHE_NAME, Job, Listeners, assemble, cache_key, open_cache, vision_model
 
@@ -45,28 +52,14 @@ log = logging.getLogger(__name__)
 # a host that has set up no logging gets none, not warnings on stderr
 logging.getLogger("redzone").addHandler(logging.NullHandler())
 
-# Secrets and the place belong to the process; all other settings belong to the run.
-NOT_RECORDED = {"openai_api_key", "openai_api_key_file", "home"}
 # Outcomes that wait for a slow reader; beyond that the workers wait, too.
 BACKLOG = 256
 
 
 @dataclass(frozen=True, slots=True)
-class RunRequest:
-    """Which rows are to be judged, and what the run is called."""
-
-    paths: tuple[str, ...]
-    mapping: Mapping[str, str]
-    limit: int | None = None
-    sample: int | None = None
-    seed: int = 0
-    label: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended. `counts` and `cost_usd` cover the whole run, earlier parts of it included; `snapshot`
-    is the last one of this part, None where nothing was left to do."""
+    """How a run ended. `counts` cover the whole run, earlier parts of it included; `snapshot` is the last one
+    of this part, None where nothing was left to do."""
 
     run_id: str
     folder: Path
@@ -108,7 +101,7 @@ def analyze(  # noqa: PLR0913  keywords, each of them optional
 
 def begin(settings: Settings, request: RunRequest) -> Run:
     """`analyze` for settings that are loaded already."""
-    return Run(lambda stack: _open_new(settings, request, stack))
+    return Run(lambda stack: open_new(settings, request, stack))
 
 
 def resume(
@@ -129,8 +122,8 @@ def resume(
     folder = store.get(run_id) if run_id else store.newest_unfinished()
     if folder is None:
         raise RunNotFound(f"every run in {store.folder} is finished")
-    choices = _ResumeChoices(place, retry_errors, allow_changed_input, settings)
-    return Run(lambda stack: _open_again(folder, choices, stack))
+    choices = ResumeChoices(place, retry_errors, allow_changed_input, settings)
+    return Run(lambda stack: open_again(folder, choices, stack))
 
 
 async def estimate(
@@ -158,7 +151,7 @@ async def estimate_request(settings: Settings, request: RunRequest) -> tuple[Run
         # nothing is created: an empty cache stands in for one that does not exist or is switched off
         known = settings.enable_cache and (home / CACHE_NAME).is_file()
         place = home if known else Path(scratch)
-        inputs = await asyncio.to_thread(_survey_request, request, Path(scratch))
+        inputs = await asyncio.to_thread(survey_request, request, Path(scratch))
         return plan, await _estimate(plan, place, inputs)
 
 
@@ -169,10 +162,10 @@ class Run:
     but `open` belong to the event loop that first iterates, starts or waits.
     """
 
-    def __init__(self, opening: Callable[[ExitStack], _Opened]) -> None:
+    def __init__(self, opening: Callable[[ExitStack], OpenedRun]) -> None:
         self._opening = opening
         self._stack = ExitStack()
-        self._opened: _Opened | None = None
+        self._opened: OpenedRun | None = None
         self._task: asyncio.Task[RunResult] | None = None
         self._pipeline: Pipeline | None = None
         self._metrics: Metrics | None = None
@@ -353,27 +346,24 @@ class Run:
             await asyncio.to_thread(self._stack.enter_context, events)
             journal = await asyncio.to_thread(Journal, job.folder.checkpoint_path)
             self._stack.callback(journal.close)
-            repairs = _describe_repairs(journal)
+            repairs = describe_repairs(journal)
             for repair in repairs:
                 log.warning("%s", repair)
             running = record.model_copy(update={"state": RecordedState.RUNNING, "reason": ""})
             await asyncio.to_thread(job.folder.write, running)
             stopped, snapshot = await self._judge(job, inputs, journal)
-            result = RunResult(
-                self.id, job.folder.path, job.rows, _counts(snapshot), stopped, snapshot, repairs
-            )
+            counts = counts_in(snapshot)
             if stopped is not None and self._opened.retry_errors:
                 # errors that were to be tried again are errors still
                 index = await asyncio.to_thread(CheckpointIndex.read, job.folder.checkpoint_path)
-                result = RunResult(
-                    self.id, job.folder.path, job.rows, dict(index.counts), stopped, snapshot, repairs
-                )
+                counts = {**counts, **index.counts}
+            ended = ended_record(running, stopped, counts, snapshot.elapsed_s)
             try:
-                await asyncio.to_thread(job.folder.write, _ended(running, result))
+                await asyncio.to_thread(job.folder.write, ended)
             except OSError as error:
                 # the checkpoint has it all; without a recorded end the run counts as interrupted
-                notice(f"{job.folder.record_path} cannot be written: {error.strerror}; results are complete")
-            return result
+                notice(f"{job.folder.record_path} cannot be written: {error.strerror}; the outcomes are safe")
+            return RunResult(self.id, job.folder.path, job.rows, counts, stopped, snapshot, repairs)
         finally:
             await asyncio.shield(asyncio.to_thread(self._stack.close))
 
@@ -390,7 +380,7 @@ class Run:
             if self._stop_reason is not None:
                 pipeline.stop(self._stop_reason)
             try:
-                await pipeline.run(_pending(inputs, journal.index, retry_errors=retry_errors))
+                await pipeline.run(pending_rows(inputs, journal.index, retry_errors=retry_errors))
             except asyncio.CancelledError:
                 if not self._cancelled:
                     raise
@@ -414,136 +404,6 @@ class Run:
         return pass_on
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """A run whose lock is held. `inputs` is None where nothing is left to do."""
-
-    job: Job
-    record: RunRecord
-    inputs: Inputs | None
-    retry_errors: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _ResumeChoices:
-    home: Path
-    retry_errors: bool
-    allow_changed_input: bool
-    settings: Mapping[str, Any]
-
-
-def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[str], None], text: str) -> None:
-    """Call from another thread, unless the loop has ended."""
-    with suppress(RuntimeError):
-        loop.call_soon_threadsafe(function, text)
-
-
-def home_of(settings: Settings) -> Path:
-    """The home that the settings, or the folders upward, name."""
-    return find_home(settings.home, None, Path.cwd())
-
-
-def _open_new(settings: Settings, request: RunRequest, stack: ExitStack) -> _Opened:
-    """Read the whole input once, then make a run folder for it. Only stdin needs the folder first."""
-    plan, home = make_plan(settings), home_of(settings)
-    store, record = RunStore(home), _new_record(plan, request)
-    if STDIN in record.inputs.paths:
-        folder = store.create(record)
-        try:
-            spool_stdin(folder.path)
-            inputs, record = _survey(folder, record)
-        except BaseException:
-            store.remove(folder.id)
-            raise
-        folder.write(record)
-    else:
-        inputs, record = _survey(RunFolder(store.folder / record.id), record)
-        folder = store.create(record)
-    stack.enter_context(folder.lock())
-    return _Opened(Job(folder, home, plan, record.rows), record, inputs)
-
-
-def _new_record(plan: RunPlan, request: RunRequest) -> RunRecord:
-    inputs = RunInputs(
-        paths=tuple(path if path == STDIN else str(Path(path).absolute()) for path in request.paths),
-        mapping=request.mapping,
-        limit=request.limit,
-        sample=request.sample,
-        seed=request.seed,
-        base_dir=str(Path.cwd()),
-    )
-    now = datetime.now(UTC)
-    return RunRecord(
-        id=new_run_id(now, SystemRandom()),
-        label=request.label,
-        created_at=now,
-        version=__version__,
-        inputs=inputs,
-        input_sha256="",
-        rows=0,
-        zones=plan.zones,
-        provider=plan.provider.name,
-        model=plan.provider.model,
-        view=plan.settings.view,
-        settings=_recorded(plan.settings),
-    )
-
-
-def _recorded(settings: Settings) -> dict[str, JsonValue]:
-    dumped: dict[str, JsonValue] = settings.model_dump(mode="json", exclude=NOT_RECORDED)
-    return dumped
-
-
-def _open_again(folder: RunFolder, choices: _ResumeChoices, stack: ExitStack) -> _Opened:
-    """Lock a run and open it as it was begun.
-
-    Raises RunLocked, and InputChanged with both hashes. With `allow_changed_input` outcomes and reviews are
-    matched to the new rows, and their files are written anew (the old ones are kept beside them).
-    """
-    stack.enter_context(folder.lock())
-    record = folder.read()
-    settings = load(choices.settings, recorded=record.settings).settings
-    provider = Provider(
-        "openai" if record.provider == "openai" else "local", record.model, "as the run began"
-    )
-    plan = make_plan(settings, provider, record.zones)
-    retry = choices.retry_errors and bool(record.counts.get(Status.ERROR))
-    if record.state is RecordedState.FINISHED and not retry and not choices.allow_changed_input:
-        return _Opened(Job(folder, choices.home, plan, record.rows), record, None)
-    inputs = open_run_input(folder, record)
-    found = inputs.survey().sha256
-    if found != record.input_sha256:
-        if not choices.allow_changed_input:
-            raise InputChanged(
-                f"the input of run {folder.id} has changed: it began with sha256 {record.input_sha256}, "
-                f"now it is {found}; put the old input back, or pass --allow-changed-input to match rows "
-                "by id and image"
-            )
-        from redzone.runs.rematch import rematch
-
-        inputs, record = _survey(folder, record)
-        rematch(folder, inputs.rows)
-        folder.write(record)
-    return _Opened(Job(folder, choices.home, plan, record.rows), record, inputs, choices.retry_errors)
-
-
-def _survey(folder: RunFolder, record: RunRecord) -> tuple[Inputs, RunRecord]:
-    """The input of a run, and its record with what one pass over the input found."""
-    inputs = open_run_input(folder, record)
-    survey = inputs.survey()
-    found = {"input_sha256": survey.sha256, "rows": survey.rows, "columns": survey.columns}
-    return inputs, record.model_copy(update=found)
-
-
-def _survey_request(request: RunRequest, scratch: Path) -> Inputs:
-    stdin = spool_stdin(scratch) if STDIN in request.paths else None
-    inputs = open_inputs(
-        InputSpec(request.paths, request.mapping, request.limit, request.sample, request.seed, stdin)
-    )
-    inputs.survey()
-    return inputs
-
-
 async def _estimate(plan: RunPlan, home: Path, inputs: Inputs) -> RunEstimate:
     from redzone.engine.estimate import Basis, estimate
 
@@ -556,51 +416,7 @@ async def _estimate(plan: RunPlan, home: Path, inputs: Inputs) -> RunEstimate:
         await asyncio.to_thread(cache.close)
 
 
-def _pending(inputs: Inputs, index: CheckpointIndex, *, retry_errors: bool) -> Iterator[Row]:
-    """The rows without an outcome, and those whose error is to be tried again."""
-    for row in inputs.rows():
-        status = index.status(row.row)
-        if status is None or (retry_errors and status is Status.ERROR):
-            yield row
-
-
-def _describe_repairs(journal: Journal) -> tuple[str, ...]:
-    repairs = journal.repairs
-    lines = []
-    if repairs.cut_bytes:
-        lines.append(f"checkpoint: an incomplete last line ({repairs.cut_bytes} bytes) was cut off")
-    if repairs.moved_lines:
-        numbers = ", ".join(str(line.number) for line in repairs.moved_lines[:5])
-        count = len(repairs.moved_lines)
-        lines.append(f"checkpoint: {count} damaged lines ({numbers}, ...) were moved to checkpoint.bad")
-    doubtful = journal.index.in_doubt
-    if doubtful:
-        rows = ", ".join(str(row) for row in doubtful[:10]) + (", ..." if len(doubtful) > 10 else "")
-        lines.append(f"{len(doubtful)} requests were in flight when the run ended (rows {rows}); asked again")
-    return tuple(lines)
-
-
-def _counts(snapshot: Snapshot) -> dict[Status, int]:
-    return {
-        Status.PASS: snapshot.passed,
-        Status.FAIL: snapshot.failed,
-        Status.UNSURE: snapshot.unsure,
-        Status.ERROR: snapshot.errors,
-    }
-
-
-def _ended(record: RunRecord, result: RunResult) -> RunRecord:
-    """What run.json says at the end."""
-    state = RecordedState.FINISHED
-    if result.stopped is not None:
-        interrupted = isinstance(result.stopped, Interrupted)
-        state = RecordedState.INTERRUPTED if interrupted else RecordedState.STOPPED
-    return record.model_copy(
-        update={
-            "state": state,
-            "reason": str(result.stopped or ""),
-            "finished_at": datetime.now(UTC),
-            "counts": {str(status): count for status, count in result.counts.items()},
-            "seconds": record.seconds + (result.snapshot.elapsed_s if result.snapshot else 0.0),
-        }
-    )
+def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[str], None], text: str) -> None:
+    """Call from another thread, unless the loop has ended."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(function, text)

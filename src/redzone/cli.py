@@ -1,4 +1,7 @@
-"""The command line: parse, call, set the exit code. Everything heavy is imported inside its command."""
+"""The command line: parses options, runs commands, sets the exit code.
+
+Heavy packages are imported inside the command that needs them.
+"""
 
 from __future__ import annotations
 
@@ -39,13 +42,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Find posters whose badge corner hides their title, logo or face.",
-    epilog="Begin with: redzone analyze posters.csv --output results.csv",
+    epilog="Get started: redzone analyze posters.csv --output results.csv",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-# rows and workers: to try a list out, to look at a part of it, to do it all
+# rows and workers: a first try, a larger sample, the whole list
 PRESETS: dict[str, tuple[int | None, str]] = {
     "small": (25, "5"),
     "medium": (100, "10"),
@@ -53,22 +56,25 @@ PRESETS: dict[str, tuple[int | None, str]] = {
 }
 
 RpmOption = Annotated[
-    int | None, typer.Option("--rpm", min=1, help="Most requests per minute. [default: learned]")
+    int | None,
+    typer.Option("--rpm", metavar="N", min=1, help="Maximum requests per minute. [default: learned]"),
 ]
 TpmOption = Annotated[
-    int | None, typer.Option("--tpm", min=1, help="Most tokens per minute. [default: learned]")
+    int | None,
+    typer.Option("--tpm", metavar="N", min=1, help="Maximum tokens per minute. [default: learned]"),
 ]
 WorkersOption = Annotated[
-    str | None, typer.Option("--workers", "-w", metavar="N|auto", help="Posters in hand at the same time.")
+    str | None,
+    typer.Option("--workers", "-w", metavar="N|auto", help="Posters processed at the same time."),
 ]
 DeadlineOption = Annotated[
-    float | None, typer.Option(metavar="SECONDS", min=0.001, help="Longest working time for one poster.")
+    float | None, typer.Option(metavar="SECONDS", min=0.001, help="Maximum working time for one poster.")
 ]
 CostOption = Annotated[
     float | None, typer.Option(metavar="USD", min=0, help="Stop before the run costs more than this.")
 ]
 ProgressOption = Annotated[
-    str, typer.Option(metavar="auto|live|plain|json|none", help="How progress is shown on stderr.")
+    str, typer.Option(metavar="auto|live|plain|json|none", help="How to show progress on stderr.")
 ]
 OutputOption = Annotated[
     list[str] | None,
@@ -76,7 +82,7 @@ OutputOption = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Write .csv, .json, .jsonl, .parquet, .html, .pdf; `-` is CSV on stdout.",
+        help="Write .csv, .json, .jsonl, .parquet, .html or .pdf; `-` writes CSV to stdout. Repeatable.",
     ),
 ]
 
@@ -97,73 +103,78 @@ def redzone(
 def analyze(  # noqa: PLR0913  Typer reads an option from each argument
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="INPUT...", help="CSV, TSV, JSON(L), URL list, folder; `-` is stdin."),
+        typer.Argument(
+            metavar="INPUT", help="CSV, TSV, JSON, JSONL, list of URLs, or folder; `-` reads stdin."
+        ),
     ],
     workers: WorkersOption = None,
     provider: Annotated[
-        str | None, typer.Option(metavar="auto|openai|local", help="Who judges. auto: openai with a key.")
+        str | None,
+        typer.Option(metavar="auto|openai|local", help="Model provider. auto: openai if a key is set."),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="The vision model to ask.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="Vision model to use.")] = None,
     base_url: Annotated[
-        str | None, typer.Option(help="An OpenAI-compatible server, such as http://localhost:8000/v1.")
+        str | None,
+        typer.Option(metavar="URL", help="OpenAI-compatible server, such as http://localhost:8000/v1."),
     ] = None,
     rpm: RpmOption = None,
     tpm: TpmOption = None,
     zone: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="PRESET|NAME=x,y,w,h", help="Zone to judge, in fractions. Again for more. [default: red]"
+            metavar="PRESET|NAME=x,y,w,h", help="Zone to check, as fractions. Repeatable. [default: red]"
         ),
     ] = None,
     pack: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=16, help="Posters in one request. [default: 1]")
+        int | None, typer.Option(metavar="N", min=1, max=16, help="Posters per request. [default: 1]")
     ] = None,
     view: Annotated[
-        str | None, typer.Option(metavar="crop|poster", help="What the model sees first.")
+        str | None, typer.Option(metavar="crop|poster", help="What to show the model first. [default: crop]")
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(
-            metavar="small|medium|large", help="25 rows with 5 workers, 100 with 10, all with auto."
-        ),
+        typer.Option(metavar="small|medium|large", help="25 rows with 5 workers, 100 with 10, or all rows."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N rows.")] = None,
-    sample: Annotated[int | None, typer.Option(min=1, help="Only N rows drawn at random.")] = None,
-    seed: Annotated[int, typer.Option(help="Repeats a sample.")] = 0,
+    limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the first N rows.")] = None,
+    sample: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Only N rows chosen at random.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed chooses the same sample.")] = 0,
     column_map: Annotated[
-        str | None, typer.Option("--map", metavar="id=COL,image=COL", help="Columns with other names.")
+        str | None, typer.Option("--map", metavar="id=COL,image=COL", help="Which columns to use.")
     ] = None,
     deadline: DeadlineOption = None,
     max_cost: CostOption = None,
     min_confidence: Annotated[
-        float | None, typer.Option(metavar="PCT", min=0, max=100, help="Below this a verdict is unsure.")
+        float | None,
+        typer.Option(metavar="PCT", min=0, max=100, help="Verdicts below this confidence are unsure."),
     ] = None,
     fail_on: Annotated[
-        str | None, typer.Option(metavar="fail", help="Exit 5 when a poster fails (for pipelines).")
+        str | None, typer.Option(metavar="fail", help="Exit with code 5 if a poster fails (for CI).")
     ] = None,
     no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Neither use nor fill the shared cache.")
+        bool, typer.Option("--no-cache", help="Do not read or write the verdict cache.")
     ] = False,
     partial_download: Annotated[
         bool,
         typer.Option(
-            "--partial-download", help="Fetch only the start of a poster where that shows the zone."
+            "--partial-download", help="Download only the start of a poster if that covers the zone."
         ),
     ] = False,
     output: OutputOption = None,
     overwrite: OverwriteOption = False,
     allow_private_hosts: Annotated[
-        bool, typer.Option("--allow-private-hosts", help="Fetch images from private addresses too.")
+        bool, typer.Option("--allow-private-hosts", help="Also fetch images from private addresses.")
     ] = False,
     as_json: JsonOption = False,
     progress: ProgressOption = "auto",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Read everything, send nothing, say what it would take.")
+        bool, typer.Option("--dry-run", help="Estimate requests, tokens, cost and time; send nothing.")
     ] = False,
     home: HomeOption = None,
-    name: Annotated[str, typer.Option(metavar="LABEL", help="A label for the run.")] = "",
+    name: Annotated[str, typer.Option(metavar="LABEL", help="Label for the run.")] = "",
 ) -> None:
-    """Judge every poster of a list.
+    """Check every poster in a list.
 
     Examples:
 
@@ -176,6 +187,7 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
       redzone analyze posters.csv --dry-run
     """
     from redzone import api
+    from redzone.run_setup import RunRequest
 
     _choice("--fail-on", fail_on, ("fail",))
     _choice("--preset", preset, tuple(PRESETS))
@@ -200,7 +212,7 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
         "home": home,
     }
     loaded = load_settings(given)
-    request = api.RunRequest(tuple(inputs), _mapping(column_map), limit, sample, seed, name)
+    request = RunRequest(tuple(inputs), _mapping(column_map), limit, sample, seed, name)
     if dry_run:
         print_estimate(loaded.settings, request, as_json=as_json)
         return
@@ -216,27 +228,30 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
 @app.command()
 def resume(  # noqa: PLR0913
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN_ID]", help="Run id or its beginning. [newest unfinished]")
+        str | None,
+        typer.Argument(metavar="RUN_ID", help="Run id or a unique prefix. [default: newest unfinished]"),
     ] = None,
     retry_errors: Annotated[
-        bool, typer.Option("--retry-errors", help="Try the posters that ended in error again.")
+        bool, typer.Option("--retry-errors", help="Also retry posters that ended in error.")
     ] = False,
     allow_changed_input: Annotated[
-        bool, typer.Option("--allow-changed-input", help="Match rows by id and image if the input changed.")
+        bool, typer.Option("--allow-changed-input", help="If the input changed, match rows by id and image.")
     ] = False,
     workers: WorkersOption = None,
     rpm: RpmOption = None,
     tpm: TpmOption = None,
     deadline: DeadlineOption = None,
     max_cost: CostOption = None,
-    fail_on: Annotated[str | None, typer.Option(metavar="fail", help="Exit 5 when a poster fails.")] = None,
+    fail_on: Annotated[
+        str | None, typer.Option(metavar="fail", help="Exit with code 5 if a poster fails.")
+    ] = None,
     output: OutputOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     progress: ProgressOption = "auto",
     home: HomeOption = None,
 ) -> None:
-    """Finish a run with its own settings.
+    """Continue an unfinished run with its own settings.
 
     Examples:
 
@@ -291,7 +306,7 @@ app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:
-    """Run the command line; expected errors become one line on stderr and an exit code."""
+    """Runs the command line; prints expected errors as one line on stderr and sets the exit code."""
     _prepare_stdout()
     try:
         try:

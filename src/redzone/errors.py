@@ -1,28 +1,28 @@
-"""Everything that can go wrong, in three branches for three reactions.
+"""All errors, in three branches for three reactions.
 
 RedzoneError
-├── PosterFault            this poster ends in `error`, the run goes on
+├── PosterFault            this poster ends in `error`; the run continues
 │   ├── InputFault             the row cannot be used
-│   ├── FetchFault             its image cannot be had
+│   ├── FetchFault             its image cannot be downloaded
 │   ├── ImageFault             its image cannot be decoded
-│   ├── ModelFault             one attempt at the model failed; carries the retry decision
-│   └── DeadlineFault          it used up its working time
-├── RunStopped             the run ends early and can be resumed
+│   ├── ModelFault             one attempt failed; says whether to retry
+│   └── DeadlineFault          it exceeded its deadline
+├── RunStopped             the run stops early and can be resumed
 │   ├── CredentialsRejected    401, 403                                    exit 2
 │   ├── ModelUnknown           the API has no such model                   exit 2
 │   ├── QuotaExhausted         the account has no credit left              exit 4
 │   ├── BudgetSpent            --max-cost would be exceeded                exit 4
 │   ├── BreakerOpen            every request fails                         exit 4
-│   ├── InputLost              the input cannot be read to its end any more exit 4
+│   ├── InputLost              the input cannot be read to its end         exit 4
 │   ├── JournalFailed          an outcome could not be written             exit 1
-│   └── Interrupted            Ctrl-C or SIGTERM                           exit 130, 143
+│   └── Interrupted            Ctrl-C, SIGTERM or SIGHUP                   exit 130, 143
 └── UsageError             the user must change something              exit 2
     ├── InputUnusable          missing file, no image column, wrong encoding
     ├── SettingsInvalid        a setting's value is wrong
     ├── ModelFilesMissing      the local model is not installed
     ├── RunNotFound            no run, or several, with that id
     ├── RunLocked              another process works on the run
-    ├── InputChanged           the input is not the one the run began with
+    ├── InputChanged           the input differs from the one the run started with
     └── CheckpointUnusable     unknown schema
 """
 
@@ -32,7 +32,7 @@ from enum import IntEnum, StrEnum
 
 
 class ExitCode(IntEnum):
-    """What the process tells its caller."""
+    """Exit codes of the process."""
 
     DONE = 0
     UNEXPECTED = 1
@@ -45,7 +45,7 @@ class ExitCode(IntEnum):
 
 
 class ErrorCode(StrEnum):
-    """Why a poster has no verdict. Closed: checkpoint, report and dashboard share it."""
+    """Why a poster has no verdict. A closed set, shared by checkpoint, reports and dashboard."""
 
     INPUT = "input"
     FETCH_TIMEOUT = "fetch-timeout"
@@ -72,7 +72,7 @@ class ErrorCode(StrEnum):
 
 
 class Retry(StrEnum):
-    """What an error says about asking again."""
+    """Whether a failed request is worth retrying."""
 
     NO = "no"
     TRANSIENT = "transient"
@@ -80,13 +80,13 @@ class Retry(StrEnum):
 
 
 class RedzoneError(Exception):
-    """Base of every error that redzone raises on purpose."""
+    """Base class of all errors that redzone raises on purpose."""
 
     exit_code: ExitCode = ExitCode.UNEXPECTED
 
 
 class PosterFault(RedzoneError):
-    """One poster cannot be judged. `code` and the message go into its outcome."""
+    """One poster gets no verdict. Code and message go into its outcome."""
 
     def __init__(self, code: ErrorCode, message: str, retry: Retry = Retry.NO) -> None:
         super().__init__(message)
@@ -96,14 +96,14 @@ class PosterFault(RedzoneError):
 
 
 class InputFault(PosterFault):
-    """The row has no usable image reference."""
+    """The row has no usable image address or path."""
 
     def __init__(self, message: str) -> None:
         super().__init__(ErrorCode.INPUT, message)
 
 
 class FetchFault(PosterFault):
-    """The image cannot be had. `retry_after_s` is the server's own wish, seconds."""
+    """The image cannot be downloaded. `retry_after_s` is the pause that the server asked for, seconds."""
 
     def __init__(
         self,
@@ -117,22 +117,22 @@ class FetchFault(PosterFault):
 
 
 class ImageFault(PosterFault):
-    """The bytes are no image that can be judged."""
+    """The bytes are not an image that can be decoded."""
 
 
 class DeadlineFault(PosterFault):
-    """The poster used up its working time."""
+    """The poster exceeded its deadline."""
 
     def __init__(self, message: str) -> None:
         super().__init__(ErrorCode.DEADLINE, message, Retry.TRANSIENT)
 
 
 class ModelFault(PosterFault):
-    """One attempt at the model brought no verdict.
+    """One request to the model returned no verdict.
 
-    `retry` is the decision: RATE_LIMIT slows the whole run for `retry_after_s` seconds,
-    TRANSIENT repeats the question, NO leaves it to the ladder. `may_be_charged`: an answer
-    was perhaps made and paid for, but its tokens are not known.
+    `retry` decides what follows: RATE_LIMIT pauses the whole run for `retry_after_s` seconds, TRANSIENT
+    repeats the request, NO leaves the next step to the retry policy. `may_be_charged` is whether the
+    provider may have charged for an answer whose tokens are unknown.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class ModelFault(PosterFault):
 
 
 class RunStopped(RedzoneError):
-    """The run ends before its last row; `redzone resume` goes on from there."""
+    """The run stops before its last row; `redzone resume` continues it."""
 
     exit_code = ExitCode.STOPPED
 
@@ -161,7 +161,7 @@ class CredentialsRejected(RunStopped):
 
 
 class ModelUnknown(RunStopped):
-    """The API knows no such model, so every further request would fail."""
+    """The API does not know the model, so every request would fail."""
 
     exit_code = ExitCode.USAGE
 
@@ -175,21 +175,21 @@ class BudgetSpent(RunStopped):
 
 
 class BreakerOpen(RunStopped):
-    """Every request has failed for a while."""
+    """All requests have failed for some time."""
 
 
 class InputLost(RunStopped):
-    """The input was there when the run began, and cannot be read to its end any more."""
+    """The input was readable when the run started, but can no longer be read to its end."""
 
 
 class JournalFailed(RunStopped):
-    """An outcome could not be made durable, so no further request may be paid for."""
+    """An outcome could not be written to disk, so no further request may be sent."""
 
     exit_code = ExitCode.UNEXPECTED
 
 
 class Interrupted(RunStopped):
-    """Somebody asked the run to stop."""
+    """A signal stopped the run."""
 
     def __init__(self, message: str, exit_code: ExitCode) -> None:
         super().__init__(message)
@@ -197,7 +197,7 @@ class Interrupted(RunStopped):
 
 
 class UsageError(RedzoneError):
-    """The user must change something. The text says what, where and the next step."""
+    """The user must change something. The message says what, where and the next step."""
 
     exit_code = ExitCode.USAGE
 
@@ -223,7 +223,7 @@ class RunLocked(UsageError):
 
 
 class InputChanged(UsageError):
-    """The input differs from the one that the run began with."""
+    """The input differs from the one that the run started with."""
 
 
 class CheckpointUnusable(UsageError):

@@ -1,8 +1,8 @@
-"""Whose turn is it: one queue in front of a model API. One permit per ATTEMPT (request), never per poster.
+"""One fair queue in front of a model API. One permit per ATTEMPT (request), never per poster.
 
 The law: in any window of 60 s at most `requests_per_min` attempts start, whatever retries, cancellations,
-holds or arrival patterns do; the same for tokens. Within it the limiter goes as fast as the server's
-`x-ratelimit-*` headers allow, and without headers as fast as the server does not refuse.
+holds or arrival patterns do; the same for tokens. Within it the limiter goes as fast as the
+server's `x-ratelimit-*` headers allow, and without headers as fast as the server accepts.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from redzone.clock import Clock
 from redzone.models import Allowance
 from redzone.rate_meter import DEEP_CUT, RARE, SLIGHT_CUT, Grant, WindowCounter
 
-# Before the first answer nothing is known. 1.1 s apart: a server that allows one request a second, and
-# counts by the second, accepts them all. The sixth waits for an answer, yet not for ever.
+# Before the first response nothing is known. 1.1 s apart: a server that allows one request a second, and
+# counts by the second, accepts them all. The sixth waits for a response, but not for ever.
 PROBES = 5
 PROBE_DISTANCE_S = 1.1
 PROBE_PATIENCE_S = 10.0
-# The part of a configured limit that is paced until the first answer. Less than half: a setting that is twice
-# too high then meets no 429 before the server has announced its own. Not much less: it may be right. Besides,
-# requests bunch up on their way while connections are opened (measured: five in 0.2 s at 20 a second).
-UNHEARD_SHARE = 0.45
-# A 429 that names no time: 1 s, doubled while nothing but refusals comes back.
+# The part of a configured limit that is used until the first response. Less than half, so that a setting
+# twice too high gets no 429 before the server has announced its limit; not much less, as it may be right.
+# Requests also bunch up while connections are opened (measured: five in 0.2 s at 20 a second).
+UNCONFIRMED_SHARE = 0.45
+# After a 429 without a time: 1 s, doubled while nothing but refusals comes back.
 BACKOFF_S = 1.0
-# What refused requests took is paid back within a second, the part of a minute by which some servers count:
-# a storm of refusals must not become a pause of minutes.
+# Refused requests are made up for within a second, the part of a minute that some servers count by: many
+# refusals at once must not become a pause of minutes.
 MOST_DEBT_S = 1.0
 BACKOFF_MOST_S = 32.0
 # Less than this is not worth waking up for.
@@ -42,8 +42,8 @@ class LimiterClosed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the user configured: upper bounds, whatever the server announces. None: no bound of ours.
-    Without `probe` the first attempts do not feel their way: for a model on this machine."""
+    """The user's limits: upper bounds, whatever the server announces. None: no limit of ours. Without `probe`
+    the first attempts are not spaced out, as for a model on this machine."""
 
     requests_per_min: int | None = None
     tokens_per_min: int | None = None
@@ -53,7 +53,7 @@ class Limits:
     def __post_init__(self) -> None:
         if self.requests_per_min is not None and self.requests_per_min < 1:
             raise ValueError(
-                f"requests_per_min is {self.requests_per_min}; use 1 or more, or None for no bound"
+                f"requests_per_min is {self.requests_per_min}; use 1 or more, or None for no limit"
             )
         if self.tokens_per_min is not None and self.tokens_per_min < 1:
             raise ValueError(f"tokens_per_min is {self.tokens_per_min}; use 1 or more, or None")
@@ -63,7 +63,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Permit:
-    """The right to one attempt, spent by being given. Hand it back to `observe`, `rejected` or `failed`."""
+    """The right to one attempt. It counts from the moment it is given; report what came of it to `observe`,
+    `rejected` or `failed`."""
 
     number: int
     requests: Grant
@@ -71,7 +72,7 @@ class Permit:
 
     @property
     def started_s(self) -> float:
-        """When it was given, seconds of the limiter's clock."""
+        """When it was given, in seconds of the limiter's clock."""
         return self.requests.started_s
 
 
@@ -106,7 +107,7 @@ class Limiter:
         self._nap: asyncio.Future[None] | None = None
         self._nap_until_s = inf
         self._nap_tokens = 0
-        self._drained = False
+        self._closed = False
         self._waiting = 0
         self._started = 0
         self._last_start_s = -inf
@@ -130,7 +131,7 @@ class Limiter:
         self._waiting += 1
         try:
             async with self._turn:
-                while not self._drained:
+                while not self._closed:
                     now_s = self._clock.monotonic()
                     wait_s = self._wait_s(now_s, tokens)
                     if wait_s <= 0.0:
@@ -141,7 +142,7 @@ class Limiter:
             self._waiting -= 1
 
     def observe(self, permit: Permit, allowance: Allowance | None, used_tokens: int | None) -> None:
-        """An answer came: learn what the server says of its limits, and replace the estimate of tokens."""
+        """A response came: learn the limits that it announces, and replace the estimated tokens."""
         now_s = self._clock.monotonic()
         self._answered()
         self._heard = True
@@ -155,8 +156,8 @@ class Limiter:
         self._wake_if_sooner(now_s)
 
     def rejected(self, permit: Permit, retry_after_s: float | None, allowance: Allowance | None) -> None:
-        """A 429 came: everybody waits for `retry_after_s` seconds (where the server named no time: 1 s,
-        2 s, ... 32 s), and the pace is cut unless this very answer announced a lower limit."""
+        """A 429 came: everybody waits for `retry_after_s` seconds (without a time from the server 1 s, 2 s,
+        ... 32 s), and the pace is cut unless this response announced a lower limit."""
         now_s = self._clock.monotonic()
         self._answered()
         self._heard = True
@@ -192,11 +193,11 @@ class Limiter:
 
     def close(self) -> None:
         """Start nothing more: whoever waits, and whoever comes later, gets LimiterClosed."""
-        self._drained = True
+        self._closed = True
         self._wake()
 
     def state(self) -> LimiterState:
-        """Where things stand."""
+        """The state at this moment."""
         now_s = self._clock.monotonic()
         self._requests.forget(now_s)
         self._tokens.forget(now_s)
@@ -223,7 +224,7 @@ class Limiter:
             probe_s = PROBE_DISTANCE_S if self._unanswered < PROBES else PROBE_PATIENCE_S
             distance_s = max(distance_s, probe_s)
         elif not self._heard and self._limits.requests_per_min is not None:
-            distance_s = max(distance_s, 60 / (UNHEARD_SHARE * self._limits.requests_per_min))
+            distance_s = max(distance_s, 60 / (UNCONFIRMED_SHARE * self._limits.requests_per_min))
         else:
             distance_s = max(distance_s, self._requests.burst_distance_s(now_s))
         return max(
@@ -243,8 +244,8 @@ class Limiter:
         return Permit(self._started, self._requests.start(now_s, 1), self._tokens.start(now_s, tokens))
 
     def _repay(self, now_s: float) -> None:
-        """The first start after a hold: the next one comes later by what the refused requests took, because
-        some servers take them out of the second that follows."""
+        """At the first start after a hold: delay the next one by what the refused requests took, because
+        some servers deduct them from the second that follows."""
         pace_per_min = self._requests.pace_per_min(now_s)
         if pace_per_min != inf:
             self._repaid_at_s = now_s + min(MOST_DEBT_S, (1 + self._owed) * 60 / pace_per_min)
@@ -264,7 +265,7 @@ class Limiter:
         return slower
 
     def _cut(self, now_s: float, permit: Permit) -> None:
-        """Refused although we kept to all we knew: the setting is wrong, or others use the same key."""
+        """Refused within all known limits: the setting is wrong, or others use the same key."""
         from_s = max(now_s, self._held_until_s)
         accepted_per_min = self._requests.accepted_per_min(now_s)
         if self._accepted_since:
@@ -279,9 +280,9 @@ class Limiter:
             elif pace_per_min != inf:
                 # not below half: a pause in the demand looks like a low limit
                 refused_per_min = min(pace_per_min, max(accepted_per_min, pace_per_min / 2))
-            self._requests.brake.cut(refused_per_min, cut_to, from_s)
+            self._requests.backoff.cut(refused_per_min, cut_to, from_s)
         else:
-            self._requests.brake.cut_again(accepted_per_min, from_s)
+            self._requests.backoff.cut_again(accepted_per_min, from_s)
         self._requests.distrust()
         self._tokens.distrust()
         self._accepted_since = False
@@ -291,7 +292,7 @@ class Limiter:
         self._slowed_at = self._started
 
     async def _sleep(self, now_s: float, wait_s: float, tokens: int) -> None:
-        """Until the time is up, or an answer has brought it forward."""
+        """Sleep until the time is up, or until a response makes an earlier start possible."""
         loop = asyncio.get_running_loop()
         self._nap, self._nap_until_s, self._nap_tokens = loop.create_future(), now_s + wait_s, tokens
         timer = loop.call_later(max(wait_s, SHORTEST_NAP_S), self._wake)

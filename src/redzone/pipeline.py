@@ -1,12 +1,12 @@
-"""The road of a poster, from its row to its line in the checkpoint, top to bottom.
+"""What happens to a poster, from its row to its line in the checkpoint, top to bottom.
 
-    row -> image -> known? -> view -> model, behind the limiter, rung by rung -> outcome -> disk
+    row -> image -> known? -> view -> model, behind the limiter, step by step -> outcome -> disk
 
-With `partial_download` the image is at first only the beginning of its file: where that holds the view, the
-picture is known by the view, and the rest is fetched only for a rung that shows more of the poster.
+With `partial_download` only the beginning of the image file is fetched at first. Where that is enough for the
+view, the picture is identified by the view, and the rest is fetched only for a step that shows more of it.
 
-Workers pull the next row when they are free. A poster's failure is a value, an `error` outcome; what ends
-the run is RunStopped, after which nothing new starts and what is in hand is finished.
+Workers pull the next row when they are free. A poster's failure is a value, an `error` outcome. RunStopped
+ends the run: nothing new starts, and what is in progress is finished.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from redzone.engine.limits import Deadline
 from redzone.engine.model_calls import ModelCallParts, ModelCalls, PosterTask
 from redzone.engine.outcome import PosterStats, VerdictResult, error_outcome, judged_outcome
 from redzone.engine.retry_policy import Attempt, AttemptResult, RetryPolicy, next_attempt
-from redzone.engine.workers import RowSource, workers_needed
+from redzone.engine.workers import RowSource
 from redzone.errors import (
     DeadlineFault,
     ErrorCode,
@@ -48,17 +48,18 @@ from redzone.models import (
     Zone,
 )
 from redzone.net import Fetched, Fetcher, NotModified, PartialFile, Validators
+from redzone.plan import workers_needed
 from redzone.runs.checkpoint import Spent, render_outcome, render_spent
 from redzone.telemetry.metrics import Stage
 from redzone.telemetry.reporter import Reporter
 
 log = logging.getLogger(__name__)
-STAFF_EVERY_S = 1.0
+ADJUST_WORKERS_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a run is told. `workers` None means: as many as Little's law wants, at most `max_workers`."""
+    """The choices of a run. `workers` None means as many as Little's law gives, at most `max_workers`."""
 
     run_id: str
     zones: tuple[Zone, ...]
@@ -75,7 +76,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Parts(ModelCallParts):
-    """What the pipeline works with, beside what asking does; wiring chooses the concrete ones."""
+    """What the pipeline works with, in addition to what model calls need; wiring chooses the classes.
+
+    `listener` gets each outcome after it is on disk.
+    """
 
     fetcher: Fetcher
     cache: Cache
@@ -86,8 +90,8 @@ class Parts(ModelCallParts):
 
 @dataclass(slots=True)
 class _Picture:
-    """A poster's image, or its beginning, and the views made of it. Equal pictures have one `sha256`: of the
-    whole file, or the fingerprint of the view that its beginning gave."""
+    """A poster's image, or the beginning of its file, and the views made from it. Equal pictures have the
+    same `sha256`: of the whole file, or the fingerprint of the view if only the beginning was fetched."""
 
     image: str
     file: Fetched | PartialFile
@@ -103,59 +107,59 @@ class Pipeline:
         self._options = options
         self._model_calls = ModelCalls(parts, options.pack)
         self._flights: dict[str, asyncio.Future[VerdictResult | PosterFault | None]] = {}
-        self._given_up_on_stop: set[asyncio.Timeout] = set()
+        self._abandoned_on_stop: set[asyncio.Timeout] = set()
         self._workers: set[int] = set()
         self._wanted = options.workers or 1
         self.stopped: RunStopped | None = None
 
     def stop(self, reason: RunStopped) -> None:
-        """Start nothing more; what is in hand at the model is finished. The first reason stands."""
+        """Start nothing more; requests in progress are finished. The first reason given is kept."""
         if self.stopped is None:
             self.stopped = reason
             self._parts.limiter.close()
             self._model_calls.flush()
-            for scope in self._given_up_on_stop:
+            for scope in self._abandoned_on_stop:
                 scope.reschedule(self._parts.clock.monotonic())
 
     async def run(self, rows: Iterator[Row]) -> None:
         """Give every row an outcome, or end early with `stopped` set."""
-        feed = RowSource(rows)
+        source = RowSource(rows)
         self._parts.metrics.start()
         async with asyncio.TaskGroup() as group:
             watch = group.create_task(self._parts.reporter.watch())
             try:
-                async with asyncio.TaskGroup() as crew:
-                    await self._staff(crew, feed)
+                async with asyncio.TaskGroup() as workers:
+                    await self._run_workers(workers, source)
             finally:
                 watch.cancel()
         await self._parts.reporter.publish()
 
-    async def _staff(self, crew: asyncio.TaskGroup, feed: RowSource) -> None:
-        """Keep the wanted number of workers at work until the rows are handed out."""
-        while not feed.exhausted.is_set() and self.stopped is None:
+    async def _run_workers(self, workers: asyncio.TaskGroup, source: RowSource) -> None:
+        """Keep the wanted number of workers running until all rows are handed out."""
+        while not source.exhausted.is_set() and self.stopped is None:
             self._wanted = self._options.workers or self._auto_workers()
             self._parts.metrics.workers = self._wanted
             for number in range(1, self._wanted + 1):
                 if number not in self._workers:
                     self._workers.add(number)
-                    crew.create_task(self._work(number, feed))
+                    workers.create_task(self._work(number, source))
             with suppress(TimeoutError):
-                async with asyncio.timeout(STAFF_EVERY_S):
-                    await feed.exhausted.wait()
+                async with asyncio.timeout(ADJUST_WORKERS_EVERY_S):
+                    await source.exhausted.wait()
 
-    async def _work(self, number: int, feed: RowSource) -> None:
-        """Pull rows while there are any, and while this worker is wanted."""
+    async def _work(self, number: int, source: RowSource) -> None:
+        """Pull rows while there are any and this worker is wanted."""
         metrics = self._parts.metrics
         try:
             while self.stopped is None and number <= self._wanted:
                 try:
-                    row = await feed.next()
+                    row = await source.next()
                     if row is None:
                         return
                     metrics.begin(number, row.row, row.id)
                     await self._record(await self._outcome(row, number), number)
                 except LimiterClosed:
-                    pass  # it stays without an outcome; resume takes it up
+                    pass  # the row stays pending; resume judges it
                 except RunStopped as reason:
                     self.stop(reason)
         finally:
@@ -163,7 +167,7 @@ class Pipeline:
             self._workers.discard(number)
 
     async def _outcome(self, row: Row, worker: int) -> Outcome:
-        """What is recorded for a row. Whatever goes wrong with one poster is its own error."""
+        """The outcome of a row. Whatever goes wrong with one poster is an error of that poster only."""
         parts = self._parts
         time = Deadline(self._options.deadline_s, parts.clock)
         task = PosterTask(worker, PosterStats(row, parts.clock.monotonic()), time)
@@ -184,14 +188,14 @@ class Pipeline:
                 return self._error_outcome(
                     task, DeadlineFault(f"no verdict after {time.seconds:g} s of work")
                 )
-            # the border of a poster: a bug or a full disk of the cache costs one row, not the run
+            # a bug costs one row, not the run
             log.exception("row %d: unexpected error", row.row)
             return self._error_outcome(
                 task, PosterFault(ErrorCode.INTERNAL, f"{type(error).__name__}: {error}")
             )
 
     async def _judge(self, task: PosterTask, poster: Poster) -> VerdictResult:
-        """From the image's address to a judgement; equal pictures in flight are asked about once."""
+        """From the image's address to a verdict. Equal pictures in progress are asked about once."""
         picture = await self._picture(task, poster)
         if isinstance(picture, VerdictResult):
             return picture
@@ -217,10 +221,10 @@ class Pipeline:
             raise
         finally:
             del self._flights[key]
-            flight.set_result(result)  # None: the leader was interrupted, a twin takes over
+            flight.set_result(result)  # None: this poster was interrupted; one that waits takes over
 
     async def _picture(self, task: PosterTask, poster: Poster) -> _Picture | VerdictResult:
-        """The picture, or the judgement where the server says that a judged picture has not changed."""
+        """The picture, or the verdict if the server says that a judged picture has not changed."""
         cache, fetcher = self._parts.cache, self._parts.fetcher
         known = await cache.known_url(poster.image)
         result = await self._remembered(self._options.cache_key.key(known.sha256)) if known else None
@@ -233,14 +237,14 @@ class Pipeline:
             assert result is not None  # noqa: S101
             task.stats.sha256 = known.sha256
             return result
-        picture = await self._recognised(task, poster.image, got)
+        picture = await self._identify(task, poster.image, got)
         if got.validators is not None:
-            told = KnownUrl(got.validators.etag, got.validators.last_modified, picture.sha256)
-            await cache.remember_url(poster.image, told)
+            known = KnownUrl(got.validators.etag, got.validators.last_modified, picture.sha256)
+            await cache.remember_url(poster.image, known)
         return picture
 
-    async def _recognised(self, task: PosterTask, image: str, got: Fetched | PartialFile) -> _Picture:
-        """By the whole file; by the first view where the beginning of the file shows it."""
+    async def _identify(self, task: PosterTask, image: str, got: Fetched | PartialFile) -> _Picture:
+        """Identify the picture by its whole file, or by the first view if the beginning is enough."""
         if isinstance(got, PartialFile):
             from redzone.imaging.render import frame_start
 
@@ -260,7 +264,7 @@ class Pipeline:
 
     @asynccontextmanager
     async def _downloading(self, task: PosterTask) -> AsyncIterator[None]:
-        """A turn at the image server, and its time on the ledger; given up when the run stops."""
+        """Wait for a turn at the image server and count the time. Abandoned when the run stops."""
         with task.time.paused():
             await self._parts.fetcher.turn()
         self._parts.metrics.stage(task.worker, Stage.FETCH)
@@ -273,7 +277,7 @@ class Pipeline:
             self._parts.metrics.image_bytes = self._parts.fetcher.received_bytes
 
     async def _remembered(self, key: str) -> VerdictResult | None:
-        """What was paid for before: by this run a duplicate, by another one the cache."""
+        """A verdict that was paid for earlier: a duplicate of this run, or from the cache."""
         found = await self._parts.cache.verdict(key)
         if found is None:
             return None
@@ -281,11 +285,11 @@ class Pipeline:
         result = VerdictResult(found.verdicts, source, found.strategy, found.model)
         unsure = result.status(self._options.min_confidence_pct) is Status.UNSURE
         if unsure and not set(self._options.retry.models) <= set(found.models):
-            return None  # there is a model now that has not been asked
+            return None  # a model has been added that was not asked
         return result
 
     async def _remember(self, key: str, result: VerdictResult) -> None:
-        """What was paid for now, and whom this run could ask."""
+        """Cache a verdict that was paid for now, with the models that this run could ask."""
         verdicts, strategy, model = result.verdicts, result.strategy, result.model
         models = self._options.retry.models
         await self._parts.cache.remember(
@@ -293,7 +297,7 @@ class Pipeline:
         )
 
     async def _ask(self, task: PosterTask, picture: _Picture) -> VerdictResult:
-        """Climb the ladder until an answer is sure. Raises the last fault where no answer is readable."""
+        """Take the steps of the retry policy until an answer is sure. Raises the last fault if none was."""
         history: list[AttemptResult] = []
         best: VerdictResult | None = None
         parts = self._parts
@@ -321,12 +325,12 @@ class Pipeline:
         raise fault
 
     async def _view(self, task: PosterTask, picture: _Picture, kind: ViewKind) -> View:
-        """A view of the picture, made once, of the whole file: what of it is missing is fetched first."""
+        """A view of the picture, made once. Fetches the rest of a partial file first."""
         if kind not in picture.views:
             if isinstance(picture.file, PartialFile):
                 picture.file = await self._rest(task, picture.image, picture.file)
             self._parts.metrics.stage(task.worker, Stage.FRAME)
-            # not at the top: it brings Pillow, and the first poster is asked for before that is imported
+            # not at the top: this imports Pillow, and the first download can start before that
             from redzone.imaging.render import frame, frame_at_once
 
             how = (picture.file.data, self._options.zones, kind, self._options.framing)
@@ -336,20 +340,20 @@ class Pipeline:
 
     @asynccontextmanager
     async def _unless_stopped(self) -> AsyncIterator[None]:
-        """For what costs nothing: it is given up when the run stops. Raises LimiterClosed."""
+        """Abandon the block when the run stops, because it costs nothing. Raises LimiterClosed."""
         scope = asyncio.timeout(None)
         try:
             async with scope:
                 if self.stopped is not None:
                     raise LimiterClosed
-                self._given_up_on_stop.add(scope)
+                self._abandoned_on_stop.add(scope)
                 yield
         except TimeoutError:
             if scope.expired():
                 raise LimiterClosed from None
             raise
         finally:
-            self._given_up_on_stop.discard(scope)
+            self._abandoned_on_stop.discard(scope)
 
     def _error_outcome(self, task: PosterTask, fault: PosterFault) -> Outcome:
         return error_outcome(task.stats, fault, self._parts.clock.monotonic(), self._parts.clock.now())

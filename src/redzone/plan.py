@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ from redzone.vision.openai.prices import Price, price_of
 from redzone.zones import parse_zone
 
 MAX_WORKERS = 2000
+HEADROOM = 1.3
+SPARE = 2
+GUESSED_WORKING_S = 4.0
+WITHOUT_A_LIMIT = 32
 LOCAL_SPARE_WORKERS = 2  # they fetch while the processors judge
 
 
@@ -166,3 +171,15 @@ def _check_usable(plan: RunPlan) -> None:
             f"max_cost_usd: the price of {unpriced[0]} is not known; "
             "set input_usd_per_mtok and output_usd_per_mtok"
         )
+
+
+def workers_needed(rate_per_min: float | None, working_s: float | None, most: int, pack: int = 1) -> int:
+    """Posters in progress by Little's law: rate x seconds of work per poster, with headroom.
+
+    The rate is that of requests, each about `pack` posters. Without a known rate a fixed number; without a
+    measured time a guess of it. Never above `most`.
+    """
+    if rate_per_min is None:
+        return min(most, WITHOUT_A_LIMIT * pack)
+    busy = rate_per_min / 60 * pack * (working_s if working_s is not None else GUESSED_WORKING_S)
+    return min(most, math.ceil(busy * HEADROOM) + SPARE)

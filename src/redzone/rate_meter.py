@@ -25,32 +25,32 @@ DISORDER_S = 0.25
 # Younger starts than this are in the server's window of a minute, too.
 SURE_S = 60.0 - DISORDER_S
 # A burst starts with 50 a second more than twice the pace and grows by a quarter of what was accepted: a
-# server whose word is wrong refuses a handful before the first refusal is heard, not one of every worker.
+# server whose headers are wrong then refuses a handful before the first refusal arrives, not one per worker.
 BURST_PER_S = 50.0
-# After a refusal: back near the refused pace in 40 s. The cut is deep where refusals are frequent, and
-# slight where they come once in a hundred starts: that was a matter of milliseconds.
+# After a refusal the pace is near the refused one again in 40 s. The cut is deep if refusals are frequent,
+# and slight if they come once in a hundred starts: that was a matter of milliseconds.
 RECOVERY_S = 40.0
 DEEP_CUT = 0.7
 SLIGHT_CUT = 0.95
 RARE = 100
-# How far refusals in a row, with nothing accepted between them, bring the pace down.
+# The lowest share of the pace after refusals in a row with nothing accepted between them.
 LEAST_CUT = 0.05
 
 
 class Style(Enum):
-    """What the server's `remaining` has shown about how it counts."""
+    """How the server counts, as far as its `remaining` header has shown it."""
 
     SMOOTH = auto()
-    """Nothing beyond a second's worth was ever on offer, or its word proved wrong: no bursts."""
+    """It never offered more than a second's worth, or its header proved wrong: no bursts."""
     WINDOW = auto()
-    """A burst is on offer, and what is used comes back a minute later."""
+    """It offers a burst, and what is used comes back a minute later."""
     BUCKET = auto()
-    """A burst is on offer, and it refills while it is used."""
+    """It offers a burst, and the bucket refills while it is used."""
 
 
 @dataclass(slots=True, eq=False)
 class Grant:
-    """One start in a meter's log. Mutable, for what is known only later: its real use, and who came next."""
+    """One start in the log of a counter. Mutable, because its real use and its successors are known later."""
 
     started_s: float
     amount: int
@@ -62,9 +62,9 @@ class Grant:
     total: int
     """Everything started up to and including this one."""
     total_before: int
-    """What had surely arrived before this one: started DISORDER_S earlier."""
+    """What certainly arrived before this one: started DISORDER_S earlier."""
     total_after: int | None = None
-    """What may have arrived before this one: started up to DISORDER_S later. None: that is still to come."""
+    """What may have arrived before this one: started up to DISORDER_S later. None: not known yet."""
     refused: bool = False
 
 
@@ -88,7 +88,7 @@ class Backoff:
         return self._refused_per_min * (1.0 + (1.0 - self._cut_to) * phase**3)
 
     def cut(self, refused_per_min: float, cut_to: float, from_s: float) -> None:
-        """Go on at `cut_to` of the pace that was refused; the climb begins at `from_s`."""
+        """Continue at `cut_to` of the refused pace; the climb begins at `from_s`."""
         self._refused_per_min = refused_per_min
         self._cut_to = cut_to
         self._from_s = from_s
@@ -100,7 +100,7 @@ class Backoff:
 
 
 class WindowCounter:
-    """The account of one quantity. Amounts are whole units, instants seconds of one monotonic clock."""
+    """Counts one quantity. Amounts are whole units, instants seconds of one monotonic clock."""
 
     def __init__(self, configured: int | None) -> None:
         self.configured = configured
@@ -108,7 +108,7 @@ class WindowCounter:
         self._bound_per_min = inf if configured is None else configured * SHARE
         self.in_window = 0
         self.charged = 0
-        self.brake = Backoff()
+        self.backoff = Backoff()
         self._refused = 0
         # the log: first what surely counts at the server too, then what is about to leave, both by age
         self._log: deque[Grant] = deque()
@@ -121,11 +121,11 @@ class WindowCounter:
         self._heard_total = -1
         self._style = Style.SMOOTH
         self._distrusted = False
-        self._roof = 0
+        self._ceiling = 0
 
     def pace_per_min(self, now_s: float) -> float:
         """The steady pace; infinite while no limit is known."""
-        ceiling = self.brake.per_min(now_s)
+        ceiling = self.backoff.per_min(now_s)
         return min(ceiling, self._bound_per_min)
 
     def burst_distance_s(self, now_s: float) -> float:
@@ -136,7 +136,7 @@ class WindowCounter:
         return 1.0 / burst_per_s if burst_per_s < 1000.0 else 0.0
 
     def wait_s(self, now_s: float, amount: int) -> float:
-        """0 when `amount` may start now, else seconds after which to ask again."""
+        """0 if `amount` may start now, else the seconds after which to ask again."""
         self.forget(now_s)
         oldest = self._oldest()
         next_out_s = inf if oldest is None else oldest.started_s + WINDOW_S - now_s
@@ -153,7 +153,7 @@ class WindowCounter:
         return min(wait_s, next_out_s) if self._style is Style.WINDOW else wait_s
 
     def start(self, now_s: float, amount: int) -> Grant:
-        """Enter a start. The caller has seen `wait_s(now_s, amount) == 0`."""
+        """Record a start. The caller has checked that `wait_s(now_s, amount) == 0`."""
         pace_per_min = self.pace_per_min(now_s)
         if pace_per_min != inf:
             self._level = self._level_now(now_s, amount, pace_per_min) - min(amount, pace_per_min)
@@ -163,24 +163,24 @@ class WindowCounter:
         self._total += amount
         self.in_window += amount
         self.charged += amount
-        mark = Grant(now_s, amount, amount, self.in_window, self._leaving_amount, self._total, before)
-        self._log.append(mark)
-        self._recent.append(mark)
-        return mark
+        grant = Grant(now_s, amount, amount, self.in_window, self._leaving_amount, self._total, before)
+        self._log.append(grant)
+        self._recent.append(grant)
+        return grant
 
-    def reconcile(self, now_s: float, mark: Grant, used: int) -> None:
-        """Replace a start's estimate by its real use, as far as it still counts."""
+    def reconcile(self, now_s: float, grant: Grant, used: int) -> None:
+        """Replace the estimate of a start by its real use, as far as it still counts."""
         self.forget(now_s)
-        change = used - mark.charged
-        if mark.started_s + WINDOW_S > now_s:
+        change = used - grant.charged
+        if grant.started_s + WINDOW_S > now_s:
             self.charged += change
         if self.announced is None and self.configured is not None:
             # with headers the server's own count decides: many charge the estimate for good
             self._level -= change
-        mark.charged = used
+        grant.charged = used
 
-    def learn(self, now_s: float, mark: Grant, limit: int | None, remaining: int | None) -> bool:
-        """Take in what the answer to `mark` said. True when the limit is now lower than was believed."""
+    def learn(self, now_s: float, grant: Grant, limit: int | None, remaining: int | None) -> bool:
+        """Learn from the response to `grant`. True if the limit is now lower than was believed."""
         if limit is None or limit <= 0:
             return False
         before = self.pace_per_min(now_s)
@@ -189,25 +189,25 @@ class WindowCounter:
         self.announced = limit
         self._bound_per_min = min(limit * SHARE, self.configured or inf)
         # an answer to an older start than the newest one heard of knows less
-        if remaining is not None and mark.total > self._heard_total:
-            self._heard_total = mark.total
-            self._follow(now_s, mark, limit, min(max(remaining, 0), limit))
+        if remaining is not None and grant.total > self._heard_total:
+            self._heard_total = grant.total
+            self._follow(now_s, grant, limit, min(max(remaining, 0), limit))
         return self.pace_per_min(now_s) < before
 
-    def refuse(self, now_s: float, mark: Grant) -> None:
-        """The server refused `mark`: nothing is left at this moment."""
+    def refuse(self, now_s: float, grant: Grant) -> None:
+        """The server refused `grant`: nothing is left at this moment."""
         self.forget(now_s)
-        if mark.started_s + WINDOW_S > now_s:
-            self._refused += mark.amount
-            mark.refused = True
-        self._roof = 0
+        if grant.started_s + WINDOW_S > now_s:
+            self._refused += grant.amount
+            grant.refused = True
+        self._ceiling = 0
         pace_per_min = self.pace_per_min(now_s)
         if pace_per_min != inf:
-            self._level = min(self._level_now(now_s, mark.amount, pace_per_min), 0.0)
+            self._level = min(self._level_now(now_s, grant.amount, pace_per_min), 0.0)
             self._level_at_s = now_s
 
     def distrust(self) -> None:
-        """The server refused what it had offered (or others took it): no bursts from here on."""
+        """The server refused what it had offered, or others took it: no bursts from now on."""
         self._style = Style.SMOOTH
         self._distrusted = True
 
@@ -223,16 +223,16 @@ class WindowCounter:
         """Drop what has left the window. O(1) amortised."""
         log, leaving = self._log, self._leaving
         while log and now_s >= log[0].started_s + SURE_S:
-            mark = log.popleft()
-            leaving.append(mark)
-            self._leaving_amount += mark.amount
+            grant = log.popleft()
+            leaving.append(grant)
+            self._leaving_amount += grant.amount
         while leaving and now_s >= leaving[0].started_s + WINDOW_S:
-            mark = leaving.popleft()
-            self._leaving_amount -= mark.amount
-            self.in_window -= mark.amount
-            self.charged -= mark.charged
-            if mark.refused:
-                self._refused -= mark.amount
+            grant = leaving.popleft()
+            self._leaving_amount -= grant.amount
+            self.in_window -= grant.amount
+            self.charged -= grant.charged
+            if grant.refused:
+                self._refused -= grant.amount
 
     def _oldest(self) -> Grant | None:
         if self._leaving:
@@ -240,7 +240,7 @@ class WindowCounter:
         return self._log[0] if self._log else None
 
     def _fits(self, amount: int) -> bool:
-        """Has the window room? An amount beyond the whole limit goes alone."""
+        """Whether the window has room. An amount beyond the whole limit goes alone."""
         if self.configured is not None and 0 < self.charged > self.configured - amount:
             return False
         if self.announced is None or self._style is Style.BUCKET or not self.in_window:
@@ -256,35 +256,35 @@ class WindowCounter:
             level = min(cap, level + pace_per_s * (now_s - self._level_at_s))
         if self._style is Style.WINDOW:
             # never the last second's worth: a server that counts by the second always has that on offer
-            level = max(level, self._roof - self.in_window - (self.announced or 0) // 60)
+            level = max(level, self._ceiling - self.in_window - (self.announced or 0) // 60)
         return level
 
     def _settle(self, now_s: float) -> None:
-        """Close the books on marks that nothing can overtake any more. O(1) amortised."""
+        """Fix the order of grants that nothing can overtake any more. O(1) amortised."""
         recent = self._recent
         while recent and now_s >= recent[0].started_s + DISORDER_S:
             recent.popleft().total_after = self._total
 
-    def _follow(self, now_s: float, mark: Grant, limit: int, remaining: int) -> None:
-        """Bring the level in line with `remaining`, which was true when `mark` arrived."""
+    def _follow(self, now_s: float, grant: Grant, limit: int, remaining: int) -> None:
+        """Bring the level in line with `remaining`, which was true when `grant` arrived."""
         self._settle(now_s)
         second = limit / 60
-        after = self._total if mark.total_after is None else mark.total_after
+        after = self._total if grant.total_after is None else grant.total_after
         # the server's limit less what others use, if it counts by a rolling window: between these two
-        roof_least = remaining + mark.in_window - mark.leaving - (mark.total - mark.total_before)
-        roof_most = remaining + mark.in_window + (after - mark.total)
+        ceiling_least = remaining + grant.in_window - grant.leaving - (grant.total - grant.total_before)
+        ceiling_most = remaining + grant.in_window + (after - grant.total)
         if not self._distrusted:
-            if self._style is Style.SMOOTH and remaining > 2 * second + mark.amount:
+            if self._style is Style.SMOOTH and remaining > 2 * second + grant.amount:
                 self._style = Style.WINDOW
-                self._roof = roof_least
-            if self._style is Style.WINDOW and roof_least > limit + second + 2 * mark.amount:
+                self._ceiling = ceiling_least
+            if self._style is Style.WINDOW and ceiling_least > limit + second + 2 * grant.amount:
                 self._style = Style.BUCKET
-        self._roof = min(max(self._roof, roof_least), roof_most, limit)
+        self._ceiling = min(max(self._ceiling, ceiling_least), ceiling_most, limit)
         pace_per_min = self.pace_per_min(now_s)
-        refilled = pace_per_min / 60.0 * (now_s - mark.started_s)
-        level = self._level_now(now_s, mark.amount, pace_per_min)
-        level = min(level, remaining - (self._total - after) + refilled + mark.amount)
+        refilled = pace_per_min / 60.0 * (now_s - grant.started_s)
+        level = self._level_now(now_s, grant.amount, pace_per_min)
+        level = min(level, remaining - (self._total - after) + refilled + grant.amount)
         if self._style is Style.BUCKET:
-            level = max(level, remaining - (self._total - mark.total_before) - second)
+            level = max(level, remaining - (self._total - grant.total_before) - second)
         self._level = level
         self._level_at_s = now_s

@@ -1,4 +1,4 @@
-"""What a run is told follows from its figures, and quotes them."""
+"""Advice follows from the figures of a run, and quotes them."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ LIMITED = {
     "passed": 110,
     "stage_s": {Stage.FETCH: 60.0, Stage.WAIT: 366.0, Stage.MODEL: 174.0},
 }
-ENOUGH = "more workers will not help (10 posters in hand are enough); "
+ENOUGH = "more workers will not help (10 workers are enough); "
 CASES: dict[str, tuple[Topic, Snapshot, str, str]] = {
     "own request limit": (
         Topic.REQUESTS,
         _steady(**LIMITED, rate=RateFigures(requests_last_min=118, requests_limit_per_min=120.0)),
-        "Workers waited for the limit 61 % of the time, with 98 % of 120 requests a minute used",
+        "Workers waited for the limit 61 % of the time, with 98 % of 120 requests per minute used",
         f"{ENOUGH.replace('10', '4')}raise VISION_REQUESTS_PER_MINUTE or use --pack",
     ),
     "the server's request limit": (
@@ -71,7 +71,7 @@ CASES: dict[str, tuple[Topic, Snapshot, str, str]] = {
                 requests_last_min=198, requests_limit_per_min=200.0, requests_announced_per_min=200.0
             )
         ),
-        "99 % of the limit of 200 requests a minute is used",
+        "99 % of the limit of 200 requests per minute is used",
         f"{ENOUGH}ask the provider for a higher limit or use --pack",
     ),
     "a request limit with packs": (
@@ -79,7 +79,7 @@ CASES: dict[str, tuple[Topic, Snapshot, str, str]] = {
         _steady(
             rate=RateFigures(requests_last_min=198, requests_limit_per_min=200.0), facts=RunFacts(pack=4)
         ),
-        "99 % of the limit of 200 requests a minute is used",
+        "99 % of the limit of 200 requests per minute is used",
         f"{ENOUGH}raise VISION_REQUESTS_PER_MINUTE or use a --pack above 4",
     ),
     "a request limit with the largest packs": (
@@ -87,115 +87,115 @@ CASES: dict[str, tuple[Topic, Snapshot, str, str]] = {
         _steady(
             rate=RateFigures(requests_last_min=198, requests_limit_per_min=200.0), facts=RunFacts(pack=16)
         ),
-        "99 % of the limit of 200 requests a minute is used",
+        "99 % of the limit of 200 requests per minute is used",
         f"{ENOUGH}raise VISION_REQUESTS_PER_MINUTE",
     ),
     "a delay between requests": (
         Topic.REQUESTS,
         _steady(rate=RateFigures(requests_last_min=119), facts=RunFacts(delay_ms=500)),
-        "99 % of the limit of 120 requests a minute is used",
+        "99 % of the limit of 120 requests per minute is used",
         f"{ENOUGH}lower VISION_REQUEST_DELAY_MS or use --pack",
     ),
     "token limit": (
         Topic.TOKENS,
         _steady(rate=RateFigures(tokens_last_min=190_000, tokens_limit_per_min=200_000.0)),
-        "95 % of the limit of 200,000 tokens a minute is used",
+        "95 % of the limit of 200,000 tokens per minute is used",
         f"{ENOUGH}raise VISION_TOKENS_PER_MINUTE or lower REDZONE_MAX_OUTPUT_TOKENS",
     ),
     "too few workers": (
         Topic.WORKERS,
         _steady(),
-        "The workers are all busy (10), 3.00 s with each poster, and 50 % of the limit is left",
+        "All 10 workers are busy, 3.00 s per poster, and 50 % of the limit is unused",
         "try --workers 26",
     ),
     "too few workers, no limit known": (
         Topic.WORKERS,
         _steady(rate=RateFigures(requests_last_min=200)),
-        "The workers are all busy (10), 3.00 s with each poster",
+        "All 10 workers are busy, 3.00 s per poster",
         "try --workers 20",
     ),
     "slow image servers": (
         Topic.IMAGES,
         _steady(stage_s={Stage.FETCH: 480.0, Stage.MODEL: 120.0}),
         "A poster takes 2.40 s to download and 0.60 s to judge",
-        "the image servers are slow; try --partial-download, or --workers 26 to wait at once",
+        "the image servers are slow; try --partial-download, or --workers 26",
     ),
     "a bound on downloads": (
         Topic.IMAGES,
         _steady(stage_s={Stage.READ: 300.0, Stage.FETCH: 60.0, Stage.MODEL: 240.0}, workers=100),
-        "Workers waited 50 % of the time for their turn at the image servers",
+        "Workers waited 50 % of the time for the download limit",
         "raise REDZONE_IMAGES_PER_S, or leave it unset",
     ),
     "slow model": (
         Topic.MODEL,
         _steady(done=40, passed=30, requests=40, rate=RateFigures(requests_last_min=40)),
-        "The model takes 12.0 of a poster's 15.0 s",
-        "try a quicker --model, or --workers 20",
+        "The model takes 12.0 s of the 15.0 s per poster",
+        "try a faster --model, or --workers 20",
     ),
     "one processor": (
         Topic.CPU,
         _steady(cpu_s=55.0, facts=RunFacts(cpus=8)),
-        "A processor is 92 % busy, 275.0 ms for a poster",
-        "more workers will not help; split the input over several runs",
+        "A processor is 92 % busy, 275.0 ms per poster",
+        "more workers will not help; split the input into several runs",
     ),
     "all processors": (
         Topic.CPU,
         _steady(cpu_s=225.0, facts=RunFacts(cpus=4, local=True)),
-        "The 4 processors are 94 % busy with the local model, 1,125.0 ms for a poster",
-        "more workers will not help; a machine with more processors does, or --provider openai",
+        "The 4 processors are 94 % busy with the local model, 1,125.0 ms per poster",
+        "more workers will not help; use a machine with more processors, or --provider openai",
     ),
     "processors that others keep busy": (
         Topic.CPU,
         _steady(cpu_s=30.0, facts=RunFacts(cpus=1, local=True)),
-        "The processor is 50 % busy with the local model, 150.0 ms for a poster",
-        "more workers will not help; a machine with more processors does, or --provider openai",
+        "The processor is 50 % busy with the local model, 150.0 ms per poster",
+        "more workers will not help; use a machine with more processors, or --provider openai",
     ),
     "a shared key": (
         Topic.REJECTIONS,
         _steady(requests=240, rate=RateFigures(requests_last_min=240, rejected=40)),
-        "40 of 240 requests (17 %) were answered 429, and each of them counts against the limit",
-        "the limit is lower than believed, or others use the same key; set VISION_REQUESTS_PER_MINUTE to 200",
+        "40 of 240 requests (17 %) got a 429 response, and each counts against the limit",
+        "the limit is lower than configured, or the key is shared; set VISION_REQUESTS_PER_MINUTE to 200",
     ),
     "held": (
         Topic.HELD,
         _steady(rate=RateFigures(held_for_s=12.4)),
-        "The server asked for a pause, 12 s of it are left",
-        "nothing is sent until then; VISION_REQUESTS_PER_MINUTE below the limit avoids it",
+        "The server asked for a pause; 12 s are left",
+        "no requests are sent until then; set VISION_REQUESTS_PER_MINUTE below the limit to avoid this",
     ),
     "budget": (
         Topic.BUDGET,
         _steady(cost_usd=0.4, facts=RunFacts(budget_usd=1.0)),
-        "$0.4000 of $1.0000 is spent and 800 posters are left",
+        "$0.4000 of $1.0000 is spent, and 800 posters are left",
         "all of them will cost about $2.0000; raise --max-cost",
     ),
     "errors of one kind": (
         Topic.ERRORS,
         _steady(errors=42, passed=148, errors_by_code={"deadline": 2, "fetch-http-404": 40}),
-        "40 of 200 posters (20 %) ended in fetch-http-404 (the image is gone)",
-        "correct the address in the input",
+        "40 of 200 posters (20 %) ended in fetch-http-404 (the image does not exist)",
+        "fix the address in the input",
     ),
     "unsure": (
         Topic.UNSURE,
         _steady(unsure=30, passed=160),
         "30 of 200 verdicts (15 %) are unsure",
-        "name a REDZONE_FALLBACK_MODEL, or judge them by eye, lowest confidence first",
+        "set REDZONE_FALLBACK_MODEL, or review them by hand, lowest confidence first",
     ),
     "unsure local model": (
         Topic.UNSURE,
         _steady(unsure=30, passed=160, facts=RunFacts(local=True)),
         "30 of 200 verdicts (15 %) are unsure",
-        "ask another model (--provider openai), or judge them by eye, lowest confidence first",
+        "try another model (--provider openai), or review them by hand, lowest confidence first",
     ),
-    "second looks": (
+    "retries": (
         Topic.RETRIES,
         _steady(requests=290),
-        "90 of 290 requests were a second look (faults, unsure answers)",
-        "a surer --model needs fewer, and REDZONE_MAX_ATTEMPTS bounds them",
+        "90 of 290 requests were retries (after errors or unsure answers)",
+        "try another --model, or lower REDZONE_MAX_ATTEMPTS",
     ),
     "cache off": (
         Topic.CACHE,
         _steady(cost_usd=0.02, facts=RunFacts(cache_on=False)),
-        "200 posters were asked about for $0.0200, and the cache is off",
+        "200 posters were sent to the model for $0.0200, and the cache is off",
         "the next run pays for them again; set ENABLE_ANALYSIS_CACHE",
     ),
 }
@@ -210,7 +210,7 @@ def test_each_advice_quotes_its_figure_and_names_the_setting(case: str) -> None:
 
 
 def test_every_topic_of_a_run_has_a_case() -> None:
-    """Few posters are said of a bench only."""
+    """FEW POSTERS applies to benches only."""
     assert {topic for topic, *_ in CASES.values()} == set(Topic) - {Topic.POSTERS}
 
 
@@ -239,8 +239,8 @@ def test_no_snapshot_breaks_the_advice(state: Snapshot, history: list[Snapshot])
         assert advice.remedy
 
 
-def test_an_empty_run_is_told_nothing() -> None:
-    """Nor one that has just begun, nor one that did nothing but look into the cache."""
+def test_an_empty_run_gets_no_advice() -> None:
+    """Nor does one that has just started, or one whose verdicts all came from the cache."""
     nothing = _steady(
         elapsed_s=0.0,
         rows=0,
@@ -258,12 +258,12 @@ def test_an_empty_run_is_told_nothing() -> None:
     assert recommendations(_steady(cached=200, requests=0, stage_s={Stage.FETCH: 2.0})) == ()
 
 
-def test_a_crew_with_its_hands_free_is_not_too_small() -> None:
+def test_idle_workers_are_not_too_few() -> None:
     """The list may be at its end, or the input slow to read."""
     assert recommendations(_steady(stage_s={Stage.FETCH: 90.0, Stage.MODEL: 310.0})) == ()
 
 
-def test_waiting_that_no_limit_explains_is_no_brake() -> None:
+def test_waiting_that_no_limit_explains_is_no_bottleneck() -> None:
     """A careful start, or the pauses after refusals of which there is an advice of its own."""
     waiting = {Stage.WAIT: 400.0, Stage.MODEL: 200.0}
     assert recommendations(_steady(stage_s=waiting)) == ()
@@ -291,7 +291,7 @@ def test_the_last_minute_decides_where_there_is_a_history() -> None:
     )
     assert Topic.REJECTIONS in {advice.topic for advice in recommendations(now)}
     other = _steady(elapsed_s=2000.0, earlier=3)
-    assert _about(Topic.WORKERS, now, other, before).figure.startswith("The workers are all busy")
+    assert _about(Topic.WORKERS, now, other, before).figure.startswith("All 10 workers are busy")
     assert Topic.REJECTIONS not in {advice.topic for advice in recommendations(now, [other, before])}
 
 
@@ -319,7 +319,7 @@ def test_the_most_urgent_comes_first() -> None:
     ]
 
 
-def test_an_unknown_code_of_a_newer_version_is_told_too() -> None:
+def test_an_unknown_code_of_a_newer_version_is_reported_too() -> None:
     """Without a hint there is the log."""
     state = _steady(errors=40, passed=150, errors_by_code={"model-asleep": 40})
     assert str(_about(Topic.ERRORS, state)).endswith("ended in model-asleep: see the run's log.")

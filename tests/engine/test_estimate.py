@@ -17,9 +17,8 @@ from redzone.bench.simulator.server import Simulator
 from redzone.cache import Cache, KnownUrl, Remembered
 from redzone.config.settings import Settings
 from redzone.engine.estimate import EXPECTED_OUTPUT_TOKENS, LOCAL_S_PER_POSTER, Basis, estimate
-from redzone.engine.workers import GUESSED_WORKING_S
 from redzone.models import BadRow, Poster, Row, RunEstimate, ZoneVerdict
-from redzone.plan import Provider, make_plan
+from redzone.plan import GUESSED_WORKING_S, Provider, make_plan
 from redzone.vision.openai.prices import Price
 from redzone.wiring import cache_key, vision_model
 

@@ -76,7 +76,7 @@ def test_a_judgement_is_as_sure_as_its_least_sure_zone() -> None:
     assert result.status(60) is Status.FAIL
 
 
-def _ledger(row: Poster | BadRow = POSTER) -> PosterStats:
+def _stats(row: Poster | BadRow = POSTER) -> PosterStats:
     return PosterStats(
         row, started_s=100.0, fetch_s=0.12345, wait_s=1.0, model_s=2.0, attempts=3,
         tokens=Tokens(input=500, output=60), cost_usd=0.0001, sha256="ab",
@@ -86,7 +86,7 @@ def _ledger(row: Poster | BadRow = POSTER) -> PosterStats:
 def test_a_judged_poster_carries_what_it_took() -> None:
     """Row, words, verdicts, source, attempts, tokens, dollars and seconds to the millisecond."""
     result = VerdictResult((verdict(True),), Source.CACHE, "poster/full", "gpt-6-luna")
-    outcome = judged_outcome(_ledger(), result, Status.FAIL, now_s=104.00049, at=NOON)
+    outcome = judged_outcome(_stats(), result, Status.FAIL, now_s=104.00049, at=NOON)
     assert (outcome.row, outcome.id, outcome.title, outcome.group, outcome.image) == (
         7, "0007", "The Long Way Up", "award", "https://posters.example/7.jpg",
     )  # fmt: skip
@@ -101,14 +101,14 @@ def test_a_judged_poster_carries_what_it_took() -> None:
 def test_a_judged_poster_has_no_error(status: Status) -> None:
     """Doubt is no error either."""
     result = VerdictResult((verdict(False),), Source.MODEL, "crop/full", "m")
-    assert judged_outcome(_ledger(), result, status, 101.0, NOON).error is None
+    assert judged_outcome(_stats(), result, status, 101.0, NOON).error is None
 
 
 @pytest.mark.parametrize("code", ErrorCode)
 @pytest.mark.parametrize("retry", Retry)
 def test_a_fault_is_never_a_verdict(code: ErrorCode, retry: Retry) -> None:
     """A refusal is unsure, everything else an error; the code, the message and the money are kept."""
-    outcome = error_outcome(_ledger(), PosterFault(code, "why", retry), 101.0, NOON)
+    outcome = error_outcome(_stats(), PosterFault(code, "why", retry), 101.0, NOON)
     assert outcome.status is (Status.UNSURE if code is ErrorCode.MODEL_REFUSED else Status.ERROR)
     assert (outcome.zones, outcome.source, outcome.strategy, outcome.model) == ((), None, None, None)
     assert outcome.error is not None
@@ -129,6 +129,6 @@ def test_a_bad_row_becomes_an_outcome_with_its_number() -> None:
 
 def test_what_may_pass_is_marked_so() -> None:
     """For `resume --retry-errors` and its reader."""
-    assert error_outcome(_ledger(), DeadlineFault("late"), 1.0, NOON).error.retryable  # type: ignore[union-attr]  # it has one
+    assert error_outcome(_stats(), DeadlineFault("late"), 1.0, NOON).error.retryable  # type: ignore[union-attr]  # it has one
     refused = ModelFault(ErrorCode.MODEL_REFUSED, "no")
-    assert not error_outcome(_ledger(), refused, 1.0, NOON).error.retryable  # type: ignore[union-attr]  # it has one
+    assert not error_outcome(_stats(), refused, 1.0, NOON).error.retryable  # type: ignore[union-attr]  # it has one

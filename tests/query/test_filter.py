@@ -1,4 +1,4 @@
-"""What a filter says for itself; what it lets through is a law, in `tests/laws/test_browse_laws.py`."""
+"""What a filter says for itself; what it admits is a law, in `test_index_laws.py`."""
 
 from __future__ import annotations
 

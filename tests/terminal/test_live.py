@@ -25,7 +25,7 @@ def screen(state: Snapshot, width: int = 100, height: int = 40) -> str:
 @pytest.mark.parametrize("workers", [0, 1, 12, 40, 200])
 def test_the_view_fits_every_terminal(width: int, height: int, workers: int) -> None:
     """No line wider than the terminal, no more lines than it has, and what matters most is there."""
-    state = snapshot(workers=workers, lanes=lanes(workers), note="stopping: finishing what is in hand")
+    state = snapshot(workers=workers, lanes=lanes(workers), note="stopping: finishing requests")
     lines = screen_lines(state, HEADING, width, height)
     assert len(lines) <= height
     assert max(line.cell_len for line in lines) <= width
@@ -98,7 +98,7 @@ def test_without_a_limit_there_is_no_gauge() -> None:
 def test_an_unknown_total_gets_neither_share_nor_time_left() -> None:
     """A stream of rows has no end that could be foretold."""
     text = screen(snapshot(rows=0, eta_s=-5.0))
-    assert "340 done of a total not yet known" in text
+    assert "340 done of an unknown total" in text
     assert "left unknown" in text
 
 

@@ -44,8 +44,8 @@ def test_the_summary_tells_what_came_out_what_it_cost_and_what_to_do() -> None:
         "1,012, 2 rejected (429)",
         "61,200 in, 13,600 out",
         "$0.0123",
-        "120 from the cache, 12 of a picture already asked about, saving about $0.0016",
-        "fetch-http-404  7  the image is gone",
+        "120 from the cache, 12 duplicates of another poster, saving about $0.0016",
+        "fetch-http-404  7  the image does not exist",
         "34.2 %  41 of 120  4 unsure",
         f"  {FOLDER}\n",
         "  /srv/posters/results.csv\n",
@@ -75,21 +75,21 @@ def test_no_snapshot_breaks_the_summary(state: Snapshot, width: int) -> None:
 
 
 def test_every_error_code_has_a_hint() -> None:
-    """Whoever reads a code is told what to do next, in a line."""
+    """One line that says what to do next."""
     assert set(HINTS) == set(ErrorCode)
     assert all(10 < len(hint) < 90 for hint in HINTS.values())
 
 
 def test_errors_of_an_earlier_process_are_not_lost() -> None:
     """Their kinds are not known here, their number is."""
-    assert "earlier         5  from before this process began" in shown(snapshot(errors=15))
+    assert "earlier         5  before this process started" in shown(snapshot(errors=15))
 
 
 def test_the_speed_counts_only_what_this_process_did() -> None:
     """Posters that were done before cost this process no time."""
     text = shown(snapshot(earlier=240, elapsed_s=60.0))
     assert "100 posters/min, 100 in 1m00s" in text
-    assert "240 done by an earlier process" in text
+    assert "240 done by earlier processes" in text
 
 
 def test_at_most_ten_groups_are_listed_worst_first() -> None:
@@ -116,7 +116,7 @@ def test_an_empty_run_has_a_summary_too() -> None:
 
 
 def test_names_with_markup_and_escapes_are_text() -> None:
-    """A group or a reason gives no orders to the terminal."""
+    """A group or a reason cannot control the terminal."""
     groups = tuple(
         GroupCounts(name=name, passed=1, failed=1, unsure=0, errors=0)
         for name in ("[red]kids", "\x1b[31mx", "")
@@ -154,8 +154,8 @@ def test_the_summary_ends_with_advice_of_at_most_three_lines() -> None:
     advice = text[text.index("\nAdvice\n") : text.index("\nGroups")].strip().split("\n")[1:]
     assert len(advice) == 3
     assert advice[1].strip() == (
-        "Workers waited for the limit 61 % of the time, with 99 % of 120 requests a minute used: more "
-        "workers will not help (5 posters in hand are enough); "
+        "Workers waited for the limit 61 % of the time, with 99 % of 120 requests per minute used: more "
+        "workers will not help (5 workers are enough); "
         "raise VISION_REQUESTS_PER_MINUTE or use --pack."
     )
     assert "deadline" not in "".join(advice)

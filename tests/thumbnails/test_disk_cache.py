@@ -95,5 +95,5 @@ def test_a_disk_that_takes_nothing_is_told_once_and_stops_nobody(
 @pytest.mark.parametrize(("sha256", "key"), [("../../etc/passwd", "w160"), (A, "../w160"), (A.upper(), "w1")])
 def test_a_name_leads_nowhere_else(tmp_path: Path, sha256: str, key: str) -> None:
     """The hash may come from somebody's checkpoint."""
-    with pytest.raises(ValueError, match="is no name of a thumbnail"):
+    with pytest.raises(ValueError, match="is not a valid thumbnail key"):
         DiskCache(tmp_path, 1000).get(sha256, key)

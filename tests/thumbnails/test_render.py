@@ -39,7 +39,7 @@ def test_a_banner_on_end_is_bounded_by_its_height() -> None:
 
 def test_other_sizes_are_not_made() -> None:
     """A visitor's number decides neither memory nor the number of files."""
-    with pytest.raises(ValueError, match="161 px is none of the sizes"):
+    with pytest.raises(ValueError, match="161 px is not one of the sizes"):
         Scaled(161)
 
 

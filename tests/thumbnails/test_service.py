@@ -237,7 +237,7 @@ async def test_a_runs_bounds_for_bytes_and_pixels_hold(server: Loopback, thumbna
     """As they did when it judged."""
     for policy, reason in (
         (FetchPolicy(allow_private_hosts=True, max_image_bytes=100), "larger than 100 bytes"),
-        (FetchPolicy(allow_private_hosts=True, max_image_pixels=100), "at most 100 altogether"),
+        (FetchPolicy(allow_private_hosts=True, max_image_pixels=100), "the limit is 100 pixels"),
     ):
         got = await thumbnails.get(Picture(server.url("/p.jpg")), GRID, policy)
         assert isinstance(got, Missing)

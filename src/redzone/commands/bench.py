@@ -1,4 +1,4 @@
-"""`redzone bench`: how fast it is here, without a key or a bill, or against the real API."""
+"""`redzone bench`: measures speed against a simulator, or against the real API."""
 
 from __future__ import annotations
 
@@ -35,13 +35,15 @@ def bench(  # noqa: PLR0913  Typer reads an option from each argument
     posters: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Posters of the stress stage; no stage has more. [100, live 10]"
+            metavar="N", min=1, help="Posters in the stress stage, and the most in any stage. [100, live 10]"
         ),
     ] = None,
     workers: Annotated[
-        int, typer.Option("--workers", "-w", metavar="N", min=1, help="Of the parallel stage.")
+        int, typer.Option("--workers", "-w", metavar="N", min=1, help="Workers in the parallel stage.")
     ] = PARALLEL_WORKERS,
-    stress_workers: Annotated[str, typer.Option(metavar="N|auto", help="Of the stress stage.")] = "auto",
+    stress_workers: Annotated[
+        str, typer.Option(metavar="N|auto", help="Workers in the stress stage.")
+    ] = "auto",
     latency: LatencyOption = None,
     rpm: RpmOption = None,
     tpm: TpmOption = None,
@@ -50,14 +52,17 @@ def bench(  # noqa: PLR0913  Typer reads an option from each argument
     size: SizeOption = "300x450",
     pin: PinOption = False,
     live: Annotated[
-        str | None, typer.Option("--live", metavar="INPUT", help="Ask the configured real API about these.")
+        str | None,
+        typer.Option("--live", metavar="INPUT", help="Measure the configured real API with this input."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Pay for --live without asking.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Accept the cost of --live without asking.")
+    ] = False,
     as_json: JsonOption = False,
     html: HtmlOption = None,
     output: SaveOption = None,
 ) -> None:
-    """Measure one at a time, in parallel and under stress, against a simulator or with --live the real API.
+    """Measure speed in three stages, against a simulator or with --live the real API.
 
     Examples:
 
@@ -75,21 +80,21 @@ def bench(  # noqa: PLR0913  Typer reads an option from each argument
     changes = ProfileChanges(latency, rpm, tpm, tuple(fault or ()))
     if live is not None and (profile is not None or changes != ProfileChanges() or scale != 1.0):
         raise UsageError(
-            "--live asks the real API: --profile, --latency, --rpm, --tpm, --fault and --scale are not its"
+            "--profile, --latency, --rpm, --tpm, --fault and --scale cannot be combined with --live"
         )
     parse_size(size)
-    crew = _workers(stress_workers)
+    stress = _parse_workers(stress_workers)
     stages = bench_stages(
-        posters or (LIVE_POSTERS if live else STRESS_POSTERS), workers, crew, live=live is not None
+        posters or (LIVE_POSTERS if live else STRESS_POSTERS), workers, stress, live=live is not None
     )
     check_outputs(output, html)
-    with workplace() as folder:
+    with work_folder() as folder:
         if live is None:
-            world = BenchTarget(choose(profile or DEFAULT, changes, scale), scale, size)
+            target = BenchTarget(choose(profile or DEFAULT, changes, scale), scale, size)
         else:
-            world = live_world(live, stages, folder, yes=yes)
-        found = measure(world, stages, folder, "bench", pin=pin)
-    hand_over(found, output, html, as_json=as_json)
+            target = live_target(live, stages, folder, yes=yes)
+        found = measure(target, stages, folder, "bench", pin=pin)
+    write_results(found, output, html, as_json=as_json)
 
 
 @app.command()
@@ -112,7 +117,7 @@ def sweep(  # noqa: PLR0913
     html: HtmlOption = None,
     output: SaveOption = None,
 ) -> None:
-    """Vary the workers: the linear part, the knee, and where Little's law puts it.
+    """Measure the rate at several numbers of workers, and find where more workers stop helping.
 
     Examples:
 
@@ -126,20 +131,20 @@ def sweep(  # noqa: PLR0913
 
     chosen = choose(profile or SWEEP_DEFAULT, ProfileChanges(latency, rpm, tpm, tuple(fault or ())), scale)
     parse_size(size)
-    stages = sweep_stages(_counts("--workers", workers), chosen.rpm, posters)
+    stages = sweep_stages(_parse_counts("--workers", workers), chosen.rpm, posters)
     check_outputs(output, html)
-    with workplace() as folder:
+    with work_folder() as folder:
         found = measure(BenchTarget(chosen, scale, size), stages, folder, "sweep", pin=pin)
-    hand_over(found, output, html, as_json=as_json)
+    write_results(found, output, html, as_json=as_json)
 
 
 @app.command()
 def pack(  # noqa: PLR0913
     packs: Annotated[
-        str, typer.Option("--pack", metavar="N,N,...", help="The numbers of posters a request to try.")
+        str, typer.Option("--pack", metavar="N,N,...", help="Numbers of posters per request to try.")
     ] = "1,4,8,16",
     profile: ProfileOption = None,
-    posters: Annotated[int, typer.Option(metavar="N", min=1, help="Most posters for one of them.")] = 4000,
+    posters: Annotated[int, typer.Option(metavar="N", min=1, help="Most posters in a stage.")] = 4000,
     latency: LatencyOption = None,
     rpm: RpmOption = None,
     tpm: TpmOption = None,
@@ -151,7 +156,7 @@ def pack(  # noqa: PLR0913
     html: HtmlOption = None,
     output: SaveOption = None,
 ) -> None:
-    """Vary the posters in a request: what packs bring under a limit of requests a minute.
+    """Measure the rate at several numbers of posters per request.
 
     Examples:
 
@@ -165,20 +170,20 @@ def pack(  # noqa: PLR0913
 
     chosen = choose(profile or DEFAULT, ProfileChanges(latency, rpm, tpm, tuple(fault or ())), scale)
     parse_size(size)
-    stages = pack_stages(_counts("--pack", packs, most=MOST_PACK), chosen, posters)
+    stages = pack_stages(_parse_counts("--pack", packs, most=MOST_PACK), chosen, posters)
     check_outputs(output, html)
-    with workplace() as folder:
+    with work_folder() as folder:
         found = measure(BenchTarget(chosen, scale, size), stages, folder, "pack", pin=pin)
-    hand_over(found, output, html, as_json=as_json)
+    write_results(found, output, html, as_json=as_json)
 
 
 @app.command()
 def compare(
     before: Annotated[Path, typer.Argument(metavar="A", help="A saved bench.")],
-    after: Annotated[Path, typer.Argument(metavar="B", help="A later one.")],
+    after: Annotated[Path, typer.Argument(metavar="B", help="The bench to compare with A.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Compare two saved benches: each figure, its ratio, and what else differs."""
+    """Compare two saved benches: each figure with its ratio, and what else differs."""
     from rich.console import Console
 
     from redzone.bench.measure.compare import compare as compare_benches
@@ -192,7 +197,7 @@ def compare(
         print_comparison(Console(highlight=False), found)
 
 
-def _workers(text: str) -> int | None:
+def _parse_workers(text: str) -> int | None:
     if text == "auto":
         return None
     if text.isdecimal() and int(text) >= 1:
@@ -200,7 +205,7 @@ def _workers(text: str) -> int | None:
     raise SettingsInvalid(f"--stress-workers {text!r}: use auto or a number of at least 1")
 
 
-def _counts(option: str, text: str, most: int | None = None) -> tuple[int, ...]:
+def _parse_counts(option: str, text: str, most: int | None = None) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and 1 <= int(part) <= (most or int(part)) for part in parts):
         bounds = f"from 1 to {most}" if most else "of at least 1"
@@ -210,20 +215,22 @@ def _counts(option: str, text: str, most: int | None = None) -> tuple[int, ...]:
 
 ProfileOption = Annotated[
     str | None,
-    typer.Option(metavar="seed|tier1|tier5|unlimited|flaky", help="Latency, limits and faults by name."),
+    typer.Option(
+        metavar="seed|tier1|tier5|unlimited|flaky", help="A named set of latency, limits and faults."
+    ),
 ]
 LatencyOption = Annotated[
-    float | None, typer.Option(metavar="SECONDS", min=0, help="Instead of the profile's: seconds an answer.")
+    float | None, typer.Option(metavar="SECONDS", min=0, help="Median seconds per answer. [from the profile]")
 ]
 RpmOption = Annotated[
-    int | None, typer.Option(metavar="N", min=1, help="Instead of the profile's: requests a minute.")
+    int | None, typer.Option(metavar="N", min=1, help="Requests per minute. [from the profile]")
 ]
 TpmOption = Annotated[
-    int | None, typer.Option(metavar="N", min=1, help="Instead of the profile's: tokens a minute.")
+    int | None, typer.Option(metavar="N", min=1, help="Tokens per minute. [from the profile]")
 ]
 FaultOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="KIND=SHARE", help="Instead of the profile's: faults. Again for more."),
+    typer.Option(metavar="KIND=SHARE", help="Faults to inject. Repeatable. [from the profile]"),
 ]
 ScaleOption = Annotated[
     float,
@@ -231,16 +238,16 @@ ScaleOption = Annotated[
         metavar="FACTOR",
         min=0.001,
         max=100,
-        help="Multiplies latencies, not limits: 0.1 is ten times as quick.",
+        help="Multiply latencies, not limits: 0.1 is ten times as fast.",
     ),
 ]
 SizeOption = Annotated[str, typer.Option(metavar="WxH", help="Poster size in px, or tiny.")]
 PinOption = Annotated[
-    bool, typer.Option("--pin", help="Keep simulator and client on a processor each (Linux).")
+    bool, typer.Option("--pin", help="Pin simulator and client to a processor each (Linux).")
 ]
 HtmlOption = Annotated[
     Path | None,
-    typer.Option("--html", metavar="FILE", help="Write a page with charts that needs nothing else."),
+    typer.Option("--html", metavar="FILE", help="Write a self-contained page with charts."),
 ]
 SaveOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Save as JSON, for `bench compare`.")
@@ -248,8 +255,8 @@ SaveOption = Annotated[
 
 
 @contextmanager
-def workplace() -> Iterator[Path]:
-    """A folder for the runs. SIGTERM is turned into an exception, so that the children end, too."""
+def work_folder() -> Iterator[Path]:
+    """Yield a temporary folder. SIGTERM raises Interrupted, so that the child processes end too."""
 
     def on_term(*_: object) -> None:
         raise Interrupted("terminated", ExitCode.TERMINATED)
@@ -263,31 +270,31 @@ def workplace() -> Iterator[Path]:
 
 
 def measure(
-    world: BenchTarget, stages: Sequence[BenchStage], folder: Path, kind: Kind, *, pin: bool
+    target: BenchTarget, stages: Sequence[BenchStage], folder: Path, kind: Kind, *, pin: bool
 ) -> Bench:
-    """Carry out the stages, saying which one begins. Raises UsageError and RedzoneError as `analyze` does."""
-    from redzone.bench.measure.stages import run_bench, surroundings
+    """Run the stages and show which one runs. Raises UsageError and RedzoneError as `analyze` does."""
+    from redzone.bench.measure.stages import command_context, run_bench
 
-    around = surroundings(folder, live=world.profile is None, pin=pin)
+    context = command_context(folder, live=target.profile is None, pin=pin)
     console = stderr()
     with console.status("") as status:
 
-        def tell(text: str) -> None:
+        def show_stage(text: str) -> None:
             if console.is_terminal:
                 status.update(text)
             else:
                 say(text)
 
-        return run_bench(world, stages, around, tell, kind)
+        return run_bench(target, stages, context, show_stage, kind)
 
 
-def live_world(live: str, stages: Sequence[BenchStage], folder: Path, *, yes: bool) -> BenchTarget:
-    """The real API, after its price was shown and agreed to. Raises UsageError without a yes."""
+def live_target(live: str, stages: Sequence[BenchStage], folder: Path, *, yes: bool) -> BenchTarget:
+    """Show the price of a live bench, ask for consent and return its target. Raises UsageError without it."""
     from redzone.bench.measure.processes import analyze
-    from redzone.bench.measure.stages import STARTS, BenchTarget, surroundings
+    from redzone.bench.measure.stages import STARTS, BenchTarget, command_context
     from redzone.terminal.formatting import format_cost
 
-    around = surroundings(folder, live=True, pin=False)
+    context = command_context(folder, live=True, pin=False)
     most = max(stage.posters for stage in stages)
     arguments = [
         live,
@@ -299,26 +306,27 @@ def live_world(live: str, stages: Sequence[BenchStage], folder: Path, *, yes: bo
         "--home",
         str(folder / "home"),
     ]
-    told = analyze(around, arguments).told
-    if not told["requests"]:
-        raise UsageError(f"--live {live}: there is no poster in it that could be asked about")
-    asked = sum(min(stage.posters, told["requests"]) for stage in stages) + STARTS
-    cost = "its price is not known"
-    if told["most_cost_usd"] is not None:
-        each, most_each = told["cost_usd"] / told["requests"], told["most_cost_usd"] / told["requests"]
-        cost = f"about {format_cost(asked * each)}, at most {format_cost(asked * most_each)} without retries"
-    api = f"{told['provider']} {told['model']}"
+    estimate = analyze(context, arguments).output
+    if not estimate["requests"]:
+        raise UsageError(f"--live {live}: the input has no poster to analyze")
+    requests = sum(min(stage.posters, estimate["requests"]) for stage in stages) + STARTS
+    cost = "the price is unknown"
+    if estimate["most_cost_usd"] is not None:
+        share = requests / estimate["requests"]
+        about, at_most = (format_cost(share * estimate[name]) for name in ("cost_usd", "most_cost_usd"))
+        cost = f"about {about}, at most {at_most} without retries"
+    api = f"{estimate['provider']} {estimate['model']}"
     stage_names = ", ".join(f"{stage.name} {stage.posters}" for stage in stages)
-    say(f"{asked} requests to {api} ({stage_names}, and {STARTS} to measure the start): {cost}")
+    say(f"{requests} requests to {api} ({stage_names}, and {STARTS} to measure the start): {cost}")
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageError("--live costs money and nobody is there to ask: pass --yes")
-        typer.confirm("Go on?", abort=True, err=True)
+            raise UsageError("--live costs money and there is no terminal to ask at; pass --yes")
+        typer.confirm("Continue?", abort=True, err=True)
     return BenchTarget(None, live=api, inputs=(live,))
 
 
-def hand_over(found: Bench, output: Path | None, html: Path | None, *, as_json: bool) -> None:
-    """Save, draw and print."""
+def write_results(found: Bench, output: Path | None, html: Path | None, *, as_json: bool) -> None:
+    """Save and print the bench, and write its page."""
     from rich.console import Console
 
     from redzone.bench.measure.html_page import render_page
@@ -339,7 +347,7 @@ def hand_over(found: Bench, output: Path | None, html: Path | None, *, as_json: 
 
 
 def check_outputs(*files: Path | None) -> None:
-    """Refuse an impossible file before the time is spent."""
+    """Check that output files can be created. Raises UsageError."""
     for file in files:
         if file is not None and not file.absolute().parent.is_dir():
-            raise UsageError(f"{file}: there is no folder {file.parent}; create it first")
+            raise UsageError(f"{file}: the folder {file.parent} does not exist")

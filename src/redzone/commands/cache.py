@@ -1,4 +1,4 @@
-"""`redzone cache`: the verdicts that are remembered."""
+"""`redzone cache`: shows, prunes and clears the verdict cache."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from redzone.commands.terminal import HomeOption, JsonOption, load_settings, pri
 if TYPE_CHECKING:
     from redzone.cache import Cache
 
-app = typer.Typer(help="Look at, prune or clear the remembered verdicts.", no_args_is_help=True)
+app = typer.Typer(help="Show, prune or clear the verdict cache.", no_args_is_help=True)
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def _cache(home: HomeOption) -> Iterator[Cache]:
 
 @app.command()
 def stats(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Show how much is remembered."""
+    """Show what the cache holds."""
     with _cache(home) as cache:
         found = cache.stats()
     if as_json:
@@ -52,13 +52,13 @@ def stats(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 @app.command()
 def prune(home: HomeOption = None) -> None:
-    """Forget what has expired."""
+    """Delete expired entries."""
     with _cache(home) as cache:
-        say(f"{cache.prune():,} expired entries forgotten")
+        say(f"{cache.prune():,} expired entries deleted")
 
 
 @app.command()
 def clear(home: HomeOption = None) -> None:
-    """Forget everything; the next run pays for every picture again."""
+    """Delete all entries; the next run pays for every image again."""
     with _cache(home) as cache:
-        say(f"{cache.clear():,} entries forgotten")
+        say(f"{cache.clear():,} entries deleted")

@@ -1,4 +1,4 @@
-"""`redzone config`: each setting, its value and where that comes from."""
+"""`redzone config`: shows each setting with its value and source."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from redzone.commands.terminal import JsonOption, load_settings, print_json, resolve_home
 
-app = typer.Typer(help="Show the settings in force and where they come from.", no_args_is_help=True)
+app = typer.Typer(help="Show the current settings and where they come from.", no_args_is_help=True)
 
 SECRETS = {"openai_api_key"}
 
@@ -34,7 +34,7 @@ def show(as_json: JsonOption = False) -> None:
 
 
 def _secret(value: Any, origin: str) -> str:
-    """Whether it is set, and its last four characters where enough stay hidden."""
+    """Whether the key is set, with its last four characters if the key is long enough."""
     if value is None:
         return "not set"
     text = value.get_secret_value()
@@ -44,11 +44,11 @@ def _secret(value: Any, origin: str) -> str:
 
 @app.command()
 def path() -> None:
-    """Show which files are read and where runs lie."""
+    """Show which files are read and where runs are stored."""
     from redzone.config.loader import CONFIG_NAME, find_config
 
     config = find_config(Path.cwd())
     dotenv = Path.cwd() / ".env"
-    typer.echo(f"config  {config or f'none ({CONFIG_NAME} here or in a folder above)'}")
+    typer.echo(f"config  {config or f'none (no {CONFIG_NAME} in this or a parent folder)'}")
     typer.echo(f".env    {dotenv if dotenv.is_file() else 'none'}")
     typer.echo(f"home    {resolve_home(load_settings())}")

@@ -1,4 +1,4 @@
-"""`redzone doctor`: is everything here that a run needs?"""
+"""`redzone doctor`: checks the installation, the settings and the home folder."""
 
 from __future__ import annotations
 
@@ -19,16 +19,14 @@ from redzone.errors import ExitCode, RedzoneError
 if TYPE_CHECKING:
     from redzone.config.loader import Loaded
     from redzone.config.settings import Settings
-    from redzone.plan import RunPlan
+    from redzone.plan import Provider, RunPlan
 
-FREE_BYTES_WANTED = 200_000_000
-FILES_PER_WORKER = 3  # an image connection, a model connection, a file being read
-FILES_BESIDE = 64
+MIN_FREE_BYTES = 200_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing looked at. `ok` None is a remark."""
+    """The result of one check. `ok` is None for a note."""
 
     name: str
     ok: bool | None
@@ -40,15 +38,15 @@ def doctor(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check that everything is here that a run needs."""
-    reviewed_outcomes = list(_examine(home, online=online))
+    """Check that this machine is ready for a run."""
+    results = list(_examine(home, online=online))
     if as_json:
-        print_json([asdict(check) for check in reviewed_outcomes])
+        print_json([asdict(check) for check in results])
     else:
-        for check in reviewed_outcomes:
+        for check in results:
             sign = {True: "ok   ", False: "FAIL ", None: "note "}[check.ok]
             typer.echo(f"{sign} {check.name:<12} {check.detail}")
-    if any(check.ok is False for check in reviewed_outcomes):
+    if any(check.ok is False for check in results):
         raise typer.Exit(ExitCode.USAGE)
 
 
@@ -63,9 +61,7 @@ def _examine(home: Path | None, *, online: bool) -> Iterator[CheckResult]:
         yield CheckResult("settings", False, str(error))
         return
     given = {name: origin for name, origin in loaded.origins.items() if origin != "default"}
-    yield CheckResult(
-        "settings", True, ", ".join(f"{n} ({o})" for n, o in given.items()) or "all at their defaults"
-    )
+    yield CheckResult("settings", True, ", ".join(f"{n} ({o})" for n, o in given.items()) or "all defaults")
     yield _key(loaded)
     yield _home(resolve_home(loaded))
     yield _files(loaded.settings)
@@ -76,14 +72,14 @@ def _examine(home: Path | None, *, online: bool) -> Iterator[CheckResult]:
     except RedzoneError as error:
         yield CheckResult("provider", False, str(error))
         return
-    yield CheckResult("provider", True, f"{provider.name} {provider.model}: {provider.reason}")
+    yield CheckResult("provider", True, f"{_described(provider)}: {provider.reason}")
     local = _guarded("local model", _local_model)
-    # who asks another model need not have this one
+    # optional unless it is the provider
     yield local if local.ok or provider.name == "local" else replace(local, ok=None)
     if provider.name == "openai":
         yield _model_age(provider.model)
     if online:
-        import asyncio  # 20 ms that every command would take
+        import asyncio  # takes 20 ms, so only where it is needed
 
         yield _guarded("online", lambda: asyncio.run(_call(make_plan(loaded.settings))))
 
@@ -107,7 +103,7 @@ def _key(loaded: Loaded) -> CheckResult:
     except RedzoneError as error:
         return CheckResult("key", False, str(error))
     if key is None:
-        return CheckResult("key", None, "OPENAI_API_KEY is not set; the local model is used")
+        return CheckResult("key", None, "OPENAI_API_KEY is not set")
     return CheckResult("key", True, "set")
 
 
@@ -122,19 +118,18 @@ def _home(home: Path) -> CheckResult:
     except (OSError, RedzoneError) as error:
         return CheckResult("home", False, f"{home} is not writable: {error}")
     free = shutil.disk_usage(home).free
-    return CheckResult("home", free >= FREE_BYTES_WANTED, f"{home} is writable, {free / 1e9:.1f} GB free")
+    return CheckResult("home", free >= MIN_FREE_BYTES, f"{home} is writable, {free / 1e9:.1f} GB free")
 
 
 def _files(settings: Settings) -> CheckResult:
-    import resource
+    from redzone.commands.process_limits import most_workers, open_files_needed, raise_open_files
 
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    workers = settings.workers if isinstance(settings.workers, int) else settings.max_workers
-    wanted = workers * FILES_PER_WORKER + FILES_BESIDE
-    detail = f"{soft} open files allowed, {wanted} wanted for {workers} workers"
-    return CheckResult(
-        "open files", soft >= wanted, detail if soft >= wanted else f"{detail}; ulimit -n {wanted}"
-    )
+    needed = open_files_needed(settings)
+    allowed = raise_open_files(needed)
+    detail = f"{allowed} open files allowed, {needed} needed for {most_workers(settings)} workers"
+    if allowed >= needed:
+        return CheckResult("open files", True, detail)
+    return CheckResult("open files", None, f"{detail}; a run uses fewer workers, or run: ulimit -n {needed}")
 
 
 def _local_model() -> str:
@@ -150,22 +145,27 @@ def _guarded(name: str, look: Callable[[], str]) -> CheckResult:
         return CheckResult(name, False, str(error))
 
 
+def _described(provider: Provider) -> str:
+    return "local" if provider.name == "local" else f"{provider.name} {provider.model}"
+
+
 def _model_age(model: str) -> CheckResult:
     from redzone.vision.openai.prices import price_of, prices_as_of, shutdown_of
 
     price, end = price_of(model), shutdown_of(model)
-    cost = "no price known"
+    cost = "unknown price"
     if price:
         cost = f"${price.input_usd_per_mtok:g} in, ${price.output_usd_per_mtok:g} out per 1M tokens"
     cost += f" (as of {prices_as_of()})"
     if end is None:
         return CheckResult("price", True, f"{model}: {cost}")
     gone = end <= datetime.now(UTC).date()
-    return CheckResult("price", False if gone else None, f"{model}: {cost}; switched off on {end}")
+    when = "was" if gone else "will be"
+    return CheckResult("price", False if gone else None, f"{model}: {cost}; {when} shut down on {end}")
 
 
 async def _call(plan: RunPlan) -> str:
-    """Ask about one drawn picture and say what came back."""
+    """Asks about one generated image and describes the reply."""
     import io
 
     from PIL import Image
@@ -181,7 +181,7 @@ async def _call(plan: RunPlan) -> str:
     try:
         view = frame(blank.getvalue(), plan.zones, model.views[0])
         question = Question(view, plan.zones, Wording.FULL, plan.provider.model)
-        # the first answer of a server without a Responses API says just that
+        # without a Responses API the first reply only reports that; the second uses Chat Completions
         for _ in range(2):
             reply = await model.ask(question)
             if not isinstance(reply.result, ModelFault):
@@ -190,6 +190,10 @@ async def _call(plan: RunPlan) -> str:
         await model.aclose()
     if isinstance(reply.result, ModelFault):
         raise reply.result
-    said = reply.allowance
-    limits = f"; limits {said.limit_requests} requests, {said.limit_tokens} tokens a minute" if said else ""
+    allowed = reply.allowance
+    limits = (
+        f"; limits {allowed.limit_requests} requests, {allowed.limit_tokens} tokens per minute"
+        if allowed
+        else ""
+    )
     return f"{reply.model} answered for ${model.cost_usd(reply):.6f}{limits}"

@@ -1,4 +1,4 @@
-"""Options that choose findings, the same for every command that takes some of a run's results."""
+"""Filter options, shared by the commands that read a run's results."""
 
 from __future__ import annotations
 
@@ -10,39 +10,53 @@ if TYPE_CHECKING:
     from redzone.query import Filter
 
 StatusOption = Annotated[
-    list[str] | None, typer.Option(help="Only these: pass, fail, unsure, error. Again for more.")
+    list[str] | None,
+    typer.Option(metavar="STATUS", help="Only this status: pass, fail, unsure or error. Repeatable."),
 ]
 GroupOption = Annotated[
-    list[str] | None, typer.Option(help="Only rows of this group, '' for none. Again for more.")
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Only this group; '' means rows without a group. Repeatable."),
 ]
 MinConfidenceOption = Annotated[
-    float | None, typer.Option(metavar="PCT", min=0, max=100, help="Only verdicts at least this sure.")
+    float | None,
+    typer.Option(metavar="PCT", min=0, max=100, help="Only verdicts with at least this confidence."),
 ]
 MaxConfidenceOption = Annotated[
-    float | None, typer.Option(metavar="PCT", min=0, max=100, help="Only verdicts at most this sure.")
+    float | None,
+    typer.Option(metavar="PCT", min=0, max=100, help="Only verdicts with at most this confidence."),
 ]
 KindOption = Annotated[
-    list[str] | None, typer.Option(help="Only where one was found: text, logo, face. Again for more.")
+    list[str] | None,
+    typer.Option(
+        metavar="KIND", help="Only posters with this kind of element: text, logo or face. Repeatable."
+    ),
 ]
 ReviewedOption = Annotated[
-    bool | None, typer.Option("--reviewed/--unreviewed", help="Only what a person has reviewed, or not.")
+    bool | None, typer.Option("--reviewed/--unreviewed", help="Only posters with, or without, a review.")
 ]
 DisagreedOption = Annotated[
-    bool | None, typer.Option("--disagreed/--agreed", help="Only where reviewers differ, or do not.")
+    bool | None,
+    typer.Option("--disagreed/--agreed", help="Only posters on which reviewers disagree, or do not."),
 ]
 SourceOption = Annotated[
-    list[str] | None, typer.Option(help="Only from: model, local, cache, duplicate. Again for more.")
+    list[str] | None,
+    typer.Option(metavar="SOURCE", help="Only this source: model, local, cache or duplicate. Repeatable."),
 ]
 CodeOption = Annotated[
-    list[str] | None, typer.Option(help="Only errors with this code, such as fetch-timeout. Again for more.")
+    list[str] | None,
+    typer.Option(metavar="CODE", help="Only this error code, such as fetch-timeout. Repeatable."),
 ]
 TextOption = Annotated[
-    str, typer.Option(help="Only with this in the id, title, group, justification, note or a label.")
+    str,
+    typer.Option(
+        metavar="TEXT",
+        help="Only posters whose id, title, group, justification, note or element label contains this.",
+    ),
 ]
 
 
 def build_filter(lists: dict[str, list[str] | None], **given: str | float | bool | None) -> Filter:
-    """The filter of a command's options, `lists` being those that may be given again. Raises UsageError."""
+    """Builds the filter from a command's options; `lists` holds the repeatable ones. Raises UsageError."""
     from redzone.errors import UsageError
     from redzone.query import Filter
 

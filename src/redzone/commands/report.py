@@ -1,4 +1,4 @@
-"""`redzone report`: a run as a page or a document for people who do not have redzone."""
+"""`redzone report`: writes a run as an HTML or PDF report."""
 
 from __future__ import annotations
 
@@ -34,10 +34,16 @@ def report(  # noqa: PLR0913  Typer reads an option from each argument
     run: RunArgument,
     output: Annotated[
         list[str] | None,
-        typer.Option("--output", "-o", help="File to write: .html or .pdf. [default: RUN_ID.html]"),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write .html or .pdf. Repeatable. [default: RUN_ID.html]",
+        ),
     ] = None,
     pictures: Annotated[
-        int | None, typer.Option(min=0, help="Most pictures in it. [default: 400, of a PDF 300]")
+        int | None,
+        typer.Option(metavar="N", min=0, help="Maximum number of images. [default: 400; PDF: 300]"),
     ] = None,
     status: StatusOption = None,
     group: GroupOption = None,
@@ -52,7 +58,9 @@ def report(  # noqa: PLR0913  Typer reads an option from each argument
     overwrite: OverwriteOption = False,
     home: HomeOption = None,
 ) -> None:
-    """Write a run as a page to mail or a PDF to print: counts, charts, and the posters with their zone.
+    """Write an HTML or PDF report of a run.
+
+    It has counts, charts, and every poster with its zones.
 
     Examples:
 
@@ -77,7 +85,7 @@ def report(  # noqa: PLR0913  Typer reads an option from each argument
     targets = output or [f"{folder.id}.html"]
     for target in targets:
         if target == "-" or format_for(Path(target)) not in REPORTS:
-            raise UsageError(f"--output {target}: a report is .html or .pdf; redzone export writes tables")
+            raise UsageError(f"--output {target}: a report is .html or .pdf; for tables use redzone export")
     with open_results(folder) as results:
         for line in write_outputs(
             results,
@@ -92,7 +100,7 @@ def report(  # noqa: PLR0913  Typer reads an option from each argument
 
 
 def report_pictures(folder: RunFolder) -> Pictures:
-    """The pictures of a run's findings, from disk where they are kept, else fetched again."""
+    """The images of a run's outcomes: from the thumbnail cache, else fetched again."""
     home = folder.path.parents[1]  # <home>/runs/<run id>
 
     def shots(reviewed_outcomes: Sequence[ReviewedOutcome], width_px: int) -> Iterator[Shot]:

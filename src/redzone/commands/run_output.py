@@ -1,4 +1,4 @@
-"""What `analyze` and `resume` say and do before and after a run."""
+"""What `analyze` and `resume` print and write before and after a run."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from redzone.commands.terminal import print_json, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from redzone.api import Run, RunRequest, RunResult
+    from redzone.api import Run, RunResult
     from redzone.config.settings import Settings
     from redzone.models import RunEstimate
     from redzone.plan import RunPlan
+    from redzone.run_setup import RunRequest
     from redzone.runs import RunFolder
 
 SHOWN_VERDICTS = 30
@@ -42,7 +43,7 @@ def check_outputs(options: OutputOptions, inputs: Iterable[str]) -> None:
 
 
 def print_estimate(settings: Settings, request: RunRequest, *, as_json: bool) -> None:
-    """The result of `--dry-run`, on stdout."""
+    """Prints the estimate of `--dry-run` to stdout."""
     if as_json:
         plan, found = _estimate(settings, request)
         print_json({"provider": plan.provider.name, "model": plan.provider.model, **found.model_dump()})
@@ -52,7 +53,7 @@ def print_estimate(settings: Settings, request: RunRequest, *, as_json: bool) ->
 
 
 def run_estimate_lines(settings: Settings, request: RunRequest) -> tuple[str, ...]:
-    """What a run would take, one fact a line."""
+    """The estimate of a run, one figure per line."""
     from redzone.terminal.summary import estimate_lines
 
     return estimate_lines(_estimate(settings, request)[1])

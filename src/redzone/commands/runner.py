@@ -19,7 +19,8 @@ from redzone.terminal.panels import Heading
 from redzone.terminal.progress import Progress, show
 
 log = logging.getLogger(__name__)
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# a closed terminal sends SIGHUP, where the system has it
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def _heading(run: Run) -> Heading:
 
 @contextmanager
 def _interrupts(run: Run) -> Iterator[None]:
-    """First Ctrl-C or SIGTERM: start nothing, finish what is in progress. Second: stop now."""
+    """First Ctrl-C, SIGTERM or SIGHUP: start nothing, finish what is in progress. Second: stop now."""
     loop = asyncio.get_running_loop()
     interrupted = False
 

@@ -1,4 +1,4 @@
-"""`redzone bench serve`: the simulator as a process of its own."""
+"""`redzone bench serve`: runs the simulator."""
 
 from __future__ import annotations
 
@@ -15,44 +15,46 @@ TINY = "tiny"
 
 
 def serve(  # noqa: PLR0913 - Typer reads an option from each argument
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
-    rpm: Annotated[int | None, typer.Option(min=1, help="Requests per minute; none is no limit.")] = None,
-    tpm: Annotated[int | None, typer.Option(min=1, help="Tokens per minute; none is no limit.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 picks a free one.")] = 0,
+    rpm: Annotated[int | None, typer.Option(min=1, help="Requests per minute. [no limit]")] = None,
+    tpm: Annotated[int | None, typer.Option(min=1, help="Tokens per minute. [no limit]")] = None,
     enforcement: Annotated[
-        Literal["quantised", "rolling", "bucket"], typer.Option(help="How the limits are kept.")
+        Literal["quantised", "rolling", "bucket"], typer.Option(help="How the limits are enforced.")
     ] = "rolling",
-    latency: Annotated[float, typer.Option(min=0, help="Median model latency, seconds.")] = 0.5,
-    latency_spread: Annotated[float, typer.Option(min=0, help="Sigma of the latency's logarithm.")] = 0.3,
+    latency: Annotated[float, typer.Option(min=0, help="Median latency of the model, seconds.")] = 0.5,
+    latency_spread: Annotated[
+        float, typer.Option(min=0, help="Sigma of the logarithm of the latency.")
+    ] = 0.3,
     image_latency: Annotated[float, typer.Option(min=0, help="Latency of posters, seconds.")] = 0.0,
     fault: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"kind=share, again and again; all=0.05 for all but pack_*. Kinds: {', '.join(Fault)}."
+            help=f"KIND=SHARE of the requests. Repeatable. all=0.05 spreads 5 % over all kinds but pack_*. "
+            f"Kinds: {', '.join(Fault)}."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Chooses whom the faults hit.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed that selects the requests with faults.")] = 0,
     announce: Annotated[bool, typer.Option(help="Send x-ratelimit headers.")] = True,
-    responses_api: Annotated[bool, typer.Option(help="Offer /v1/responses, not only chat.")] = True,
-    size: Annotated[str, typer.Option(help=f"Poster size, WxH px, or {TINY} for the list.")] = "300x450",
+    responses_api: Annotated[bool, typer.Option(help="Serve /v1/responses, not only chat.")] = True,
+    size: Annotated[str, typer.Option(help=f"Poster size, WxH px; {TINY} lists tiny posters.")] = "300x450",
     grain: Annotated[
-        float, typer.Option(min=0, max=1, help="Noise in the posters; 0.1 weighs as photographs do.")
+        float,
+        typer.Option(min=0, max=1, help="Noise in the posters; 0.1 gives the file size of a photograph."),
     ] = 0.0,
     list_file: Annotated[
-        Path | None, typer.Option("--list", help="Write an input CSV of the posters here.")
+        Path | None, typer.Option("--list", help="Write an input CSV of the posters to this file.")
     ] = None,
     posters: Annotated[int, typer.Option(min=1, max=1_000_000, help="Posters in the list.")] = 1000,
     ready_file: Annotated[
-        Path | None, typer.Option(help="Written as JSON once the simulator listens.")
+        Path | None, typer.Option(help="Write this JSON file once the simulator listens.")
     ] = None,
-    drawn: Annotated[
-        bool, typer.Option("--drawn", help="Draw the list's posters first: no answer waits for a drawing.")
-    ] = False,
+    drawn: Annotated[bool, typer.Option("--drawn", help="Draw the listed posters before serving.")] = False,
     until_eof: Annotated[
-        bool, typer.Option("--until-eof", help="End when standard input does, too.")
+        bool, typer.Option("--until-eof", help="Also stop when standard input ends.")
     ] = False,
 ) -> None:
     """Serve generated posters and an OpenAI-compatible vision API on 127.0.0.1 until Ctrl-C."""
-    # asyncio, Pillow and its codecs would cost every other command a tenth of a second
+    # importing asyncio and Pillow here saves every other command a tenth of a second
     from redzone.bench.simulator.options import SimulatorOptions
     from redzone.bench.simulator.process import ServeOptions, serve_until_stopped
     from redzone.bench.simulator.rate_limits import Enforcement
@@ -79,7 +81,7 @@ def serve(  # noqa: PLR0913 - Typer reads an option from each argument
 
 
 def parse_size(text: str) -> tuple[int, int] | None:
-    """The (width, height) px of `WxH`, None for `tiny`. Raises BadParameter."""
+    """Parse `WxH` to (width, height) px; None for `tiny`. Raises BadParameter."""
     if text == TINY:
         return None
     width, _, height = text.lower().partition("x")

@@ -1,4 +1,4 @@
-"""What every command shares: where it writes, where the home is, and how it ends."""
+"""Shared by all commands: options, output streams, settings and the home folder."""
 
 from __future__ import annotations
 
@@ -20,25 +20,28 @@ if TYPE_CHECKING:
 HomeOption = Annotated[
     Path | None,
     typer.Option(
-        "--home", help="Folder of runs and cache. [default: nearest .redzone/ upward]", show_default=False
+        "--home",
+        metavar="DIR",
+        help="Folder for runs and cache. [default: nearest .redzone/ in this or a parent folder]",
+        show_default=False,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing files that redzone did not write.")
 ]
-RunArgument = Annotated[str, typer.Argument(help="Run id, or a beginning of it that fits one run only.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN_ID", help="Run id or a unique prefix of it.")]
 
 
 def stderr() -> Console:
-    """The console for people; stdout is for data."""
+    """The console for messages to people; stdout is for data."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False)
 
 
 def say(text: str) -> None:
-    """One line for people, on stderr, never read as markup."""
+    """Prints one line to stderr, without markup."""
     print(text, file=sys.stderr)  # noqa: T201
 
 
@@ -60,24 +63,24 @@ def explain_os_error(error: OSError | ImportError) -> str | None:
 
 
 def print_json(value: object) -> None:
-    """One JSON document on stdout."""
+    """Prints one JSON document to stdout."""
     print(json.dumps(value, indent=2, default=str, ensure_ascii=False))  # noqa: T201
 
 
 def load_settings(given: Mapping[str, Any] | None = None) -> Loaded:
-    """The settings from all sources. Raises SettingsInvalid."""
+    """Loads the settings from all sources. Raises SettingsInvalid."""
     from redzone.config.loader import load
 
     return load(given or {})
 
 
 def resolve_home(loaded: Loaded) -> Path:
-    """The home that the settings, or the folders upward, name."""
+    """The home folder: from the settings, else the nearest `.redzone/` in this or a parent folder."""
     from redzone.runs import find_home
 
     return find_home(loaded.settings.home, None, Path.cwd())
 
 
 def home_for(home: Path | None) -> Path:
-    """The home for a command that has only `--home`."""
+    """The home folder for a command whose only setting is `--home`."""
     return resolve_home(load_settings({"home": home}))

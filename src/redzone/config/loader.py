@@ -1,4 +1,4 @@
-"""Where settings come from: command line > environment > `.env` > `redzone.toml` > default."""
+"""Loads the settings: command line > environment > `.env` > `redzone.toml` > default."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONFIG_NAME = "redzone.toml"
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The settings, and for each name where its value comes from."""
+    """The settings, and the source of each value by name."""
 
     settings: Settings
     origins: Mapping[str, str]
@@ -37,10 +37,12 @@ def find_config(start: Path) -> Path | None:
 def load(
     given: Mapping[str, object], cwd: Path | None = None, recorded: Mapping[str, object] | None = None
 ) -> Loaded:
-    """The settings from all sources. `given` is what the command line says, by field name; `recorded` are the
-    settings of a run that goes on, which stand above all others, those that were unset too.
+    """Loads the settings from all sources. `given` holds the command line's values by field name.
 
-    Raises SettingsInvalid, naming the setting, its source and what is wrong.
+    `recorded` holds the settings of a run that is resumed. They take precedence over all other sources but
+    `given`, and so do those that were recorded as unset.
+
+    Raises SettingsInvalid with the setting, its source and the problem.
     """
     cwd = cwd or Path.cwd()
     values: dict[str, Any] = {}
@@ -99,7 +101,7 @@ def _toml(path: Path) -> _Found:
         raise SettingsInvalid(f"{path}: cannot be read as TOML: {error}") from error
     if "openai_api_key" in found:
         raise SettingsInvalid(
-            f"{path}: a key does not belong in {CONFIG_NAME}; set OPENAI_API_KEY or openai_api_key_file"
+            f"{path}: API keys are not allowed in {CONFIG_NAME}; set OPENAI_API_KEY or openai_api_key_file"
         )
     unknown = sorted(set(found) - set(Settings.model_fields))
     if unknown:
@@ -118,8 +120,8 @@ def _dotenv(path: Path) -> _Found:
 
 
 def _by_alias(source: EnvSettingsSource, label: str) -> _Found:
-    """Values by field name, with the variable that they were read from. Raises SettingsInvalid."""
-    # a bare field name (HOME, MODEL, ZONE) is somebody else's variable: it is taken out before it is parsed
+    """Values by field name, each with the variable that it was read from. Raises SettingsInvalid."""
+    # pydantic also reads bare field names (HOME, MODEL, ZONE), which belong to other programs: drop them
     ours = {variable for name in Settings.model_fields for variable in variables(name)}
     source.env_vars = {name: value for name, value in source.env_vars.items() if name.upper() in ours}
     present = {name.upper() for name, value in source.env_vars.items() if value}
@@ -131,7 +133,7 @@ def _by_alias(source: EnvSettingsSource, label: str) -> _Found:
         ) from error
     result: _Found = {}
     for name in Settings.model_fields:
-        # the source reports every alias under the first one
+        # pydantic reports every alias under the first one
         first, *_ = known = variables(name)
         variable = next((v for v in known if v in present), None)
         if variable is not None and first in found:

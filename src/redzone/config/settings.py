@@ -1,6 +1,6 @@
-"""Every setting: its names, its bounds, its default and what it means. `configuration` reads them.
+"""All settings: names, bounds, defaults and meaning. `config.loader` reads their values.
 
-Each has a `REDZONE_` name; the names in `also` are those that users of other tools already have.
+Each has a `REDZONE_` variable; the names in `also` are variables that users of other tools already have.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from redzone.models import ViewKind
 
 ENV_PREFIX = "REDZONE_"
 
-# What a user may have put a secret into, rightly or not: an error names the setting, never its value.
+# May hold a secret, rightly or not: errors name the setting, never its value.
 HIDDEN = frozenset({"openai_api_key", "openai_api_key_file", "openai_base_url"})
 
 Provider = Literal["auto", "openai", "local"]
@@ -28,7 +28,7 @@ def _names(name: str, *also: str) -> AliasChoices:
 
 
 class Settings(BaseSettings):
-    """What a run may be told. Times are seconds unless the name says otherwise."""
+    """The settings of redzone. Times are in seconds unless the name says otherwise."""
 
     model_config = SettingsConfigDict(
         populate_by_name=True,
@@ -36,7 +36,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         case_sensitive=False,
         frozen=True,
-        hide_input_in_errors=True,  # a traceback prints the cause, too
+        hide_input_in_errors=True,  # tracebacks print the cause, too
         allow_inf_nan=False,
     )
 
@@ -44,18 +44,18 @@ class Settings(BaseSettings):
     provider: Provider = Field(
         default="auto",
         validation_alias=_names("provider"),
-        description="Who judges: `openai` (or a compatible server), `local`, or `auto`: openai where a key "
+        description="Model provider: `openai` (or a compatible server), `local`, or `auto`: openai if a key "
         "or a base URL is set, else local.",
     )
     openai_api_key: SecretStr | None = Field(
         default=None,
         validation_alias=_names("openai_api_key", "OPENAI_API_KEY"),
-        description="The API key. From the environment, `.env` or a file only.",
+        description="API key. Only from the environment, `.env` or a file.",
     )
     openai_api_key_file: Path | None = Field(
         default=None,
         validation_alias=_names("openai_api_key_file", "OPENAI_API_KEY_FILE"),
-        description="A file whose content is the API key (for secret mounts).",
+        description="File that holds the API key (for secret mounts).",
     )
     openai_base_url: str | None = Field(
         default=None,
@@ -65,209 +65,213 @@ class Settings(BaseSettings):
     model: str = Field(
         default="gpt-6-luna",
         validation_alias=_names("model", "OPENAI_MODEL"),
-        description="The vision model that is asked.",
+        description="Name of the vision model.",
     )
     fallback_model: str | None = Field(
         default=None,
         validation_alias=_names("fallback_model"),
-        description="A model to ask when the first one refuses, stays unsure or answers unreadably.",
+        description="Model to try if the first one refuses, stays unsure or returns unreadable answers.",
     )
     max_output_tokens: int = Field(
         default=600,
         ge=64,
         le=32_000,
         validation_alias=_names("max_output_tokens"),
-        description="Longest answer, tokens. It is reserved from the tokens-per-minute limit: keep it tight.",
+        description="Maximum length of an answer, tokens. It counts in full against the tokens-per-minute "
+        "limit, so keep it small.",
     )
     model_timeout_s: float = Field(
         default=60.0,
         gt=0,
         validation_alias=_names("model_timeout_s"),
-        description="Longest time for one request to the model.",
+        description="Maximum time for one request to the model.",
     )
     max_attempts: int = Field(
         default=6,
         ge=1,
         le=20,
         validation_alias=_names("max_attempts"),
-        description="Most requests for one poster, retries and fallbacks together (429 answers not counted).",
+        description="Maximum requests for one poster, retries and fallbacks included; 429 responses do not "
+        "count.",
     )
     # limits
     requests_per_min: int | None = Field(
         default=None,
         ge=1,
         validation_alias=_names("requests_per_min", "VISION_REQUESTS_PER_MINUTE"),
-        description="Most request starts in any 60 s. Unset: learned from the server's headers.",
+        description="Maximum requests started in any 60 s. Unset: learned from the server's headers.",
     )
     tokens_per_min: int | None = Field(
         default=None,
         ge=1,
         validation_alias=_names("tokens_per_min", "VISION_TOKENS_PER_MINUTE"),
-        description="Most tokens in any 60 s, input and reserved output. Unset: learned.",
+        description="Maximum tokens in any 60 s, input and reserved output. Unset: learned.",
     )
     request_delay_ms: float = Field(
         default=0.0,
         ge=0,
         validation_alias=_names("request_delay_ms", "VISION_REQUEST_DELAY_MS"),
-        description="Least distance between two request starts, milliseconds.",
+        description="Minimum time between the starts of two requests, milliseconds.",
     )
     workers: int | Literal["auto"] = Field(
         default="auto",
         validation_alias=_names("workers"),
-        description="Posters in hand at the same time; `auto` follows the rate and the seconds per poster.",
+        description="Posters processed at the same time; `auto` adapts to the rate limit and the time per "
+        "poster.",
     )
     max_workers: int = Field(
         default=200,
         ge=1,
         le=2000,
         validation_alias=_names("max_workers"),
-        description="Most workers that `auto` may use.",
+        description="Maximum number of workers with `auto`.",
     )
     deadline_s: float = Field(
         default=180.0,
         gt=0,
         validation_alias=_names("deadline_s"),
-        description="Longest working time for one poster; waiting for the rate limit does not count.",
+        description="Maximum working time for one poster; waiting for the rate limit does not count.",
     )
     stuck_after_s: float = Field(
         default=90.0,
         gt=0,
         validation_alias=_names("stuck_after_s"),
-        description="A poster longer than this in one stage is named in the log.",
+        description="Posters that stay in one stage for longer than this are logged.",
     )
     breaker_failures: int = Field(
         default=20,
         ge=1,
         validation_alias=_names("breaker_failures"),
-        description="The run stops when at least this many requests in a row have failed ...",
+        description="The run stops after at least this many failed requests in a row ...",
     )
     breaker_s: float = Field(
         default=60.0,
         ge=0,
         validation_alias=_names("breaker_s"),
-        description="... over at least this time.",
+        description="... during at least this time.",
     )
     input_usd_per_mtok: float | None = Field(
         default=None,
         ge=0,
         validation_alias=_names("input_usd_per_mtok"),
-        description="Price of 1,000,000 input tokens, where the built-in price list is wrong or silent.",
+        description="Price of 1,000,000 input tokens, US dollars. Overrides the built-in price list.",
     )
     output_usd_per_mtok: float | None = Field(
         default=None,
         ge=0,
         validation_alias=_names("output_usd_per_mtok"),
-        description="Price of 1,000,000 output tokens, likewise.",
+        description="Price of 1,000,000 output tokens, US dollars. Overrides the built-in price list.",
     )
     max_cost_usd: float | None = Field(
         default=None,
         ge=0,
         validation_alias=_names("max_cost_usd"),
-        description="The run stops before its cost, requests in flight included, can exceed this.",
+        description="The run stops before its cost, with the requests in flight, can exceed this.",
     )
-    # judging
+    # verdicts
     pack: int = Field(
         default=1,
         ge=1,
         le=16,
         validation_alias=_names("pack"),
-        description="Posters asked about in one request. More than 1 passes a limit of requests per minute; "
-        "measure the accuracy with your own labels before you trust it.",
+        description="Posters per request. More than 1 gets more posters through a limit of requests per "
+        "minute; measure the accuracy on your own labels first.",
     )
     zones: tuple[str, ...] = Field(
         default=("red",),
         validation_alias=_names("zones"),
-        description='Zones to judge: presets or `NAME=x,y,w,h`, as a list: `["red", "logo=0,0.9,1,0.1"]`.',
+        description='Zones to check: presets or `NAME=x,y,w,h`, as a list: `["red", "logo=0,0.9,1,0.1"]`.',
     )
     zone: dict[str, tuple[float, float, float, float]] = Field(
         default_factory=dict,
         validation_alias=_names("zone"),
-        description="Zones of your own by name, `[zone]` in redzone.toml: `corner = [0, 0, 0.3, 0.2]`.",
+        description="Your own zones by name, `[zone]` in redzone.toml: `corner = [0, 0, 0.3, 0.2]`.",
     )
     view: ViewKind = Field(
         default=ViewKind.CROP,
         validation_alias=_names("view"),
-        description="What a model is shown first: the `crop` round the zones, or the whole `poster`.",
+        description="What to show the model first: the `crop` around the zones, or the whole `poster`.",
     )
     min_confidence_pct: float = Field(
         default=60.0,
         ge=0,
         le=100,
         validation_alias=_names("min_confidence_pct"),
-        description="A verdict below this confidence is `unsure`.",
+        description="Verdicts below this confidence are `unsure`.",
     )
     max_image_pixels: int = Field(
         default=50_000_000,
         ge=1,
         validation_alias=_names("max_image_pixels"),
-        description="Largest picture that is decoded, pixels.",
+        description="Largest image to decode, pixels.",
     )
     # cache
     enable_cache: bool = Field(
         default=True,
         validation_alias=_names("enable_cache", "ENABLE_ANALYSIS_CACHE"),
-        description="Remember verdicts by picture, so that none is paid for twice.",
+        description="Cache verdicts by image, so that no image is paid for twice.",
     )
     cache_expiry_hours: float = Field(
         default=168.0,
         gt=0,
         validation_alias=_names("cache_expiry_hours", "CACHE_EXPIRY_HOURS"),
-        description="How long a remembered verdict is used, hours.",
+        description="How long a cached verdict is used, hours.",
     )
     # fetching
     http_pool_connections: int = Field(
         default=100,
         ge=1,
         validation_alias=_names("http_pool_connections", "HTTP_POOL_CONNECTIONS"),
-        description="Idle connections kept open for images.",
+        description="Maximum idle connections to image servers.",
     )
     http_pool_maxsize: int = Field(
         default=200,
         ge=1,
         validation_alias=_names("http_pool_maxsize", "HTTP_POOL_MAXSIZE"),
-        description="Most connections for images; raised to the number of workers where it is lower.",
+        description="Maximum connections to image servers; at least the number of workers.",
     )
     fetch_timeout_s: float = Field(
         default=30.0,
         gt=0,
         validation_alias=_names("fetch_timeout_s"),
-        description="Longest time for one download, redirects included.",
+        description="Maximum time for one download, redirects included.",
     )
     fetch_retries: int = Field(
         default=3,
         ge=0,
         le=10,
         validation_alias=_names("fetch_retries"),
-        description="Further downloads after a passing fault.",
+        description="Retries of a download after a temporary error.",
     )
     images_per_s: float | None = Field(
         default=None,
         gt=0,
         validation_alias=_names("images_per_s"),
-        description="Most downloads of images in a second, for image servers that want it. Unset: no bound.",
+        description="Maximum image downloads per second. Unset: no limit.",
     )
     max_image_bytes: int = Field(
         default=20_000_000,
         ge=1,
         validation_alias=_names("max_image_bytes"),
-        description="Largest image that is downloaded, bytes.",
+        description="Largest image to download, bytes.",
     )
     partial_download: bool = Field(
         default=False,
         validation_alias=_names("partial_download"),
-        description="Download only the first 64 KiB of a poster where they show the zone: fewer bytes, "
-        "another cache key.",
+        description="Download only the first 64 KiB of a poster if they cover the zone: fewer bytes, but "
+        "a separate cache key.",
     )
     allow_private_hosts: bool = Field(
         default=False,
         validation_alias=_names("allow_private_hosts"),
-        description="Allow images from private and loopback addresses (intranets, tests).",
+        description="Also fetch images from private and loopback addresses (intranets, tests).",
     )
-    # place
+    # storage
     home: Path | None = Field(
         default=None,
         validation_alias=_names("home"),
-        description="Folder of runs and cache. Unset: the nearest `.redzone/` upward, else `./.redzone/`.",
+        description="Folder for runs and cache. Unset: the nearest `.redzone/` in this or a parent folder, "
+        "else a new `./.redzone/`.",
     )
 
     @field_validator("workers", mode="before")
@@ -303,9 +307,9 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError(example) from None  # its text may quote the address
         if "@" in parts.netloc or parts.query or parts.fragment:
-            # it is shown, written to run.json and logged: no place for a password
+            # the address is shown, logged and written to run.json, so it must not hold a password
             raise ValueError(
-                "the address may hold neither user:password@ nor ?...; set OPENAI_API_KEY for the key"
+                "the address must not contain user:password@ or ?...; set the key as OPENAI_API_KEY"
             )
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(example)
@@ -320,12 +324,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The command line only: `load` merges the other sources, so that it can say which one won."""
+        """Disables all sources but the arguments: `load` merges them, to know where each value comes from."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 
     def api_key(self) -> str | None:
-        """The key from its setting or its file; None where there is none.
+        """The key from its setting or its file; None if there is none.
 
         Raises SettingsInvalid when the file cannot be read.
         """
@@ -341,23 +345,23 @@ class Settings(BaseSettings):
             ) from error
         except ValueError as error:
             raise SettingsInvalid(
-                f"openai_api_key_file: {self.openai_api_key_file} holds no key: it must be one line of ASCII"
+                f"openai_api_key_file: {self.openai_api_key_file} does not hold a key (one line of ASCII)"
             ) from error
 
 
 def _checked_key(text: str) -> str | None:
-    """The key without white space round it; None where nothing is left. Raises ValueError.
+    """The key without surrounding white space; None if it is empty. Raises ValueError.
 
-    HTTP libraries quote an impossible header in their error, and the key with it: so it never gets there.
+    HTTP libraries quote an invalid header in their error, and the key with it, so it is checked here.
     """
     key = text.strip()
     if not (key.isascii() and key.isprintable()):
-        raise ValueError("it holds a line break or another character that no key has; copy it again")
+        raise ValueError("it contains a line break or another invalid character; copy it again")
     return key or None
 
 
 def variables(name: str) -> tuple[str, ...]:
-    """The environment variables of a setting, the strongest first."""
+    """The environment variables of a setting, in order of precedence."""
     alias = Settings.model_fields[name].validation_alias
     assert isinstance(alias, AliasChoices)  # noqa: S101  every field is declared with _names
     return tuple(str(choice) for choice in alias.choices)

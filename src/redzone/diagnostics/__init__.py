@@ -1,4 +1,4 @@
-"""What holds a run back, and what to do about it: each with the figure behind it. Pure."""
+"""Finds what limits a run and suggests what to change, with the figure behind each suggestion. Pure."""
 
 from redzone.diagnostics.bottleneck import Advice, Topic
 from redzone.diagnostics.recommendations import HINTS, recommendations

@@ -1,4 +1,4 @@
-"""From a run's figures to what is worth telling whoever runs it."""
+"""Turns the figures of a run into advice for the user."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from redzone.diagnostics.bottleneck import (
     explain_bottleneck,
     find_bottleneck,
     pct,
-    refusals,
-    second_looks,
+    rejections,
+    retries,
 )
 from redzone.diagnostics.window import ENOUGH_POSTERS, Window
 from redzone.errors import ErrorCode
@@ -33,10 +33,10 @@ LONG_TURN = 0.3
 
 
 def recommendations(snapshot: Snapshot, history: Sequence[Snapshot] = ()) -> tuple[Advice, ...]:
-    """What the figures of a run suggest, the most urgent first; nothing while they are few.
+    """Advice for a run, the most urgent first; empty while there are too few figures.
 
-    With a `history`, earlier snapshots in order, times and requests are counted since the first one of the
-    same process; else since the process began.
+    With a `history` (earlier snapshots, oldest first), times and requests count from the first snapshot of
+    the same process; without one, from the start of the process.
     """
     window = Window.before(snapshot, history)
     found = (
@@ -47,14 +47,14 @@ def recommendations(snapshot: Snapshot, history: Sequence[Snapshot] = ()) -> tup
         _rejections(snapshot, window),
         _errors(snapshot),
         _unsure(snapshot),
-        second_looks(snapshot.requests - snapshot.rate.rejected, _asked(snapshot) + len(snapshot.lanes)),
+        retries(snapshot.requests - snapshot.rate.rejected, _asked(snapshot) + len(snapshot.lanes)),
         _cache(snapshot),
     )
     return tuple(advice for advice in found if advice is not None)
 
 
 def _load(snapshot: Snapshot, window: Window) -> Load:
-    """Time and processors in the window; the use of the limits over the last minute."""
+    """Times and CPU of the window; the use of the limits over the last minute."""
     posters = max(1, window.posters)
     each = {stage: spent_s / posters for stage, spent_s in window.stage_s.items()}
     seconds = max(1e-3, window.seconds)
@@ -81,7 +81,7 @@ def _load(snapshot: Snapshot, window: Window) -> Load:
 
 def _limits(snapshot: Snapshot) -> Iterator[Limit]:
     rate, delay_ms = snapshot.rate, snapshot.facts.delay_ms
-    # before a minute has passed, only a part of it can be used
+    # in the first minute only a part of the limit can be used
     minutes = min(RATE_WINDOW_S, snapshot.elapsed_s) / 60
     bounds = [
         (Topic.REQUESTS, rate.requests_limit_per_min, _own_requests(rate)),
@@ -92,7 +92,7 @@ def _limits(snapshot: Snapshot) -> Iterator[Limit]:
         used = rate.tokens_last_min if topic is Topic.TOKENS else rate.requests_last_min
         if per_min is not None and per_min * minutes > 0:
             use = used / per_min
-            # a burst that uses up a minute's worth sooner has reached the limit as well
+            # a burst that uses a whole minute's allowance early has reached the limit, too
             yield Limit(topic, per_min, use if use >= AT_THE_LIMIT else use / minutes, setting)
 
 
@@ -110,8 +110,8 @@ def _held(snapshot: Snapshot) -> Advice | None:
         return None
     return Advice(
         Topic.HELD,
-        f"The server asked for a pause, {held_s:,.0f} s of it are left",
-        f"nothing is sent until then; {REQUESTS_SETTING} below the limit avoids it",
+        f"The server asked for a pause; {held_s:,.0f} s are left",
+        f"no requests are sent until then; set {REQUESTS_SETTING} below the limit to avoid this",
     )
 
 
@@ -124,7 +124,7 @@ def _budget(snapshot: Snapshot) -> Advice | None:
         return None
     return Advice(
         Topic.BUDGET,
-        f"${snapshot.cost_usd:,.4f} of ${budget_usd:,.4f} is spent and {left:,} posters are left",
+        f"${snapshot.cost_usd:,.4f} of ${budget_usd:,.4f} is spent, and {left:,} posters are left",
         f"all of them will cost about ${whole_usd:,.4f}; raise --max-cost",
     )
 
@@ -134,10 +134,10 @@ def _speed(snapshot: Snapshot, window: Window) -> Advice | None:
         return None
     load = _load(snapshot, window)
     topic = find_bottleneck(load)
-    hands_free = window.busy_s < BUSY * snapshot.workers * window.seconds
-    # workers without a poster are not too few; and of refusals there is an advice of its own
-    unsaid = topic in (Topic.POSTERS, Topic.REJECTIONS)
-    if unsaid or (hands_free and topic in (Topic.IMAGES, Topic.MODEL, Topic.WORKERS)):
+    idle = window.busy_s < BUSY * snapshot.workers * window.seconds
+    # idle workers are not too few; rejections have an advice of their own
+    skipped = topic in (Topic.POSTERS, Topic.REJECTIONS)
+    if skipped or (idle and topic in (Topic.IMAGES, Topic.MODEL, Topic.WORKERS)):
         return None
     return explain_bottleneck(load)
 
@@ -150,7 +150,7 @@ def _turns(window: Window) -> Advice | None:
         return None
     return Advice(
         Topic.IMAGES,
-        f"Workers waited {pct(turn, 1.0)} of the time for their turn at the image servers",
+        f"Workers waited {pct(turn, 1.0)} of the time for the download limit",
         "raise REDZONE_IMAGES_PER_S, or leave it unset",
     )
 
@@ -158,11 +158,11 @@ def _turns(window: Window) -> Advice | None:
 def _rejections(snapshot: Snapshot, window: Window) -> Advice | None:
     if window.rejected < FEW or window.rejected < MANY_REJECTED * window.requests:
         return None
-    return refusals(_load(snapshot, window))
+    return rejections(_load(snapshot, window))
 
 
 def _errors(snapshot: Snapshot) -> Advice | None:
-    """About the most frequent kind, where it is more than chance."""
+    """The most frequent kind of error, if it is more than chance."""
     code, count = max(snapshot.errors_by_code.items(), key=lambda item: item[1], default=("", 0))
     if count < FEW or count < MANY_ERRORS * snapshot.worked:
         return None
@@ -181,13 +181,11 @@ def _unsure(snapshot: Snapshot) -> Advice | None:
     judged = snapshot.passed + snapshot.failed + snapshot.unsure
     if snapshot.unsure < FEW or snapshot.unsure < MANY_UNSURE * judged:
         return None
-    model = (
-        "ask another model (--provider openai)" if snapshot.facts.local else "name a REDZONE_FALLBACK_MODEL"
-    )
+    model = "try another model (--provider openai)" if snapshot.facts.local else "set REDZONE_FALLBACK_MODEL"
     return Advice(
         Topic.UNSURE,
         f"{snapshot.unsure:,} of {judged:,} verdicts ({pct(snapshot.unsure, judged)}) are unsure",
-        f"{model}, or judge them by eye, lowest confidence first",
+        f"{model}, or review them by hand, lowest confidence first",
     )
 
 
@@ -198,7 +196,7 @@ def _cache(snapshot: Snapshot) -> Advice | None:
     price = f" for ${snapshot.cost_usd:,.4f}" if snapshot.known_cost_usd is not None else ""
     return Advice(
         Topic.CACHE,
-        f"{asked:,} posters were asked about{price}, and the cache is off",
+        f"{asked:,} posters were sent to the model{price}, and the cache is off",
         "the next run pays for them again; set ENABLE_ANALYSIS_CACHE",
     )
 
@@ -208,26 +206,26 @@ def _asked(snapshot: Snapshot) -> int:
 
 
 HINTS: dict[ErrorCode, str] = {
-    ErrorCode.INPUT: "correct these rows in the input; each message names its row",
-    ErrorCode.FETCH_TIMEOUT: "the image server is slow: resume with --retry-errors, or allow more time",
-    ErrorCode.FETCH_NETWORK: "check the connection and the host name, then resume with --retry-errors",
-    ErrorCode.FETCH_MISSING: "the file is not there: paths are relative to the input file",
-    ErrorCode.FETCH_BLOCKED: "the address is not a public one; only public hosts are fetched from",
-    ErrorCode.FETCH_HTTP_401: "the image server wants a login: use addresses that need none",
-    ErrorCode.FETCH_HTTP_403: "the image server refuses: a signed address may have expired",
-    ErrorCode.FETCH_HTTP_404: "the image is gone: correct the address in the input",
-    ErrorCode.FETCH_HTTP_410: "the image was withdrawn: remove the row or give it a new address",
-    ErrorCode.FETCH_HTTP_429: "the image server wants fewer requests: resume later with fewer workers",
-    ErrorCode.FETCH_HTTP_4XX: "the image server refuses the request: open one address in a browser",
+    ErrorCode.INPUT: "fix these rows in the input; each message names its row",
+    ErrorCode.FETCH_TIMEOUT: "the image server is slow: retry later, or raise REDZONE_FETCH_TIMEOUT_S",
+    ErrorCode.FETCH_NETWORK: "check the network and the host name, then resume with --retry-errors",
+    ErrorCode.FETCH_MISSING: "the file does not exist: paths are relative to the input file",
+    ErrorCode.FETCH_BLOCKED: "the address is not public: use --allow-private-hosts if you trust it",
+    ErrorCode.FETCH_HTTP_401: "the image server requires a login: use addresses that need none",
+    ErrorCode.FETCH_HTTP_403: "the image server denied access: check whether a signed address has expired",
+    ErrorCode.FETCH_HTTP_404: "the image does not exist: fix the address in the input",
+    ErrorCode.FETCH_HTTP_410: "the image was removed: delete the row or give it a new address",
+    ErrorCode.FETCH_HTTP_429: "the image server limits requests: set REDZONE_IMAGES_PER_S, then resume",
+    ErrorCode.FETCH_HTTP_4XX: "the image server rejected the request: open one of the addresses in a browser",
     ErrorCode.FETCH_HTTP_5XX: "the image server failed: resume later with --retry-errors",
-    ErrorCode.IMAGE_UNREADABLE: "the bytes are no picture: open one address in a browser",
-    ErrorCode.IMAGE_TOO_LARGE: "give addresses of smaller pictures, or raise the limit in the settings",
-    ErrorCode.MODEL_TIMEOUT: "the model was slow: resume with --retry-errors, or allow more time",
-    ErrorCode.MODEL_REFUSED: "the model declined to look: judge these posters by eye, or try another model",
-    ErrorCode.MODEL_UNREADABLE: "the answers did not fit the question: try another model",
+    ErrorCode.IMAGE_UNREADABLE: "the file is not a readable image: open one of the addresses in a browser",
+    ErrorCode.IMAGE_TOO_LARGE: "use smaller images, or raise the size limits in the settings",
+    ErrorCode.MODEL_TIMEOUT: "the model was slow: retry later, or raise REDZONE_MODEL_TIMEOUT_S",
+    ErrorCode.MODEL_REFUSED: "the model refused to answer: review these posters, or try another model",
+    ErrorCode.MODEL_UNREADABLE: "unreadable answers: if they are cut off, raise REDZONE_MAX_OUTPUT_TOKENS",
     ErrorCode.MODEL_UNAVAILABLE: "the model's servers failed: resume later with --retry-errors",
-    ErrorCode.MODEL_REJECTED: "the API does not accept the request: check the model's name and settings",
-    ErrorCode.DEADLINE: "a poster took too long: resume with --retry-errors, or raise the deadline",
-    ErrorCode.BUDGET: "the budget was spent: resume with a higher one",
-    ErrorCode.INTERNAL: "a fault in redzone: the run's log has the details",
+    ErrorCode.MODEL_REJECTED: "the API rejected the request: check the model's name and the settings",
+    ErrorCode.DEADLINE: "a poster took too long: resume with --retry-errors, or raise --deadline",
+    ErrorCode.BUDGET: "the budget is used up: resume with a higher --max-cost",
+    ErrorCode.INTERNAL: "an error in redzone: see the run's log for details",
 }

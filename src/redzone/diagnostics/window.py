@@ -15,7 +15,7 @@ ENOUGH_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What was done in a time; `stage_s` are the seconds of all workers together in each stage."""
+    """Work done in a span of time. `stage_s` is the seconds that all workers together spent in each stage."""
 
     seconds: float
     posters: int
@@ -26,7 +26,7 @@ class Window:
 
     @classmethod
     def before(cls, end: Snapshot, history: Sequence[Snapshot] = ()) -> Self:
-        """Since the first snapshot of the history that the same process made earlier, else since it began."""
+        """From the first snapshot in the history by the same process, else from the start of the process."""
         ours = (old for old in history if same_process(old, end) and old.elapsed_s < end.elapsed_s)
         start = next(ours, None)
         before = start.stage_s if start else {}
@@ -41,12 +41,12 @@ class Window:
 
     @property
     def busy_s(self) -> float:
-        """Seconds that all workers together had a poster in hand."""
+        """Seconds that all workers together were busy."""
         return sum(self.stage_s.values())
 
     @property
     def enough(self) -> bool:
-        """Whether it says anything about the speed."""
+        """Whether there is enough work in it to judge the speed."""
         return self.posters >= ENOUGH_POSTERS and self.seconds >= ENOUGH_S and self.busy_s > 0
 
     def share(self, stage: Stage) -> float:

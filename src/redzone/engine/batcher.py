@@ -1,4 +1,4 @@
-"""Where questions wait for each other: up to so many of a kind go out in one request."""
+"""Groups compatible questions into one request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Serve = Callable[[Sequence[Q], Callable[[], None]], Awaitable[Sequence[R]]]
 
 @dataclass(slots=True, eq=False)
 class _Batch(Generic[Q, R]):
-    """Questions that go out together. `started` is set when their request begins, or never will."""
+    """Questions that share a request. `started` is set when the request begins, and when it never will."""
 
     questions: list[Q] = field(default_factory=list)
     full: asyncio.Event = field(default_factory=asyncio.Event)
@@ -25,54 +25,54 @@ class _Batch(Generic[Q, R]):
 
 
 class Batcher(Generic[Q, R]):
-    """Seats up to `size` questions of a kind at a table and has each table served once.
+    """Groups up to `size` questions of a kind into a batch and sends each batch once.
 
-    `serve` is given the questions and what to call when the waiting is over and the request begins; it
-    returns an answer for each. It runs in a task of its own: who leaves is missed by nobody, and when all
-    have left the request is cancelled.
+    `serve` gets the questions and a function to call when the request begins; it returns an answer to each
+    question. It runs in a task of its own, so one cancelled caller does not affect the others; when all
+    callers are cancelled, so is the request.
     """
 
     def __init__(self, size: int, serve: Serve[Q, R]) -> None:
         self._size = size
         self._serve = serve
-        self._tables: dict[Hashable, _Batch[Q, R]] = {}
+        self._open: dict[Hashable, _Batch[Q, R]] = {}
 
     async def ask(
         self, kind: Hashable, question: Q, waiting: AbstractContextManager[None], linger_s: float
     ) -> R:
-        """The answer to one question; `waiting` is open until its request begins. The first at a table waits
-        `linger_s` for others. Raises what `serve` does, for everybody at the table."""
-        table = self._tables.get(kind)
-        if table is None:
-            table = self._tables[kind] = _Batch()
-            table.request = asyncio.create_task(self._request(kind, table, linger_s), name="redzone-desk")
-        seat = len(table.questions)
-        table.questions.append(question)
-        if len(table.questions) == self._size:
-            table.full.set()
-            del self._tables[kind]
-        table.present += 1
+        """The answer to one question. `waiting` is entered until the request begins; the first question of a
+        batch waits `linger_s` for others. Raises what `serve` raises, for every question of the batch."""
+        batch = self._open.get(kind)
+        if batch is None:
+            batch = self._open[kind] = _Batch()
+            batch.request = asyncio.create_task(self._request(kind, batch, linger_s), name="redzone-batch")
+        index = len(batch.questions)
+        batch.questions.append(question)
+        if len(batch.questions) == self._size:
+            batch.full.set()
+            del self._open[kind]
+        batch.present += 1
         try:
             with waiting:
-                await table.started.wait()
-            return (await asyncio.shield(table.request))[seat]
+                await batch.started.wait()
+            return (await asyncio.shield(batch.request))[index]
         finally:
-            table.present -= 1
-            if table.present == 0:
-                table.request.cancel()
+            batch.present -= 1
+            if batch.present == 0:
+                batch.request.cancel()
 
     def flush(self) -> None:
-        """Nobody else will come: serve every table as it is."""
-        for table in self._tables.values():
-            table.full.set()
+        """Send all pending batches now, full or not."""
+        for batch in self._open.values():
+            batch.full.set()
 
-    async def _request(self, kind: Hashable, table: _Batch[Q, R], linger_s: float) -> Sequence[R]:
+    async def _request(self, kind: Hashable, batch: _Batch[Q, R], linger_s: float) -> Sequence[R]:
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(linger_s):
-                    await table.full.wait()
-            if self._tables.get(kind) is table:
-                del self._tables[kind]
-            return await self._serve(table.questions, table.started.set)
+                    await batch.full.wait()
+            if self._open.get(kind) is batch:
+                del self._open[kind]
+            return await self._serve(batch.questions, batch.started.set)
         finally:
-            table.started.set()
+            batch.started.set()

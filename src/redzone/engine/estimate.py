@@ -9,9 +9,8 @@ from pathlib import Path
 
 from redzone import imaging
 from redzone.cache import Cache, CacheKey
-from redzone.engine.workers import GUESSED_WORKING_S, workers_needed
 from redzone.models import BadRow, Question, Row, RunEstimate, Tokens, View, Wording
-from redzone.plan import LOCAL_SPARE_WORKERS, RunPlan
+from redzone.plan import GUESSED_WORKING_S, LOCAL_SPARE_WORKERS, RunPlan, workers_needed
 from redzone.vision.interface import VisionModel
 
 ASSUMED_POSTER_PX = (1000, 1500)
@@ -21,7 +20,7 @@ LOCAL_S_PER_POSTER = 0.25  # of one processor, measured
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a forecast is made for."""
+    """What an estimate is made from."""
 
     plan: RunPlan
     cache_key: CacheKey
@@ -29,10 +28,10 @@ class Basis:
 
 
 async def estimate(rows: Iterator[Row], cache: Cache, basis: Basis) -> RunEstimate:
-    """Count what is new, what is known and what is doubled, and reckon the rest.
+    """Count the rows that are new, cached or duplicates, and estimate what the new ones take.
 
-    A picture counts as known where the cache has its address or, for a file, its content. Sizes of pictures
-    are not known without a download: 1000x1500 px are assumed.
+    A picture counts as cached if the cache knows its address or, for a file, its content. The size of a
+    picture is not known without a download; 1000x1500 px is assumed.
     """
     total = bad = duplicates = cached = 0
     seen: set[bytes] = set()
@@ -47,7 +46,7 @@ async def estimate(rows: Iterator[Row], cache: Cache, basis: Basis) -> RunEstima
             continue
         seen.add(reference)
         cached += await _is_cached(row.image, cache, basis.cache_key)
-    return _reckon(total, bad, duplicates, cached, basis)
+    return _add_up(total, bad, duplicates, cached, basis)
 
 
 async def _is_cached(image: str, cache: Cache, cache_key: CacheKey) -> bool:
@@ -67,7 +66,7 @@ def _file_sha256(image: str) -> str | None:
         return None
 
 
-def _reckon(total: int, bad: int, duplicates: int, cached: int, basis: Basis) -> RunEstimate:
+def _add_up(total: int, bad: int, duplicates: int, cached: int, basis: Basis) -> RunEstimate:
     plan, model = basis.plan, basis.model
     settings = plan.settings
     asked = total - bad - duplicates - cached

@@ -1,4 +1,4 @@
-"""What stops a run before it does harm: a budget in dollars, a breaker, a clock of working time."""
+"""What stops a run or a poster in time: a budget in dollars, a circuit breaker, a deadline."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Self
 from redzone.clock import Clock
 from redzone.errors import BreakerOpen, BudgetSpent
 
-RATE_LIMIT_PATIENCE = 5  # a streak of nothing but 429 answers may last this many times longer
+RATE_LIMIT_PATIENCE = 5  # a run of nothing but 429 responses may last this many times longer
 
 
 class Budget:
-    """Dollars that may be spent: what is spent and what is in flight never exceed `most_usd`.
+    """Dollars that may be spent: what is spent and what is in flight together never exceed `most_usd`.
 
     `reserve` takes an upper bound before a request, `settle` replaces it by the real cost.
     """
@@ -29,9 +29,9 @@ class Budget:
         self._settled = asyncio.Event()
 
     async def reserve(self, usd: float) -> None:
-        """Set money aside. Waits for requests in flight where only their upper bounds stand in the way.
+        """Set money aside. Waits for requests in flight if only their upper bounds exceed the budget.
 
-        Raises BudgetSpent where it cannot fit even after they are settled.
+        Raises BudgetSpent if it would not fit even after they are settled.
         """
         if self._most_usd is None:
             return
@@ -50,9 +50,9 @@ class Budget:
         self.spent_usd += real_usd
         if self._most_usd is None:
             return
-        # nothing here awaits: a cancelled poster leaves no money reserved and loses nobody's wake-up
+        # nothing here awaits, so a cancelled poster leaves no money reserved and no waiter asleep
         self._requests -= 1
-        # from 0 again when nothing is in flight, so that no rounding error is carried along
+        # reset to 0 when nothing is in flight, so that rounding errors do not add up
         self._reserved_usd = self._reserved_usd - reserved_usd if self._requests else 0.0
         self._settled.set()
         self._settled = asyncio.Event()
@@ -60,7 +60,7 @@ class Budget:
 
 @dataclass(slots=True)
 class CircuitBreaker:
-    """Opens when every request has failed: at least `failures` in a row, over at least `seconds`."""
+    """Opens after at least `failures` failed requests in a row over at least `seconds`."""
 
     failures: int
     seconds: float
@@ -70,11 +70,11 @@ class CircuitBreaker:
     _only_rate_limits: bool = True
 
     def succeeded(self) -> None:
-        """A request brought an answer."""
+        """A request was answered."""
         self._in_a_row = 0
 
     def failed(self, reason: str, *, rate_limited: bool) -> None:
-        """A request brought none. Raises BreakerOpen with the last reason."""
+        """A request failed. Raises BreakerOpen with the last reason."""
         now_s = self.clock.monotonic()
         if self._in_a_row == 0:
             self._since_s, self._only_rate_limits = now_s, True
@@ -90,7 +90,7 @@ class CircuitBreaker:
 
 @dataclass(slots=True)
 class Deadline:
-    """A deadline that counts work and stands still while a poster waits for its turn."""
+    """A deadline that counts working time only; it is paused while a poster waits for its turn."""
 
     seconds: float
     clock: Clock
@@ -108,12 +108,12 @@ class Deadline:
 
     @property
     def expired(self) -> bool:
-        """Whether a TimeoutError is this deadline's own, not someone else's."""
+        """Whether a TimeoutError is this deadline's own."""
         return self._timeout.expired()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Stop the clock for the length of a block."""
+        """Pause the deadline for the length of a block."""
         when = self._timeout.when()
         assert when is not None  # noqa: S101  pauses do not nest
         left_s = when - self.clock.monotonic()

@@ -1,7 +1,7 @@
-"""One request to the model: money set aside, a turn at the limit, the intent on disk, the model, the books.
+"""One request to the model: reserve money, wait for the limit, write the intent, ask, settle.
 
-A request is about one poster, or about several that are asked about alike: then each of them has taken part
-in one attempt, and tokens, cost and the intent's upper bound are split between them.
+A request is about one poster, or about a pack of posters with the same question. Then each poster has made
+one attempt, and tokens, cost and the upper bound of the intent are split between them.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from redzone.runs.journal import Recorder
 from redzone.telemetry.metrics import Metrics, Stage
 from redzone.vision.interface import VisionModel
 
-# How long the first question of a pack waits for others. Second looks are rare, so they wait longer: alone,
+# How long the first question of a pack waits for others. Retries are rare, so they wait longer: sent alone,
 # one takes a turn at the limit that N posters could have shared.
 LINGER_S = 0.25
-SECOND_LOOK_LINGER_S = 4.0
+RETRY_LINGER_S = 4.0
 NO_ANSWER = (ErrorCode.MODEL_TIMEOUT, ErrorCode.MODEL_UNAVAILABLE)
 
 
 @dataclass(slots=True)
 class PosterTask:
-    """One poster in hand: whose, what it has taken so far, and its deadline."""
+    """A poster in progress: its worker, what it has taken so far, and its deadline."""
 
     worker: int
     stats: PosterStats
@@ -39,8 +39,8 @@ class PosterTask:
 
 
 @dataclass(slots=True, eq=False)
-class _Part:
-    """A poster's part in a request, since when it waits, and the most it costs once that is known.
+class _Call:
+    """A poster's share of a request: since when it waits, and its upper bound of cost once that is known.
     `gone`: nobody waits for the answer any more."""
 
     task: PosterTask
@@ -53,7 +53,7 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """The right to one request, its upper bound of cost set aside."""
+    """The right to make one request, with its upper bound of cost reserved."""
 
     permit: Permit
     most_usd: float
@@ -61,7 +61,7 @@ class _Turn:
 
 @dataclass(frozen=True, slots=True)
 class ModelCallParts:
-    """What asking works with."""
+    """What model calls work with."""
 
     model: VisionModel
     limiter: Limiter
@@ -73,76 +73,76 @@ class ModelCallParts:
 
 
 class ModelCalls:
-    """Asks the model, `pack` questions in a request where they may share one."""
+    """Asks the model, with up to `pack` questions in a request."""
 
     def __init__(self, parts: ModelCallParts, pack: int = 1) -> None:
         self._parts = parts
-        self._desk: Batcher[_Part, Reply] = Batcher(pack, self._together)
+        self._batcher: Batcher[_Call, Reply] = Batcher(pack, self._together)
 
     async def ask(self, task: PosterTask, question: Question, *, packed: bool) -> Reply:
         """One attempt, alone or `packed`. Raises LimiterClosed, RunStopped and JournalFailed."""
         self._parts.metrics.stage(task.worker, Stage.WAIT)
-        part = _Part(task, question, self._parts.clock.monotonic())
+        call = _Call(task, question, self._parts.clock.monotonic())
         if not packed:
             with task.time.paused():
-                turn = await self._turn((part,))
-            return (await self._request((part,), turn))[0]
+                turn = await self._turn((call,))
+            return (await self._request((call,), turn))[0]
         kind = (question.view.kind, question.zones, question.wording, question.model)
         try:
-            linger_s = SECOND_LOOK_LINGER_S if task.stats.attempts else LINGER_S
-            return await self._desk.ask(kind, part, task.time.paused(), linger_s)
+            linger_s = RETRY_LINGER_S if task.stats.attempts else LINGER_S
+            return await self._batcher.ask(kind, call, task.time.paused(), linger_s)
         finally:
-            self._leave(part)
+            self._leave(call)
 
     def flush(self) -> None:
-        """Let no pack wait for others any more."""
-        self._desk.flush()
+        """Send pending packs now, full or not."""
+        self._batcher.flush()
 
-    async def _together(self, parts: Sequence[_Part], begin: Callable[[], None]) -> Sequence[Reply]:
-        present = [part for part in parts if not part.gone]
+    async def _together(self, calls: Sequence[_Call], begin: Callable[[], None]) -> Sequence[Reply]:
+        present = [call for call in calls if not call.gone]
         turn = await self._turn(present)
         begin()
         replies = dict(zip(present, await self._request(present, turn), strict=True))
-        # whoever left meanwhile does not look at what stands in its place
-        return [replies.get(part, replies[present[0]]) for part in parts]
+        # a poster that left meanwhile never reads its reply
+        return [replies.get(call, replies[present[0]]) for call in calls]
 
-    def _leave(self, part: _Part) -> None:
-        """Its deadline is over, or it has its answer. What was asked without it is charged all the same."""
-        if part.started and not part.gone:
-            part.task.stats.cost_usd += part.most_usd
-        part.gone = True
+    def _leave(self, call: _Call) -> None:
+        """Its deadline has passed, or it has its answer. A request that has started is charged anyway."""
+        if call.started and not call.gone:
+            call.task.stats.cost_usd += call.most_usd
+        call.gone = True
 
-    async def _turn(self, parts: Sequence[_Part]) -> _Turn:
-        """Money, a permit, and the intents on disk; nothing is kept where one of them cannot be had."""
+    async def _turn(self, calls: Sequence[_Call]) -> _Turn:
+        """Reserve money, get a permit and write the intents; if one of these fails, the money is released."""
         own = self._parts
         await own.model.ready()
-        estimate = own.model.estimate(*(part.question for part in parts))
+        estimate = own.model.estimate(*(call.question for call in calls))
         await own.budget.reserve(estimate.cost_usd)
         try:
             permit = await own.limiter.acquire(estimate.tokens)
-            for part in parts:
-                part.most_usd = estimate.cost_usd / len(parts)
+            for call in calls:
+                call.most_usd = estimate.cost_usd / len(calls)
             if own.model.paid:
-                now = own.clock.now()  # the same for all: by it they are known as one request
-                await own.recorder.commit(b"".join(_intent(part, now) for part in parts))
+                now = own.clock.now()  # equal times mark the intents of one request
+                await own.recorder.commit(b"".join(_intent(call, now) for call in calls))
         except BaseException:
             await own.budget.settle(estimate.cost_usd, 0.0)
             raise
         return _Turn(permit, estimate.cost_usd)
 
-    async def _request(self, parts: Sequence[_Part], turn: _Turn) -> tuple[Reply, ...]:
+    async def _request(self, calls: Sequence[_Call], turn: _Turn) -> tuple[Reply, ...]:
         own = self._parts
         asking_s = own.clock.monotonic()
-        for part in parts:
-            part.started = True
-            part.task.stats.wait_s += asking_s - part.since_s
-            part.task.stats.attempts += 1
-            own.metrics.stage(part.task.worker, Stage.MODEL)
+        for call in calls:
+            call.started = True
+            call.task.stats.wait_s += asking_s - call.since_s
+            call.task.stats.attempts += 1
+            own.metrics.stage(call.task.worker, Stage.MODEL)
         own.metrics.requests += 1
         replies: tuple[Reply, ...] | None = None
-        charged_usd = turn.most_usd  # until it is known: a lost answer may have been charged
+        charged_usd = turn.most_usd  # until the answer is here: a lost one may have been charged
         try:
-            replies = await own.model.ask_together([part.question for part in parts])
+            replies = await own.model.ask_together([call.question for call in calls])
             if not any(_may_be_charged(reply) for reply in replies):
                 charged_usd = sum(own.model.cost_usd(reply) for reply in replies)
         except RunStopped:
@@ -150,25 +150,25 @@ class ModelCalls:
             raise
         finally:
             took_s = own.clock.monotonic() - asking_s
-            for part in parts:
-                if not part.gone:
-                    part.started = False
-                    part.task.stats.model_s += took_s
-                    part.task.stats.cost_usd += charged_usd / len(parts)
+            for call in calls:
+                if not call.gone:
+                    call.started = False
+                    call.task.stats.model_s += took_s
+                    call.task.stats.cost_usd += charged_usd / len(calls)
             self._tell_limiter(turn.permit, replies)
             await own.budget.settle(turn.most_usd, charged_usd)
-        for part, reply in zip(parts, replies, strict=True):
-            part.task.stats.tokens += reply.tokens
+        for call, reply in zip(calls, replies, strict=True):
+            call.task.stats.tokens += reply.tokens
         self._tell_breaker(replies)
         return replies
 
     def _tell_limiter(self, permit: Permit, replies: Sequence[Reply] | None) -> None:
-        """What the server said about its limits; a lost answer says nothing."""
+        """Report the server's limits; a lost answer has none."""
         limiter = self._parts.limiter
         if replies is None:
             limiter.failed(permit)
             return
-        first = replies[0]  # what befell the whole request befell each
+        first = replies[0]  # these facts are the same for every poster of the request
         fault = first.result if isinstance(first.result, ModelFault) else None
         if fault is not None and fault.retry is Retry.RATE_LIMIT:
             limiter.rejected(permit, fault.retry_after_s, first.allowance)
@@ -179,7 +179,7 @@ class ModelCalls:
             limiter.observe(permit, first.allowance, used or None)
 
     def _tell_breaker(self, replies: Sequence[Reply]) -> None:
-        """Raises BreakerOpen when nothing but faults has come back for a while."""
+        """Raises BreakerOpen after a while of nothing but faults."""
         faults = [reply.result for reply in replies if isinstance(reply.result, ModelFault)]
         if len(faults) < len(replies):
             self._parts.breaker.succeeded()
@@ -187,8 +187,8 @@ class ModelCalls:
             self._parts.breaker.failed(faults[0].message, rate_limited=faults[0].retry is Retry.RATE_LIMIT)
 
 
-def _intent(part: _Part, now: datetime) -> bytes:
-    return render_intent(part.task.stats.row.row, part.question.model, now, part.most_usd)
+def _intent(call: _Call, now: datetime) -> bytes:
+    return render_intent(call.task.stats.row.row, call.question.model, now, call.most_usd)
 
 
 def _may_be_charged(reply: Reply) -> bool:

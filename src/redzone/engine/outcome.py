@@ -1,4 +1,4 @@
-"""From what happened to a poster to the outcome that is recorded. Pure."""
+"""From what happened to a poster to the outcome that is recorded. No I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from redzone.models import BadRow, ErrorDetail, Outcome, Row, Source, Status, Ti
 
 @dataclass(frozen=True, slots=True)
 class VerdictResult:
-    """The verdicts about a picture and where they come from."""
+    """The verdicts about a picture, and their source."""
 
     verdicts: tuple[ZoneVerdict, ...]
     source: Source
@@ -21,17 +21,17 @@ class VerdictResult:
 
     @property
     def confidence_pct(self) -> float:
-        """Of the zone that is least sure."""
+        """That of the least sure zone."""
         return min(verdict.confidence_pct for verdict in self.verdicts)
 
     def status(self, min_confidence_pct: float) -> Status:
-        """FAIL where a zone surely holds something, else UNSURE where a zone is unsure, else PASS."""
+        """FAIL if a zone surely holds something, else UNSURE if a zone is unsure, else PASS."""
         return overall_status(self.verdicts, min_confidence_pct)
 
 
 @dataclass(slots=True)
 class PosterStats:
-    """What one poster has taken so far. Times are seconds on the run's clock."""
+    """What one poster has taken so far. Instants are seconds of the run's clock."""
 
     row: Row
     started_s: float
@@ -51,7 +51,7 @@ class PosterStats:
 
 
 def overall_status(verdicts: Sequence[ZoneVerdict], min_confidence_pct: float) -> Status:
-    """FAIL where a zone surely holds something, else UNSURE where a zone is unsure, else PASS."""
+    """FAIL if a zone surely holds something, else UNSURE if a zone is unsure, else PASS."""
     sure = [verdict for verdict in verdicts if verdict.confidence_pct >= min_confidence_pct]
     if any(verdict.contains_key_elements for verdict in sure):
         return Status.FAIL
@@ -83,7 +83,7 @@ def judged_outcome(
 
 
 def error_outcome(stats: PosterStats, fault: PosterFault, now_s: float, at: datetime) -> Outcome:
-    """The outcome of a poster without verdicts: `unsure` where the model refused, else `error`."""
+    """The outcome of a poster without verdicts: `unsure` if the model refused, else `error`."""
     refused = fault.code is ErrorCode.MODEL_REFUSED
     return Outcome(
         row=stats.row.row,

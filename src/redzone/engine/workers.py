@@ -1,9 +1,8 @@
-"""How many workers, and what they pull from."""
+"""What the workers pull from."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
@@ -12,26 +11,10 @@ from redzone.errors import InputLost, UsageError
 from redzone.models import Row
 
 BATCH_ROWS = 256
-HEADROOM = 1.3
-SPARE = 2
-GUESSED_WORKING_S = 4.0
-WITHOUT_A_LIMIT = 32
-
-
-def workers_needed(rate_per_min: float | None, working_s: float | None, most: int, pack: int = 1) -> int:
-    """Posters in hand by Little's law: rate x seconds of work per poster, with headroom.
-
-    The rate is that of requests, each about `pack` posters. Without a known rate a fixed number; without a
-    measured time a guess of it. Never above `most`.
-    """
-    if rate_per_min is None:
-        return min(most, WITHOUT_A_LIMIT * pack)
-    busy = rate_per_min / 60 * pack * (working_s if working_s is not None else GUESSED_WORKING_S)
-    return min(most, math.ceil(busy * HEADROOM) + SPARE)
 
 
 class RowSource:
-    """The one iterator that all workers pull from; it is read in a thread, some rows ahead."""
+    """The one iterator that all workers pull from. It is read in a thread, a batch of rows at a time."""
 
     def __init__(self, rows: Iterator[Row]) -> None:
         self._rows = rows
@@ -40,7 +23,7 @@ class RowSource:
         self.exhausted = asyncio.Event()
 
     async def next(self) -> Row | None:
-        """The next row; None at the end. Raises InputLost where reading fails."""
+        """The next row; None at the end. Raises InputLost if reading fails."""
         if not self._ready:
             async with self._lock:
                 if not self._ready and not self.exhausted.is_set():

@@ -1,7 +1,7 @@
-"""From a poster's bytes to what a model is shown.
+"""From a poster's bytes to the view that a model is shown.
 
-`decoding` and `views` are imported by who makes a view: Pillow takes a twentieth of a second, and the first
-poster can be asked for before.
+Import `decode` and `render` only where a view is made: they load Pillow, which takes 50 ms, and the first
+download can start before that.
 """
 
 from redzone.imaging.geometry import FRAMING_VERSION, FramingOptions, view_size, zone_box

@@ -1,8 +1,8 @@
-"""Turns the bytes of a poster into an upright RGB picture, or says what they are instead.
+"""Decodes a poster's bytes to an upright RGB picture, or explains why that is not possible.
 
-The type is decided by the bytes alone. Sizes are read from the header and judged before anything
-is unpacked. Embedded colour profiles are ignored: a shift of colours hides no title and no face,
-and a broken profile can do no harm then.
+The format is detected from the bytes alone, and the size is checked in the header before anything is decoded.
+Embedded colour profiles are ignored: a colour shift hides neither a title nor a face, and a broken profile
+does no harm.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from PIL import ExifTags, Image, UnidentifiedImageError, features
 from redzone.errors import ErrorCode, ImageFault
 from redzone.imaging.truncate import Stored, closed, measure, measure_start, shorten
 
-# No TIFF: nobody serves posters in it, and libtiff writes its complaints straight to the process's
-# standard error, into the live view (measured: 2,600 lines for a minute of damaged files).
+# No TIFF: posters are not served in it, and libtiff writes its warnings directly to stderr, into the live
+# view (measured: 2,600 lines for a minute of damaged files).
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", *(["AVIF"] if features.check("avif") else []))
 
-# Pillow judges by its own bound before we can by ours; what is beyond it must not go on. Its warnings
-# about odd metadata would land in the middle of the live view. Both are set once for the process:
+# Pillow checks its own pixel limit before ours; beyond it, decoding must fail. Its warnings about odd
+# metadata would disturb the live view. Both filters are set once for the process, because
 # `warnings.catch_warnings` changes the filters of all threads.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -37,7 +37,7 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# What is found where an image should be. The first match names it.
+# What is commonly served in place of an image. The first match names it.
 _SNIFFED_BYTES = 1024
 _LOOKS_LIKE = [
     (re.compile(pattern, re.IGNORECASE | re.DOTALL), name)
@@ -64,7 +64,7 @@ _LOOKS_LIKE = [
 
 
 def look_like(data: bytes) -> str | None:
-    """What bytes that are no image seem to be, in words; None for an image or for anything else."""
+    """A name for bytes that are not an image; None for an image or anything unknown."""
     if not data:
         return "an empty file"
     start = data[:_SNIFFED_BYTES]
@@ -86,8 +86,8 @@ def decode(data: bytes, max_pixels: int, min_side_px: int) -> Image.Image:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageFault(ErrorCode.IMAGE_TOO_LARGE, f"the image has too many pixels: {error}") from error
-    # Pillow's decoders raise whatever comes up in hostile bytes: OSError, SyntaxError, struct.error,
-    # KeyError, ZeroDivisionError. Here is the border where all of it means one thing.
+    # Pillow's decoders raise many exceptions on hostile bytes: OSError, SyntaxError, struct.error, KeyError,
+    # ZeroDivisionError. From here on all of them are one error.
     except Exception as error:
         raise ImageFault(ErrorCode.IMAGE_UNREADABLE, _complaint(data, error)) from error
 
@@ -95,11 +95,11 @@ def decode(data: bytes, max_pixels: int, min_side_px: int) -> Image.Image:
 def decode_top(
     data: bytes, max_pixels: int, min_side_px: int, rows: Callable[[int, int], int]
 ) -> tuple[Image.Image, tuple[int, int]] | None:
-    """The upper part of what `decode` gives, and the whole's size; None where `decode` must do it.
+    """The upper part of `decode`'s result, and the size of the whole; None if `decode` is needed.
 
-    `rows` says how many rows of a picture of a width and height are needed; there may come more, and
-    only those asked for are exact. None is the answer to anything but an upright picture in a file that
-    can be shortened, so whatever is wrong with a file, it is `decode` that says so.
+    `rows` gives the number of rows needed of a picture of a width and height. The result may have more rows,
+    but only the needed ones are exact. The result is None for anything but an upright picture in a file
+    that can be shortened, so every error is reported by `decode`.
     """
     return _decode_upper(data, measure(data), max_pixels, min_side_px, rows)
 
@@ -107,10 +107,9 @@ def decode_top(
 def decode_start(
     start: bytes, max_pixels: int, min_side_px: int, rows: Callable[[int, int], int]
 ) -> tuple[Image.Image, tuple[int, int]] | None:
-    """As `decode_top`, from the beginning of a file; None as well where not all of those rows are in it.
+    """As `decode_top`, from the beginning of a file; also None if it does not contain all needed rows.
 
-    What a file says about itself behind its pixels is not seen: of what counts here, the orientation of a
-    PNG whose writer put it last.
+    Metadata after the pixels is not seen: a PNG whose orientation is stored at the end is not turned.
     """
     return _decode_upper(closed(start), measure_start(start), max_pixels, min_side_px, rows)
 
@@ -128,17 +127,17 @@ def _decode_upper(
         with Image.open(BytesIO(short), formats=FORMATS) as image:
             image.load()
             return (_on_black(image), size) if _turn(image) is None else None
-    except Exception:  # noqa: BLE001 - hostile bytes again; the whole file will be looked at
+    except Exception:  # noqa: BLE001 - hostile bytes; `decode` will look at the whole file
         return None
 
 
 def _complaint(data: bytes, error: Exception) -> str:
     what = look_like(data)
     if what is not None:
-        return f"this is {what}; what can be read is {', '.join(FORMATS)}"
+        return f"this is {what}; the readable formats are {', '.join(FORMATS)}"
     if isinstance(error, UnidentifiedImageError):
-        return f"these {len(data):,} bytes are no image that can be read ({', '.join(FORMATS)})"
-    return f"the image is broken or cut off: {error or type(error).__name__}"
+        return f"these {len(data):,} bytes are not an image in a readable format ({', '.join(FORMATS)})"
+    return f"the image is damaged or incomplete: {error or type(error).__name__}"
 
 
 def _check_size(size: tuple[int, int], max_pixels: int, min_side_px: int) -> None:
@@ -146,19 +145,19 @@ def _check_size(size: tuple[int, int], max_pixels: int, min_side_px: int) -> Non
     if width * height > max_pixels:
         raise ImageFault(
             ErrorCode.IMAGE_TOO_LARGE,
-            f"the image is {width:,} x {height:,} pixels; at most {max_pixels:,} altogether are decoded",
+            f"the image is {width:,} x {height:,} pixels; the limit is {max_pixels:,} pixels",
         )
     if min(size) < min_side_px:
         raise ImageFault(
             ErrorCode.IMAGE_UNREADABLE,
-            f"the image is {width} x {height} pixels; a poster has at least {min_side_px} each way",
+            f"the image is {width} x {height} pixels; a poster has at least {min_side_px} pixels per side",
         )
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
     try:
         return _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # noqa: BLE001 - the picture is whole: broken metadata turns nothing, as in a browser
+    except Exception:  # noqa: BLE001 - as in a browser, broken metadata does not turn a picture
         return None
 
 

@@ -1,8 +1,7 @@
-"""Where everything goes in a view, from sizes alone: pure geometry, without Pillow.
+"""The layout of a view, computed from sizes alone: pure geometry, without Pillow.
 
 Pixel boxes are (left, top, right, bottom), origin top-left, y down, right and bottom excluded.
-Everything that decides how a view looks is a constant here or in `views`, so that `FRAMING_VERSION`,
-which is part of the cache's key, stands for all of it: raise it with any change to what comes out.
+`FRAMING_VERSION` is part of the cache key: raise it with any change to the views that `render` makes.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from redzone.models import ViewKind, Zone
 
 FRAMING_VERSION = "3"
 
-# A half of the zone's shorter side shows enough beyond the border to tell a forehead from a cloud and
-# half a title from a stroke, for half as many tokens again as the zone alone.
+# Half of the zone's shorter side is enough context to tell a forehead from a cloud and half a title from a
+# stroke, for 50 % more tokens than the zone alone.
 MARGIN_FRAC = 0.5
 MIN_MARGIN_PX = 16
 
@@ -32,9 +31,9 @@ PixelBox = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class FramingOptions:
-    """What is decoded at all: at most `max_pixels`, at least `min_side_px` each way.
+    """Limits for decoding: at most `max_pixels`, at least `min_side_px` per side.
 
-    50 megapixels are a poster of 5773 x 8660, and 200 MB while they are unpacked.
+    50 megapixels are a poster of 5773 x 8660.
     """
 
     max_pixels: int = 50_000_000
@@ -43,15 +42,15 @@ class FramingOptions:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Bounds for a view's longer side, borders included, and the most it is enlarged to get there."""
+    """Limits for a view's longer side, borders included, and the largest enlargement factor."""
 
     least_px: int
     most_px: int
     enlarge: float
 
 
-# A title in the corner of a 300x450 thumbnail is 10 px high: models read it better enlarged, though
-# nothing is added by it. 1024 px make a 2:3 poster 22 x 32 patches of 32 px, 760 px make it 16 x 24.
+# A title in the corner of a 300x450 thumbnail is 10 px high: models read it better enlarged. At 1024 px a
+# 2:3 poster is 22 x 32 patches of 32 px, at 760 px it is 16 x 24.
 SPANS = {
     ViewKind.CROP: Span(least_px=640, most_px=768, enlarge=3.0),
     ViewKind.POSTER: Span(least_px=760, most_px=1024, enlarge=2.0),
@@ -60,25 +59,25 @@ SPANS = {
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which box of the poster is shown at which size, and the width of the room around it."""
+    """Which box of the poster is shown, its size in the view, and the width of the frame around it."""
 
     source: PixelBox
     width: int
     height: int
-    room_px: int
+    frame_px: int
 
 
 def view_size(width: int, height: int, zones: Sequence[Zone], kind: ViewKind) -> tuple[int, int]:
-    """Width and height of the view that an upright poster of this size gets, pixels."""
+    """Width and height in pixels of the view of an upright poster of this size."""
     layout = lay_out(width, height, zones, kind)
-    return layout.width + 2 * layout.room_px, layout.height + 2 * layout.room_px
+    return layout.width + 2 * layout.frame_px, layout.height + 2 * layout.frame_px
 
 
 def zone_box(zone: Zone, width: int, height: int) -> PixelBox:
     """The pixels that a zone touches: rounded outwards, inside the picture, at least 1 px each way.
 
-    Outwards, as a badge that covers a part of a pixel hides all of it. A millionth of a pixel is
-    rounding of the fractions and counts for nothing.
+    Outwards, because a badge that covers part of a pixel hides it. Overlaps below a millionth of a pixel are
+    rounding errors and are ignored.
     """
     left, right = _touched(zone.x, zone.w, width)
     top, bottom = _touched(zone.y, zone.h, height)
@@ -92,15 +91,15 @@ def _touched(start_frac: float, length_frac: float, size: int) -> tuple[int, int
 
 
 def lay_out(width: int, height: int, zones: Sequence[Zone], kind: ViewKind) -> Layout:
-    """Where everything goes, from sizes alone. Without zones a crop is the whole poster."""
+    """The layout of a view. Without zones a crop is the whole poster."""
     whole = (0, 0, width, height)
     if kind is ViewKind.PIXELS:
-        # never enlarged: the local model is 1 % better and quicker on small posters as they are
+        # never enlarged: the local model is 1 % more accurate, and faster, on small posters at their own size
         scale = min(1.0, PIXELS_WIDTH / width, PIXELS_MAX_HEIGHT / height)
-        return Layout(whole, *_scaled(width, height, scale), room_px=0)
+        return Layout(whole, *_scaled(width, height, scale), frame_px=0)
     source = _surroundings(zones, width, height) if zones and kind is ViewKind.CROP else whole
     shown = (source[2] - source[0], source[3] - source[1])
-    return Layout(source, *_scaled(*shown, _scale(max(shown), SPANS[kind])), room_px=BORDER_PX)
+    return Layout(source, *_scaled(*shown, _scale(max(shown), SPANS[kind])), frame_px=BORDER_PX)
 
 
 def _surroundings(zones: Sequence[Zone], width: int, height: int) -> PixelBox:

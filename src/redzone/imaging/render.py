@@ -1,6 +1,6 @@
-"""What a model is shown of a poster: pure functions from bytes and zones to a view.
+"""Views for a model: pure functions from a poster's bytes and zones to a view.
 
-`layout` has the geometry, and the version to raise with any change to what comes out.
+`geometry` has the layout, and the version to raise with any change to the result.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from redzone.imaging.decode import decode, decode_start, decode_top
 from redzone.imaging.geometry import BORDER, BORDER_PX, FramingOptions, Layout, PixelBox, lay_out, zone_box
 from redzone.models import View, ViewKind, Zone
 
-BEYOND = "#808080"  # what lies around the poster where a border needs room
+BACKGROUND = "#808080"  # around the poster, where a border needs space
 JPEG_QUALITY = 85
 
 DEFAULTS = FramingOptions()
 
-# What a crop may take to be made at once, in the event loop: about 2 ms.
+# The largest crop that is made directly in the event loop: about 2 ms.
 QUICK_BYTES = 1_000_000
 QUICK_PIXELS = 500_000
 
@@ -31,7 +31,7 @@ DecodeUpper = Callable[[bytes, int, int, Rows], tuple[Image.Image, tuple[int, in
 def frame(data: bytes, zones: Sequence[Zone], kind: ViewKind, options: FramingOptions = DEFAULTS) -> View:
     """The view of a poster's bytes; for `pixels` the whole picture with nothing drawn on it.
 
-    Raises ImageFault (`image-unreadable`, `image-too-large`) and nothing else, whatever the bytes.
+    Raises only ImageFault (`image-unreadable`, `image-too-large`), whatever the bytes.
     """
     return frame_top(data, zones, kind, options) or frame_whole(data, zones, kind, options)
 
@@ -39,9 +39,9 @@ def frame(data: bytes, zones: Sequence[Zone], kind: ViewKind, options: FramingOp
 def frame_top(
     data: bytes, zones: Sequence[Zone], kind: ViewKind, options: FramingOptions = DEFAULTS
 ) -> View | None:
-    """A crop made from the upper rows of the file alone, the very same as from all of it.
+    """A crop made from the upper rows of the file only, identical to one made from the whole file.
 
-    None for other views, and where the whole file must be decoded: see `decode_top`.
+    None for other views, and if the whole file must be decoded: see `decode_top`.
     """
     return _frame_upper(decode_top, data, zones, kind, options)
 
@@ -49,9 +49,9 @@ def frame_top(
 def frame_start(
     start: bytes, zones: Sequence[Zone], kind: ViewKind, options: FramingOptions = DEFAULTS
 ) -> View | None:
-    """A crop made from the beginning of a file, the very same as from all of it.
+    """A crop made from the beginning of a file, identical to one made from the whole file.
 
-    None for other views, and where the rest of the file is needed or there is any doubt: see `decode_start`.
+    None for other views, and if the rest of the file is or may be needed: see `decode_start`.
     """
     return _frame_upper(decode_start, start, zones, kind, options)
 
@@ -73,7 +73,7 @@ def _frame_upper(
 def frame_at_once(
     data: bytes, zones: Sequence[Zone], kind: ViewKind, options: FramingOptions = DEFAULTS
 ) -> View | None:
-    """`frame_top` where it takes a few milliseconds at most; None where a thread should make the view."""
+    """`frame_top` if it takes a few milliseconds at most; None if a thread should make the view."""
     return _frame_upper(_decode_quickly, data, zones, kind, options) if len(data) <= QUICK_BYTES else None
 
 
@@ -82,7 +82,9 @@ def _decode_quickly(
 ) -> tuple[Image.Image, tuple[int, int]] | None:
     def few_rows(width: int, height: int) -> int:
         needed = rows(width, height)
-        return needed if width * needed <= QUICK_PIXELS else height  # all of it is never decoded as a top
+        return (
+            needed if width * needed <= QUICK_PIXELS else height
+        )  # `decode_top` refuses to decode every row
 
     return decode_top(data, max_pixels, min_side_px, few_rows)
 
@@ -90,19 +92,19 @@ def _decode_quickly(
 def frame_whole(
     data: bytes, zones: Sequence[Zone], kind: ViewKind, options: FramingOptions = DEFAULTS
 ) -> View:
-    """The view made from the whole picture. Raises ImageFault and nothing else, as `frame` does."""
+    """The view made from the whole picture. Raises only ImageFault, as `frame` does."""
     poster = decode(data, options.max_pixels, options.min_side_px)
     return render(poster, poster.size, zones, kind)
 
 
 def render(poster: Image.Image, size: tuple[int, int], zones: Sequence[Zone], kind: ViewKind) -> View:
-    """The view of an upright RGB poster of this size; what lies below the view's source may be missing."""
+    """The view of an upright RGB poster of this size; rows below the view's source may be missing."""
     layout = lay_out(*size, zones, kind)
     shown = (layout.width, layout.height)
-    # Cut out before it is scaled: Pillow's `resize(box=...)` reads beyond the box, and the size of what
-    # lies around it decides in which order it rounds.
+    # Cropped before it is scaled: Pillow's `resize(box=...)` reads beyond the box, and its rounding depends
+    # on the size of the whole picture.
     source = poster if layout.source == (0, 0, *poster.size) else poster.crop(layout.source)
-    # Lanczos keeps small letters in a smaller picture; enlarged, the cheaper way looks the same
+    # Lanczos keeps small letters readable when shrinking; for enlarging, bicubic looks the same and is faster
     smaller = layout.width < source.width
     method = Image.Resampling.LANCZOS if smaller else Image.Resampling.BICUBIC
     picture = source.resize(shown, method, reducing_gap=3.0)
@@ -113,7 +115,7 @@ def render(poster: Image.Image, size: tuple[int, int], zones: Sequence[Zone], ki
 
 
 def _in_view(box: PixelBox, layout: Layout) -> PixelBox:
-    """A box of the poster on the picture shown, rounded outwards."""
+    """A box of the poster in the view's pixels, rounded outwards."""
     left, top, right, bottom = layout.source
     across, down = layout.width / (right - left), layout.height / (bottom - top)
     return (
@@ -125,14 +127,14 @@ def _in_view(box: PixelBox, layout: Layout) -> PixelBox:
 
 
 def _with_borders(picture: Image.Image, boxes: Sequence[PixelBox]) -> Image.Image:
-    """The picture with room around it and a border around each box, which covers no pixel of any box."""
+    """The picture in a frame, with a border around each box; borders cover no pixel of any box."""
     room = BORDER_PX
-    canvas = Image.new("RGB", (picture.width + 2 * room, picture.height + 2 * room), BEYOND)
+    canvas = Image.new("RGB", (picture.width + 2 * room, picture.height + 2 * room), BACKGROUND)
     canvas.paste(picture, (room, room))
     draw = ImageDraw.Draw(canvas)
     for left, top, right, bottom in boxes:
         for away, colour in enumerate(BORDER, start=1):
-            # ImageDraw's right and bottom are included
+            # ImageDraw includes right and bottom
             corners = (
                 left + room - away,
                 top + room - away,
@@ -147,6 +149,6 @@ def _with_borders(picture: Image.Image, boxes: Sequence[PixelBox]) -> Image.Imag
 
 def _jpeg(picture: Image.Image) -> bytes:
     file = BytesIO()
-    # 4:4:4: halved colour would smear the border into the zone
+    # 4:4:4: subsampled colour would smear the border into the zone
     picture.save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     return file.getvalue()

@@ -1,13 +1,13 @@
-"""Shortens a picture's file to its upper rows, without unpacking any of it.
+"""Truncates an image file to its upper rows, without decoding it.
 
-JPEG and PNG store their rows from top to bottom, and how many there are stands in the header. With a
-smaller number there a decoder unpacks the upper rows as ever and leaves the rest alone. Only what is
-recognised is shortened: where there is any doubt, the caller decodes the whole file.
+JPEG and PNG store their rows from top to bottom, and the height is in the header. With a smaller height
+there, a decoder reads the upper rows as usual and ignores the rest. Only well-known layouts are truncated:
+in case of doubt the caller decodes the whole file.
 
-Damage below the rows that are kept goes unnoticed. A file that is cut off does not: without its end
-marker nothing is shortened, so that the whole decode can complain. The exception is a file whose rest was
-never asked for (`measure_start`). It is shortened in such a way that a decoder that misses a single byte
-of the rows complains, so that what it decodes without a word is proof that all of them are there.
+Damage below the kept rows is not detected. A truncated download is: without its end marker a file is not
+shortened, so the full decode reports it. The exception is a file whose rest was not downloaded on purpose
+(`measure_start`): it is shortened so that the decoder fails if a single byte of the rows is missing, which
+makes a successful decode proof that the rows are complete.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 # Some writers pad a file after its end marker.
 _PADDING_BYTES = 64
-# Posters have 5 to 30 segments before their pixels. Hundreds are somebody's joke on our time.
+# Posters have 5 to 30 segments before their pixels; more than this is an attack on CPU time.
 _MOST_SEGMENTS = 200
 
 _JPEG_START = b"\xff\xd8\xff"
@@ -27,31 +27,30 @@ _START_OF_SCAN = 0xDA
 # baseline, extended, progressive; not the lossless, arithmetic and hierarchical ones
 _FRAME_HEADERS = frozenset({0xC0, 0xC1, 0xC2})
 _PROGRESSIVE = 0xC2
-# tables, restart interval, application data, comment: what changes nothing about the height
+# tables, restart interval, application data, comment: segments that do not affect the height
 _OTHER_SEGMENTS = frozenset({0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE})
 _BLOCK_PX = 8
-# Rows of blocks to keep below what must be exact: halved colour is drawn out over the row of pixels next
-# to it, and libjpeg smooths a progressive file that lacks its last scans over two blocks up and down.
+# Rows of blocks to keep below the rows that must be exact: subsampled colour is interpolated into the next
+# row of pixels, and libjpeg smooths a progressive file without its last scans over two blocks up and down.
 _SPARE_ROWS = 1
 _SPARE_ROWS_PROGRESSIVE = 3
 
 _PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 _PNG_END = b"IEND\xaeB`\x82"
-_PNG_HEADER = slice(12, 29)  # the chunk's name and content, which its checksum is of
+_PNG_HEADER = slice(12, 29)  # the chunk's name and content, which the checksum covers
 _PNG_HEIGHT = slice(20, 24)
 _PNG_INTERLACING = 28
 _PNG_CHECKSUM = slice(29, 33)
-# animations, a second header, and a dialect that only one vendor reads
+# animations, a second header, and Apple's non-standard PNG
 _DOUBTFUL_CHUNKS = frozenset({b"acTL", b"IHDR", b"CgBI"})
 
 
 @dataclass(frozen=True, slots=True)
 class StoredJpeg:
-    """The size in pixels of the picture as the file has it, not turned.
+    """The stored size in pixels, before EXIF orientation.
 
-    `height_at` is where in the file its height stands, `row_px` the height of a row of blocks (as many
-    blocks one above the other as the colour's resolution asks for), `spare_rows` how many of these
-    must be kept below what is to be exact.
+    `height_at` is the byte offset of the height, `row_px` the height of a row of blocks (an MCU row), and
+    `spare_rows` the number of MCU rows to keep below the rows that must be exact.
     """
 
     width: int
@@ -63,7 +62,7 @@ class StoredJpeg:
 
 @dataclass(frozen=True, slots=True)
 class StoredPng:
-    """The size in pixels of the picture as the file has it, not turned."""
+    """The stored size in pixels, before EXIF orientation."""
 
     width: int
     height: int
@@ -73,10 +72,10 @@ Stored = StoredJpeg | StoredPng
 
 
 def measure(data: bytes) -> Stored | None:
-    """The size of a picture whose file can be shortened; None for all but whole, plain JPEGs and PNGs.
+    """The size of a file that can be shortened; None for all but complete, common JPEGs and PNGs.
 
-    Plain are Huffman-coded JPEGs of 8 bits, grey or in three colours, and PNGs that are neither
-    interlaced nor animated.
+    Common are Huffman-coded 8-bit JPEGs, grey or with three components, and PNGs that are neither interlaced
+    nor animated.
     """
     if data.startswith(_JPEG_START) and _JPEG_END in data[-_PADDING_BYTES:]:
         return _measure_jpeg(data, _FRAME_HEADERS)
@@ -86,9 +85,9 @@ def measure(data: bytes) -> Stored | None:
 
 
 def measure_start(start: bytes) -> Stored | None:
-    """As `measure`, for the beginning of a file whose rest has not been brought.
+    """As `measure`, for the beginning of a file whose rest was not downloaded.
 
-    None for progressive JPEGs, too: their rows are spread over all of the file.
+    Also None for progressive JPEGs, whose rows are spread over the whole file.
     """
     if start.startswith(_JPEG_START):
         return _measure_jpeg(start, _FRAME_HEADERS - {_PROGRESSIVE})
@@ -98,10 +97,10 @@ def measure_start(start: bytes) -> Stored | None:
 
 
 def closed(start: bytes) -> bytes:
-    """The beginning of a PNG as a file of whole chunks, of a JPEG as it is.
+    """The beginning of a PNG as a file of complete chunks; a JPEG unchanged.
 
-    Pillow reads chunks to the end when it has all rows, and would complain about one that is cut off. A
-    JPEG must not be given an end marker: the rows before it that are missing would be filled with grey.
+    Pillow reads chunks to the end after the last row and fails on an incomplete one. A JPEG must not get an
+    end marker: libjpeg would fill its missing rows with grey.
     """
     if not start.startswith(_PNG_START):
         return start
@@ -113,7 +112,7 @@ def closed(start: bytes) -> bytes:
 
 
 def shorten(data: bytes, stored: Stored, rows: int) -> bytes | None:
-    """A file whose first `rows` rows decode as in the whole; None if that takes all there are."""
+    """A file whose first `rows` rows decode as in the original; None if that needs every row."""
     file = memoryview(data)
     if isinstance(stored, StoredJpeg):
         kept = (-(-rows // stored.row_px) + stored.spare_rows) * stored.row_px
@@ -160,7 +159,7 @@ def _measure_jpeg(data: bytes, frame_headers: frozenset[int]) -> StoredJpeg | No
 
 
 def _frame_header(header: bytes, at: int, spare_rows: int) -> StoredJpeg | None:
-    """Bits, height, width, and how many components; of each its name, its sampling and its table."""
+    """Parses bits, height, width and component count; per component an id, sampling and table."""
     if len(header) not in (6 + 3 * 1, 6 + 3 * 3):
         return None
     bits, height, width, components = struct.unpack_from(">BHHB", header)

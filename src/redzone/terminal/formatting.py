@@ -1,4 +1,4 @@
-"""Figures as people read them: durations, money, counts, shares. Pure, and total for every float."""
+"""Formats durations, costs, counts and percentages. Pure; works for every float."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SUFFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"))
 
 
 def format_duration(seconds: float | None) -> str:
-    """A span in at most 7 characters: `0.4s`, `12s`, `5m30s`, `1h05m`, `2d03h`; `unknown` without one."""
+    """A duration in at most 7 characters: `0.4s`, `12s`, `5m30s`, `1h05m`, `2d03h`; `unknown` for None."""
     if seconds is None or not math.isfinite(seconds):
         return UNKNOWN
     seconds = max(0.0, seconds)
@@ -35,7 +35,7 @@ def format_duration(seconds: float | None) -> str:
 
 
 def format_cost(usd: float | None) -> str:
-    """US dollars: four decimals below $1, two from there on; `unknown` without a known price."""
+    """US dollars: four decimals below $1, two from there on; `unknown` for None."""
     if usd is None or not math.isfinite(usd):
         return UNKNOWN
     sign, usd = ("-" if usd < 0 else ""), abs(usd)
@@ -49,7 +49,7 @@ def format_cost(usd: float | None) -> str:
 
 
 def format_count(count: float) -> str:
-    """A count of at most 7 characters: `12,345`, from ten million on `12.3M`, `4.5G`."""
+    """A count in at most 7 characters: `12,345`; ten million and more as `12.3M`, `4.5G`."""
     if not math.isfinite(count):
         return UNKNOWN
     if abs(count) < 1e7:
@@ -61,21 +61,21 @@ def format_count(count: float) -> str:
 
 
 def format_short(count: float) -> str:
-    """A count of at most 6 characters: `9,999`, from ten thousand on `21.3k`, `200k`, `12.3M`."""
+    """A count in at most 6 characters: `9,999`; ten thousand and more as `21.3k`, `200k`, `12.3M`."""
     if not 1e4 <= abs(count) < 1e6:
         return format_count(count)
     return f"{count / 1e3:.1f}k" if abs(count) < 99_950 else f"{min(999, round(count / 1e3))}k"
 
 
 def format_rate(per_min: float) -> str:
-    """A rate per minute, with a decimal below 10, where it says something."""
+    """A rate per minute, with one decimal below 10."""
     if math.isfinite(per_min) and 0 < per_min < 9.95:
         return f"{per_min:.1f}"
     return format_count(per_min)
 
 
 def format_pct(part: float, whole: float) -> str:
-    """`part` as a percentage of `whole` with one decimal; 100.0 % is only said of all of it."""
+    """`part` as a percentage of `whole` with one decimal; 100.0 % only if they are equal."""
     if whole <= 0:
         return ""
     pct = 100 * part / whole

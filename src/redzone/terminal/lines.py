@@ -1,4 +1,4 @@
-"""Lines of text for a terminal: cleaned, measured in cells, cut and never wrapped. Pure."""
+"""Lines of text for a terminal: cleaned, measured in cells, truncated, never wrapped. Pure."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ WARN = "bold yellow"
 COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.UNSURE: "yellow", Status.ERROR: "magenta"}
 CACHED_SIGN, DUPLICATE_SIGN = "↺", "="
 
-NARROW = 70  # cells; below this, columns and bars give way to the figures
+NARROW = 70  # cells; below this, some columns and bars are left out
 
 _FULL, _HALF, _EMPTY = "━", "╸", "─"
-# cell for cell, so that columns stay where they are when the terminal knows only ASCII
+# one cell for one cell, so that columns keep their places in ASCII
 _ASCII = str.maketrans("✓✗↺━╸─·…", "+xo==-.~")
-# Terminals disagree about the width of joined and re-presented emoji; without these two they agree.
+# terminals disagree about the width of emoji that use these two characters
 _WIDTH_CHANGERS = re.compile("[\u200d\ufe0f]")
 
 
 def one_line(text: str, width: int) -> str:
     """Untrusted text as one line of at most `width` cells, without control characters."""
-    # each cell shows at most a few code points; the rest of a long text is never looked at
+    # a cell holds at most a few code points, so the rest of a long text cannot show
     text = _WIDTH_CHANGERS.sub("", clean(text[: 8 * width + 64]))
     line = Text(" ".join(text.split()))
     line.truncate(max(0, width), overflow="ellipsis")
@@ -41,7 +41,7 @@ def one_line(text: str, width: int) -> str:
 
 
 def cut(line: Text, width: int, *, pad: bool = False) -> Text:
-    """The line cut to `width` cells, filled up to them on request."""
+    """The line truncated to `width` cells, and padded to them if `pad` is set."""
     line = line.copy()
     line.no_wrap, line.overflow = True, "ellipsis"
     line.truncate(max(0, width), overflow="ellipsis", pad=pad)
@@ -49,12 +49,12 @@ def cut(line: Text, width: int, *, pad: bool = False) -> Text:
 
 
 def fact(label: str, value: str, style: str = "") -> Text:
-    """`label value`, the label dim."""
+    """`label value`, with a dim label."""
     return Text.assemble((f"{label} ", LABEL), (value, style))
 
 
 def flow(items: Sequence[Text], width: int, indent: int = 0) -> list[Text]:
-    """The items in a row, on as few lines as hold them whole; lines after the first are indented."""
+    """The items side by side, on as few lines as possible; lines after the first are indented."""
     gap = 2 if width < NARROW else 3
     lines: list[Text] = []
     for item in items:
@@ -66,7 +66,7 @@ def flow(items: Sequence[Text], width: int, indent: int = 0) -> list[Text]:
 
 
 def grid(cells: Sequence[Text], width: int, cell_width: int, gap: int = 2) -> list[Text]:
-    """The cells in as many columns as the width holds, row by row."""
+    """The cells row by row, in as many columns as fit into the width."""
     columns = max(1, (width + gap) // (cell_width + gap))
     cell_width = min(width, (width + gap) // columns - gap)
     rows = (cells[start : start + columns] for start in range(0, len(cells), columns))
@@ -74,43 +74,43 @@ def grid(cells: Sequence[Text], width: int, cell_width: int, gap: int = 2) -> li
 
 
 def bar(fraction: float, width: int, style: str) -> Text:
-    """A bar of `width` cells, filled to `fraction`; filled and empty differ without colour too."""
+    """A bar of `width` cells, filled to `fraction`; readable without colour, too."""
     halves = round(2 * width * min(1.0, max(0.0, fraction)))
     filled = _FULL * (halves // 2) + _HALF * (halves % 2)
     return Text.assemble((filled, style), (_EMPTY * (width - len(filled)), DIM))
 
 
 def rule(title: str, width: int, detail: str = "") -> Text:
-    """A section's heading: its name, a detail, and a thin line to the right edge."""
+    """A section heading: title, detail, and a thin line to the right edge."""
     line = Text.assemble((title, "bold"), " ", (f"{detail} " if detail else "", LABEL))
     return cut(line.append(_EMPTY * max(0, width - line.cell_len), DIM), width)
 
 
 @dataclass(frozen=True, slots=True)
 class TextBar:
-    """A `bar` that a table may make shorter than `width` cells."""
+    """A `bar` that a table may shrink below `width` cells."""
 
     fraction: float
     width: int
     style: str
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        """From four cells to the whole width."""
+        """Four cells to the full width."""
         return Measurement(min(4, options.max_width), min(self.width, options.max_width))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The bar in the cells that there are."""
+        """Renders the bar into the available cells."""
         yield bar(self.fraction, min(self.width, options.max_width), self.style)
 
 
 @dataclass(frozen=True, slots=True)
 class Legible:
-    """A renderable without blanks at line ends, and in ASCII where the terminal's encoding is not UTF."""
+    """A renderable without trailing blanks, in ASCII if the terminal's encoding is not UTF."""
 
     renderable: RenderableType
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Render, drop the padding of tables and replace what the terminal cannot show."""
+        """Renders, drops the padding of tables, and replaces characters that the terminal cannot show."""
         for line in Segment.split_lines(console.render(self.renderable, options)):
             for text, style, _ in _trimmed(line):
                 yield Segment(_in_ascii(text) if options.ascii_only else text, style)

@@ -1,7 +1,7 @@
-"""A Snapshot as a screen of exactly the size that there is. Pure.
+"""Lays out a Snapshot for a screen of a given size. Pure.
 
-On a small screen sections go by rank: first the last verdicts and workers, at the end only the bar,
-what the user must know and the counts remain.
+On a small screen sections are dropped by rank: recent verdicts and workers first; the progress bar, notices
+and counts stay longest.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from redzone.terminal.panels import (
     timing_lines,
     token_lines,
 )
-from redzone.terminal.workers import crew_height, verdict_lines, worker_lines
+from redzone.terminal.workers import verdict_lines, worker_lines, workers_height
 
-ROOMY = 20  # lines from which sections are set apart by blank ones
+ROOMY = 20  # from this height, blank lines separate the sections
 LEAST_VERDICTS = 4  # the heading and three verdicts
 
 
 class _Rank(IntEnum):
-    """Which lines stay longest."""
+    """Lines with a lower rank stay longer."""
 
     BAR = 0
     NOTE = 1
@@ -51,12 +51,12 @@ _Block = Sequence[tuple[_Rank, Text]]
 
 
 def render(snapshot: Snapshot, heading: Heading, width: int, height: int) -> RenderableType:
-    """The view of a run in at most `height` lines of at most `width` cells; never fails for a Snapshot."""
+    """The view of a run, at most `height` lines of `width` cells. Works for every Snapshot."""
     return Legible(Group(*screen_lines(snapshot, heading, max(1, width), max(1, height))))
 
 
 def screen_lines(snapshot: Snapshot, heading: Heading, width: int, height: int) -> list[Text]:
-    """The same as lines."""
+    """The view as a list of lines."""
     lines = _fixed(_blocks(snapshot, heading, width), height)
     gap = [Text()] if height >= ROOMY else []
     workers = worker_lines(
@@ -68,9 +68,9 @@ def screen_lines(snapshot: Snapshot, heading: Heading, width: int, height: int) 
 
 
 def _workers_room(snapshot: Snapshot, width: int, room: int) -> int:
-    """A line for each worker where some verdicts still fit below; else half, or what verdicts leave over."""
+    """Lines for the workers: one each if some verdicts still fit, else half, or what the verdicts leave."""
     verdicts = len(snapshot.recent) + 1 if snapshot.recent else 0
-    if (whole := crew_height(snapshot, width)) <= room - min(verdicts, LEAST_VERDICTS):
+    if (whole := workers_height(snapshot, width)) <= room - min(verdicts, LEAST_VERDICTS):
         return whole
     return max(room - verdicts, (room + 1) // 2)
 
@@ -99,7 +99,7 @@ def _ranked(rank: _Rank, lines: Sequence[Text]) -> list[tuple[_Rank, Text]]:
 
 
 def _fixed(blocks: Sequence[_Block], height: int) -> list[Text]:
-    """The blocks' lines in their order, without those of the lowest rank that do not fit."""
+    """The lines of the blocks in order; if they do not fit, those that rank last are dropped."""
     places = sorted(
         (rank, number, index) for number, block in enumerate(blocks) for index, (rank, _) in enumerate(block)
     )

@@ -1,4 +1,4 @@
-"""The parts of the live view, each a list of lines no wider than asked. Pure."""
+"""The sections of the live view, as lists of lines no wider than given. Pure."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from redzone.terminal.lines import (
 MIN_BAR = 10
 NOTE_LINES = 3
 LABEL_WIDTH = 9
-GAUGE_ROOM = 64  # cells that a gauge's label, figures and facts take beside its bar
+GAUGE_ROOM = 64  # cells beside the bar, for label, figures and facts
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What the run is, for the first lines of the view."""
+    """The run's name, model, zones and input, for the first lines of the view."""
 
     run_id: str
     label: str = ""
@@ -51,7 +51,7 @@ class Heading:
 
 
 def heading_lines(heading: Heading, width: int) -> list[Text]:
-    """Run id and label; provider, model, zones and input."""
+    """Two lines: run id and label; provider, model, zones and input."""
     label = one_line(heading.label, width)
     model = one_line(f"{heading.provider} {heading.model}", width)
     zones = one_line(", ".join(heading.zones), width)
@@ -64,10 +64,10 @@ def heading_lines(heading: Heading, width: int) -> list[Text]:
 
 
 def progress_line(snapshot: Snapshot, width: int) -> Text:
-    """The bar with its figures at the right edge; no bar where the total is unknown."""
+    """The progress bar with figures at the right edge; no bar if the total is unknown."""
     if snapshot.rows <= 0:
         done = format_count(snapshot.done)
-        return cut(Text.assemble((done, "bold"), " done ", ("of a total not yet known", LABEL)), width)
+        return cut(Text.assemble((done, "bold"), " done ", ("of an unknown total", LABEL)), width)
     figures = Text.assemble(
         (format_count(snapshot.done), "bold"),
         f"/{format_count(snapshot.rows)}  {format_pct(snapshot.done, snapshot.rows)}",
@@ -80,7 +80,7 @@ def progress_line(snapshot: Snapshot, width: int) -> Text:
 
 
 def pace_lines(snapshot: Snapshot, width: int) -> list[Text]:
-    """Rate over the last 60 s, elapsed, time left, and what an earlier process had done."""
+    """Rate over the last 60 s, time elapsed and left, cost, and posters done by earlier processes."""
     items = [
         fact("rate", f"{format_rate(snapshot.posters_last_min)}/min", "bold"),
         fact("elapsed", format_duration(snapshot.elapsed_s)),
@@ -96,21 +96,21 @@ def pace_lines(snapshot: Snapshot, width: int) -> list[Text]:
 
 
 def seconds_left(snapshot: Snapshot) -> float | None:
-    """Seconds to the end at the present rate; None where the total or the rate is not known."""
+    """Seconds to the end at the current rate; None if the total or the rate is unknown."""
     if snapshot.rows <= 0 or snapshot.eta_s is None or snapshot.eta_s < 0:
         return None
     return snapshot.eta_s
 
 
 def note_lines(snapshot: Snapshot, width: int) -> list[Text]:
-    """What the user must know now, as a block that cannot be overlooked."""
+    """The current notice, as a highlighted block."""
     note = one_line(snapshot.note, NOTE_LINES * width)
     lines = wrap(note, max(1, width - 2), max_lines=NOTE_LINES, placeholder=" …") if note else []
     return [cut(Text(f" {line} ", style="bold reverse yellow"), width) for line in lines]
 
 
 def count_lines(snapshot: Snapshot, width: int) -> list[Text]:
-    """Outcomes by status, and where they came from without a question."""
+    """Outcomes by status, and those that needed no request."""
     counts = {
         Status.PASS: snapshot.passed,
         Status.FAIL: snapshot.failed,
@@ -144,7 +144,7 @@ def error_lines(snapshot: Snapshot, width: int) -> list[Text]:
 
 
 def request_lines(snapshot: Snapshot, width: int) -> list[Text]:
-    """Requests of the last 60 s against the limit, and what the server said about it."""
+    """Requests of the last 60 s against the limit, 429 responses and pauses."""
     rate = snapshot.rate
     gauge = _gauge("requests", rate.requests_last_min, rate.requests_limit_per_min, width)
     return flow([gauge, *_limiter_facts(rate)], width, indent=LABEL_WIDTH)
@@ -154,7 +154,7 @@ def _limiter_facts(rate: RateFigures) -> list[Text]:
     facts = []
     if rate.rejected:
         facts.append(fact("429s", format_count(rate.rejected), "yellow"))
-    # while the server holds, all wait: one place for both, so that the line keeps its length
+    # during a pause all workers wait, so one field serves for both and the line keeps its length
     if rate.held_for_s > 0:
         facts.append(Text(f"held {format_duration(rate.held_for_s)} by the server", style=WARN))
     elif rate.waiting:
@@ -163,7 +163,7 @@ def _limiter_facts(rate: RateFigures) -> list[Text]:
 
 
 def token_lines(snapshot: Snapshot, width: int) -> list[Text]:
-    """Tokens of the last 60 s against the limit, and in all; nothing where none are counted."""
+    """Tokens of the last 60 s against the limit, and in total; empty if there are none."""
     rate = snapshot.rate
     if not (rate.tokens_limit_per_min or rate.tokens_last_min or snapshot.tokens_in or snapshot.tokens_out):
         return []
@@ -189,7 +189,7 @@ def _gauge(name: str, last_min: int, limit: float | None, width: int) -> Text:
 
 
 def timing_lines(snapshot: Snapshot, width: int) -> list[Text]:
-    """Seconds per poster: median, 95th percentile, and the mean of each part."""
+    """Seconds per poster: median, 95th percentile, and the mean of each stage."""
     times = snapshot.timings
     if times.p95_s <= 0:
         return []

@@ -1,4 +1,4 @@
-"""A Snapshot as one line of `key=value` pairs, for logs and pipes. Pure."""
+"""Formats a Snapshot as one line of `key=value` pairs, for logs and pipes. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ _BARE = re.compile(r"[^\s\"=]+")
 
 
 def plain_line(snapshot: Snapshot) -> str:
-    """The run's state as logfmt, without a line end. Rates are over the last 60 s; always the same keys,
-    and `note` where there is one."""
+    """The state of the run in logfmt, without a newline. Rates cover the last 60 s.
+
+    The keys are always the same; `held` and `note` follow if there is a pause or a notice.
+    """
     limit = snapshot.rate.requests_limit_per_min
     values = {
         "t": format_duration(snapshot.elapsed_s),

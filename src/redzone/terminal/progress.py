@@ -1,4 +1,4 @@
-"""Tells a terminal, a pipe or a program how a run goes, on stderr, while a block is running."""
+"""Shows the progress of a run on stderr, for a terminal, a pipe or a program."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ log = logging.getLogger(__name__)
 LIVE_EVERY_S = 0.2  # 2.5 ms a frame at 80x24, 9 ms at 160x50 with 200 workers: under 5 % of a core
 JSON_EVERY_S = 1.0
 PLAIN_EVERY_S = 10.0
-PLAIN_LOOK_S = 0.5  # how soon a line follows a new note
+PLAIN_CHECK_S = 0.5  # a new notice is printed within this time
 
 
 class Progress(StrEnum):
-    """How a run tells of itself on stderr."""
+    """How progress is shown on stderr."""
 
     AUTO = "auto"
     LIVE = "live"
@@ -40,26 +40,26 @@ class Progress(StrEnum):
 
 
 class Painter(Protocol):
-    """One way to show Snapshots. Painters run in a thread of their own, one call at a time."""
+    """One way to show Snapshots. Painters run in their own thread, one call at a time."""
 
     every_s: ClassVar[float]
 
     def paint(self, snapshot: Snapshot) -> None:
-        """Show the state. Raises OSError where the stream is gone."""
+        """Shows the state. Raises OSError if the stream is closed."""
 
     def finish(self, snapshot: Snapshot) -> None:
-        """Show the last state and leave the stream as it was found."""
+        """Shows the last state and restores the terminal."""
 
 
 @asynccontextmanager
 async def show(
     progress: Progress, read: Callable[[], Snapshot], console: Console, clock: Clock, heading: Heading
 ) -> AsyncIterator[None]:
-    """Show the run while the block runs, and its last state at the end. A display that breaks is logged
-    and never stops the run.
+    """Shows the run while the block runs, and its last state at the end.
 
-    A painter has its own thread: a terminal that takes nothing (Ctrl-S, a full pipe) holds up nobody, and
-    one call at a time means that the last state is painted last, even where this task is cancelled.
+    An error of the display is logged and never stops the run. The painter has its own thread, so a terminal
+    that blocks (Ctrl-S, a full pipe) does not block the run; calls do not overlap, so the last state is
+    painted last, even if this task is cancelled.
     """
     painter = _painter(resolve(progress, console), console, heading)
     if painter is None:
@@ -77,14 +77,14 @@ async def show(
         await asyncio.wait([painting, finishing])
         for end in (painting, finishing):
             if not end.cancelled() and (fault := end.exception()) is not None:
-                log.error("the display broke", exc_info=fault)
+                log.error("the progress display failed", exc_info=fault)
 
 
 def resolve(progress: Progress, console: Console) -> Progress:
-    """What `auto` means for this console: live on a terminal with a cursor, plain elsewhere."""
+    """Resolves `auto` for this console: live on a terminal with a cursor, else plain."""
     if progress is not Progress.AUTO:
         return progress
-    # FORCE_COLOR makes Rich call a pipe a terminal; it asks for colour, not for a moving cursor
+    # with FORCE_COLOR Rich takes a pipe for a terminal, but it has no cursor to move
     live = console.is_interactive and console.file.isatty()
     return Progress.LIVE if live else Progress.PLAIN
 
@@ -111,7 +111,7 @@ def _painter(progress: Progress, console: Console, heading: Heading) -> Painter 
 
 
 class _LivePainter:
-    """A view that is painted over itself."""
+    """The live view, repainted in place."""
 
     every_s: ClassVar[float] = LIVE_EVERY_S
 
@@ -119,8 +119,8 @@ class _LivePainter:
         self._console = console
         self._heading = heading
         self._width = 0
-        # What others write to the terminal goes above the view; a stdout that leads elsewhere carries data
-        # and stays as it is.
+        # Other output to the terminal goes above the view. A stdout that is not a terminal carries data and
+        # is not touched.
         self._live = Live(
             console=console,
             auto_refresh=False,
@@ -129,17 +129,17 @@ class _LivePainter:
         )
 
     def paint(self, snapshot: Snapshot) -> None:
-        """Paint over the last state."""
+        """Repaints the view."""
         self._live.start()
         width, height = self._console.size
         if width < self._width:
-            # the terminal has broken the old frame's lines, so that painting over it would miss its top
+            # the terminal has wrapped the old lines, so repainting in place would miss the top
             self._console.clear()
         self._width = width
         self._live.update(render(snapshot, self._heading, width, height), refresh=True)
 
     def finish(self, snapshot: Snapshot) -> None:
-        """Paint the last state and give the cursor back."""
+        """Paints the last state and restores the cursor."""
         try:
             self.paint(snapshot)
         finally:
@@ -148,45 +148,47 @@ class _LivePainter:
 
 @dataclass(slots=True)
 class _PlainPainter:
-    """A line every 10 s, one at the end, and one at once when there is something new to know."""
+    """A line every 10 s, one for each new notice, and one at the end."""
 
-    every_s: ClassVar[float] = PLAIN_LOOK_S
+    every_s: ClassVar[float] = PLAIN_CHECK_S
 
     console: Console
-    _told_s: float = 0.0
+    _printed_s: float = 0.0
     _note: str = field(default="")
 
     def paint(self, snapshot: Snapshot) -> None:
-        """Write a line if one is due."""
-        if snapshot.elapsed_s - self._told_s < PLAIN_EVERY_S and snapshot.note == self._note:
+        """Writes a line if one is due."""
+        if snapshot.elapsed_s - self._printed_s < PLAIN_EVERY_S and snapshot.note == self._note:
             return
         self.finish(snapshot)
 
     def finish(self, snapshot: Snapshot) -> None:
-        """Write a line."""
-        self._told_s, self._note = snapshot.elapsed_s, snapshot.note
+        """Writes a line."""
+        self._printed_s, self._note = snapshot.elapsed_s, snapshot.note
         _write(self.console, plain_line(snapshot))
 
 
 @dataclass(slots=True)
 class _JsonPainter:
-    """A Snapshot as one line of JSON, every second and at the end."""
+    """A Snapshot as a line of JSON, every second and at the end."""
 
     every_s: ClassVar[float] = JSON_EVERY_S
 
     console: Console
 
     def paint(self, snapshot: Snapshot) -> None:
-        """Write the line."""
+        """Writes the line."""
         _write(self.console, snapshot.model_dump_json())
 
     def finish(self, snapshot: Snapshot) -> None:
-        """Write the line."""
+        """Writes the line."""
         self.paint(snapshot)
 
 
 def _write(console: Console, line: str) -> None:
-    """Write past Rich: nothing is wrapped or highlighted, and a closed pipe raises OSError, where Rich
-    would end the process and point stdout at nothing."""
+    """Writes without Rich, which would wrap and highlight, and on a closed pipe exit the process.
+
+    Raises OSError if the stream is closed.
+    """
     console.file.write(f"{line}\n")
     console.file.flush()

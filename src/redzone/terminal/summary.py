@@ -1,4 +1,4 @@
-"""What is said when a run ends: what came out, what it cost, where it lies, what to do next. Pure."""
+"""The summary after a run: results, cost, files, next commands; and the estimate before it. Pure."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from redzone.text import clean
 MAX_GROUPS = 10
 MAX_ADVICE = 3
 NAME_WIDTH = 32
-NAME_MIN_WIDTH = 10  # on a narrow terminal the bars give way first
+NAME_MIN_WIDTH = 10  # on a narrow terminal the bars shrink first
 REASON_WIDTH = 400
 BAR_WIDTH = 12
 
 
 class Ending(StrEnum):
-    """How the run came to its end."""
+    """How the run ended."""
 
     FINISHED = "finished"
     INTERRUPTED = "interrupted"
@@ -42,8 +42,11 @@ _ENDING_STYLES = {Ending.FINISHED: "bold green", Ending.INTERRUPTED: WARN, Endin
 
 @dataclass(frozen=True, slots=True)
 class SummaryFacts:
-    """What the summary says besides the last Snapshot. `reason` says why the run stopped; `saved_usd` is
-    what cached and duplicate verdicts would have cost, where that is known."""
+    """Facts for the summary that are not in the last Snapshot.
+
+    `reason` is why the run stopped; `saved_usd` is what cached and duplicate verdicts would have cost, if
+    known.
+    """
 
     run_id: str
     folder: str
@@ -55,12 +58,12 @@ class SummaryFacts:
 
 
 def print_summary(console: Console, snapshot: Snapshot, facts: SummaryFacts) -> None:
-    """Print the summary; paths and commands stay whole on a line of their own, to be copied."""
+    """Prints the summary. Paths and commands are not wrapped, so that they can be copied."""
     console.print(Text(), summary(snapshot, facts), sep="\n", soft_wrap=True)
 
 
 def summary(snapshot: Snapshot, facts: SummaryFacts) -> RenderableType:
-    """The end of a run as tables that fit the console; print with `soft_wrap=True` to keep paths whole."""
+    """The summary as tables that fit the console. Print with `soft_wrap=True` to keep paths on one line."""
     parts: list[RenderableType] = [
         _headline(snapshot, facts),
         *_section("", _counts(snapshot)),
@@ -138,7 +141,7 @@ def _figures(snapshot: Snapshot, facts: SummaryFacts) -> Table:
     elapsed = format_duration(snapshot.elapsed_s)
     rows = {
         "speed": f"{format_rate(per_min)} posters/min, {format_count(worked)} in {elapsed}",
-        "before": f"{format_count(snapshot.earlier)} done by an earlier process"
+        "before": f"{format_count(snapshot.earlier)} done by earlier processes"
         if snapshot.earlier > 0
         else "",
         "requests": f"{format_count(snapshot.requests)}{rejected}",
@@ -158,7 +161,7 @@ def _figures(snapshot: Snapshot, facts: SummaryFacts) -> Table:
 
 
 def _reused(snapshot: Snapshot, saved_usd: float | None) -> str:
-    sources = {"from the cache": snapshot.cached, "of a picture already asked about": snapshot.duplicates}
+    sources = {"from the cache": snapshot.cached, "duplicates of another poster": snapshot.duplicates}
     reused = ", ".join(f"{format_count(count)} {word}" for word, count in sources.items() if count)
     return f"{reused}, saving about {format_cost(saved_usd)}" if reused and saved_usd else reused
 
@@ -172,7 +175,7 @@ def _errors(snapshot: Snapshot) -> Table:
         table.add_row(Text(one_line(code, NAME_WIDTH)), format_count(count), Text(_hint(code)))
     earlier = snapshot.errors - sum(snapshot.errors_by_code.values())
     if earlier > 0:
-        table.add_row(Text("earlier"), format_count(earlier), Text("from before this process began"))
+        table.add_row(Text("earlier"), format_count(earlier), Text("before this process started"))
     return table
 
 
@@ -181,9 +184,10 @@ def _hint(code: str) -> str:
 
 
 def _advice(snapshot: Snapshot) -> tuple[Advice, ...]:
-    """What is not said elsewhere: errors have their hints, and the run's end its reason."""
-    said = (Topic.ERRORS, Topic.HELD)
-    return tuple(each for each in recommendations(snapshot) if each.topic not in said)[:MAX_ADVICE]
+    """Advice without what the summary shows elsewhere: hints for errors, and the reason for a stop."""
+    shown_elsewhere = (Topic.ERRORS, Topic.HELD)
+    found = recommendations(snapshot)
+    return tuple(each for each in found if each.topic not in shown_elsewhere)[:MAX_ADVICE]
 
 
 def _sentences(advice: tuple[Advice, ...]) -> Table:
@@ -217,8 +221,8 @@ def _groups(groups: tuple[GroupCounts, ...]) -> Table:
 
 
 def estimate_lines(found: RunEstimate) -> tuple[str, ...]:
-    """One fact a line."""
-    cost = "unknown price"
+    """The estimate, one figure per line."""
+    cost = "unknown (no price is known for this model)"
     if found.cost_usd is not None and found.most_cost_usd is not None:
         cost = (
             f"about {format_cost(found.cost_usd)}, at most {format_cost(found.most_cost_usd)} without retries"
@@ -226,11 +230,11 @@ def estimate_lines(found: RunEstimate) -> tuple[str, ...]:
     width, height = ASSUMED_POSTER_PX
     return (
         f"rows        {found.rows:,} ({found.bad_rows:,} unusable)",
-        f"known       {found.cached:,} in the cache, {found.duplicates:,} duplicates",
+        f"reused      {found.cached:,} in the cache, {found.duplicates:,} duplicates",
         f"requests    {found.requests:,}",
         f"tokens      about {found.input_tokens:,} in, {found.output_tokens:,} out at {width}x{height} px",
         f"cost        {cost}",
-        f"time        about {format_duration(found.seconds)}, held back by {found.held_back_by}",
+        f"time        about {format_duration(found.seconds)}, limited by {found.held_back_by}",
     )
 
 
@@ -238,7 +242,7 @@ _STYLES = {Status.PASS: "green", Status.FAIL: "red", Status.UNSURE: "yellow", St
 
 
 def verdict_table(reviewed_outcomes: Iterable[ReviewedOutcome]) -> Table:
-    """A line for each row in input order: status, id, title, confidence and reason."""
+    """One line per row in input order: status, id, title, confidence and reason."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("status", "id", "title"):
         table.add_column(column, no_wrap=True)

@@ -1,4 +1,4 @@
-"""What is in hand and what was last decided, as lines that fill the room they are given. Pure."""
+"""The busy workers and the latest verdicts, as lines that fit the given space. Pure."""
 
 from __future__ import annotations
 
@@ -10,53 +10,55 @@ from redzone.telemetry.metrics import RecentOutcome, Snapshot, Stage, WorkerSlot
 from redzone.terminal.formatting import format_count, format_duration
 from redzone.terminal.lines import COLOURS, DIM, LABEL, NARROW, WARN, cut, flow, grid, one_line, rule
 
-WIDE = 120  # from here on ids and titles have more room
+WIDE = 120  # from this width, ids and titles get more columns
 GAP = 2
-LANE_WIDTH = 34
+SLOT_WIDTH = 34
 STAGE_WIDTH = 24
-SLOW_S = 30.0  # a worker that long in one stage is worth a look
-PATIENT = (Stage.WAIT, Stage.BACKOFF)  # stages in which a worker only waits
+SLOW_S = 30.0  # a worker that is longer in one stage is highlighted
+WAITING = (Stage.WAIT, Stage.BACKOFF)  # stages in which a worker only waits
 
 
-def crew_height(snapshot: Snapshot, width: int) -> int:
-    """Lines that `worker_lines` wants for a line for each worker; 0 where nothing is in hand."""
+def workers_height(snapshot: Snapshot, width: int) -> int:
+    """Lines that `worker_lines` needs to list every worker; 0 if none is busy."""
     if not snapshot.lanes:
         return 0
-    crew = max(snapshot.workers, len(snapshot.lanes))
-    return 1 + -(-crew // _columns(width))
+    workers = max(snapshot.workers, len(snapshot.lanes))
+    return 1 + -(-workers // _columns(width))
 
 
 def _columns(width: int) -> int:
-    return max(1, (width + GAP) // (LANE_WIDTH + GAP))
+    return max(1, (width + GAP) // (SLOT_WIDTH + GAP))
 
 
 def worker_lines(snapshot: Snapshot, width: int, room: int) -> list[Text]:
-    """A line for each busy worker where they fit into `room` lines, else a figure for each stage and
-    the workers that are longest in theirs, those first that do more than wait."""
-    lanes = snapshot.lanes
-    if not lanes or room < 2:
+    """One line per busy worker if they fit into `room` lines.
+
+    Else a count per stage, and the workers that are longest in their stage; those that only wait come last.
+    """
+    slots = snapshot.lanes
+    if not slots or room < 2:
         return []
-    crew = max(snapshot.workers, len(lanes))
-    title = rule("workers", width, f"{format_count(len(lanes))} of {format_count(crew)} busy")
-    height = crew_height(snapshot, width)
+    workers = max(snapshot.workers, len(slots))
+    title = rule("workers", width, f"{format_count(len(slots))} of {format_count(workers)} busy")
+    height = workers_height(snapshot, width)
     if height <= room:
-        body = _lane_lines(lanes, width)
-        # the section keeps its height while workers come and go, so that what is below stands still
+        body = _slot_lines(slots, width)
+        # keep the height while workers come and go, so that the lines below do not move
         return [title, *body, *[Text()] * (height - 1 - len(body))]
-    stages = _stage_lines(lanes, width, room - 1)
+    stages = _stage_lines(slots, width, room - 1)
     free = (room - 1 - len(stages)) * _columns(width)
-    oldest = sorted(lanes, key=lambda lane: (lane.stage in PATIENT, -lane.age_s))[:free]
-    return [title, *stages, *_lane_lines(oldest, width)]
+    oldest = sorted(slots, key=lambda slot: (slot.stage in WAITING, -slot.age_s))[:free]
+    return [title, *stages, *_slot_lines(oldest, width)]
 
 
-def _lane_lines(lanes: Sequence[WorkerSlot], width: int) -> list[Text]:
-    return grid([_lane(lane, width) for lane in lanes], width, LANE_WIDTH, GAP)
+def _slot_lines(slots: Sequence[WorkerSlot], width: int) -> list[Text]:
+    return grid([_slot(slot, width) for slot in slots], width, SLOT_WIDTH, GAP)
 
 
-def _stage_lines(lanes: Sequence[WorkerSlot], width: int, room: int) -> list[Text]:
+def _stage_lines(slots: Sequence[WorkerSlot], width: int, room: int) -> list[Text]:
     ages_s: dict[Stage, list[float]] = {stage: [] for stage in Stage}
-    for lane in lanes:
-        ages_s[lane.stage].append(lane.age_s)
+    for slot in slots:
+        ages_s[slot.stage].append(slot.age_s)
     every = grid([_stage(stage, ages) for stage, ages in ages_s.items()], width, STAGE_WIDTH)
     if len(every) <= room // 2:
         return every
@@ -82,21 +84,21 @@ def _stage(stage: Stage, ages_s: Sequence[float]) -> Text:
     )
 
 
-def _lane(lane: WorkerSlot, width: int) -> Text:
+def _slot(slot: WorkerSlot, width: int) -> Text:
     return Text.assemble(
-        (f"{lane.worker:>3} ", DIM),
-        (f"{lane.stage.value:<8}", DIM if lane.stage in PATIENT else ""),
-        (f"{format_duration(lane.age_s):>6}  ", _age_style(lane.stage, lane.age_s)),
-        (one_line(lane.id, width), ""),
+        (f"{slot.worker:>3} ", DIM),
+        (f"{slot.stage.value:<8}", DIM if slot.stage in WAITING else ""),
+        (f"{format_duration(slot.age_s):>6}  ", _age_style(slot.stage, slot.age_s)),
+        (one_line(slot.id, width), ""),
     )
 
 
 def _age_style(stage: Stage, age_s: float) -> str:
-    return WARN if age_s >= SLOW_S and stage not in PATIENT else ""
+    return WARN if age_s >= SLOW_S and stage not in WAITING else ""
 
 
 def verdict_lines(snapshot: Snapshot, width: int, room: int) -> list[Text]:
-    """The last outcomes, the newest first."""
+    """The latest outcomes, newest first."""
     if not snapshot.recent or room < 2:
         return []
     newest_first = snapshot.recent[::-1][: room - 1]

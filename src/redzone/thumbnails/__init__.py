@@ -1,4 +1,4 @@
-"""Pictures of posters for people: small, re-encoded, kept on disk, or the reason why there is none."""
+"""Thumbnails of posters: small, re-encoded and cached on disk, or the reason why there is none."""
 
 from redzone.thumbnails.fetch_policy import FetchPolicy, fetch_policy
 from redzone.thumbnails.render import RenderSpec, Scaled, Seen, ZoneOnly, first_view, shown_view

@@ -1,4 +1,4 @@
-"""Small pictures on disk, by the hash of the content that they were made of, within a size cap."""
+"""An on-disk cache of thumbnails, keyed by the hash of the source image, with a size limit."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from redzone.runs.files import make_private_folder, replace_file
 log = logging.getLogger(__name__)
 
 NAME = "thumbnails"
-KEEP_FRAC = 0.9  # after an eviction, so that not every new picture evicts one
-TOUCH_AFTER_S = 3600.0  # a picture's last use is known to the hour: a read is seldom a write
+KEEP_FRAC = 0.9  # the share left after an eviction, so that not every write evicts
+TOUCH_AFTER_S = 3600.0  # last use is recorded to the hour, so most reads write nothing
 SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEY = re.compile(r"[a-z0-9-]{1,60}")
 _JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
@@ -26,8 +26,8 @@ _JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 class DiskCache:
     """`<home>/thumbnails/`: files 0600 in folders 0700, safe to delete at any time, shared by processes.
 
-    A failing disk makes it empty, never an error: every picture can be made again. Its calls block; they may
-    come from several threads.
+    A disk error is a cache miss, never an exception: every thumbnail can be made again. Blocking and
+    thread-safe.
     """
 
     def __init__(self, home: Path, max_bytes: int) -> None:
@@ -38,7 +38,7 @@ class DiskCache:
         self._warned = False
 
     def get(self, sha256: str, key: str) -> bytes | None:
-        """The picture, or None where it is not kept or not whole."""
+        """The thumbnail, or None if it is missing or incomplete."""
         path = self._path(sha256, key)
         try:
             data = path.read_bytes()
@@ -46,11 +46,11 @@ class DiskCache:
                 os.utime(path)
         except OSError:
             return None
-        # nothing is synced to disk here, so a power cut can leave a file of nothing
+        # files are not synced, so a power cut can leave an empty or partial one
         return data if data.startswith(_JPEG_START) and data.endswith(_JPEG_END) else None
 
     def put(self, sha256: str, key: str, data: bytes) -> None:
-        """Keep a picture if the disk lets us, and let the longest unused ones go where they are too many."""
+        """Store a thumbnail, then evict the least recently used ones if the cache is over its limit."""
         path = self._path(sha256, key)
         try:
             for folder in (self.folder, path.parent):
@@ -61,11 +61,11 @@ class DiskCache:
         except OSError as error:
             if not self._warned:
                 self._warned = True
-                log.warning("%s: thumbnails cannot be kept: %s", self.folder, error.strerror)
+                log.warning("%s: thumbnails cannot be stored: %s", self.folder, error.strerror)
 
     def _path(self, sha256: str, key: str) -> Path:
         if not SHA256.fullmatch(sha256) or not _KEY.fullmatch(key):
-            raise ValueError(f"{sha256}-{key} is no name of a thumbnail")
+            raise ValueError(f"{sha256}-{key} is not a valid thumbnail key")
         return self.folder / sha256[:2] / f"{sha256}-{key}.jpg"
 
     def _account(self, new_bytes: int) -> None:
@@ -78,7 +78,7 @@ class DiskCache:
                 self._bytes = self._evict()
 
     def _evict(self) -> int:
-        """Remove the longest unused files; the bytes that are left."""
+        """Remove the least recently used files; returns the bytes that are left."""
         files = sorted(self._files())
         left = sum(size for _, size, _ in files)
         for _, size, path in files:
@@ -90,7 +90,7 @@ class DiskCache:
         return left
 
     def _files(self) -> Iterator[tuple[float, int, str]]:
-        """Last use, bytes and path of each file, drafts of killed processes too."""
+        """Last use, size and path of each file, including temporary files of killed processes."""
         for folder in self.folder.iterdir():
             with suppress(OSError), os.scandir(folder) as entries:
                 for entry in entries:

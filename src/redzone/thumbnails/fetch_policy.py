@@ -1,11 +1,10 @@
-"""How far the settings that a run recorded are followed when its pictures are fetched again.
+"""Which of a run's recorded settings apply when its images are fetched again.
 
-A run of an intranet was begun with `--allow-private-hosts`, and its posters are where they were: without that
-permission the dashboard could show none of them. But looking at a page must not let a run folder that came
-from somewhere else send requests into the network of whoever looks. So what run.json says counts only where
-the file and its folder belong to this user and nobody else can write to them, as redzone itself leaves them;
-then whoever could change it could as well run `redzone` as this user. A run of somebody else is shown under
-the defaults: public addresses only.
+A run on an intranet was started with `--allow-private-hosts`; without that permission the dashboard could
+not show its posters. But opening a page must not let a run folder from somewhere else send requests into the
+viewer's network. So the settings in run.json apply only if the file and its folder belong to this user and
+nobody else can write to them (as redzone creates them): anyone who can change such a file can also run
+`redzone` as this user. Any other run gets the defaults: public addresses only.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _DEFAULTS = Settings()
 
 @dataclass(frozen=True, slots=True)
 class FetchPolicy:
-    """Bounds for fetching a run's pictures again: where to, bytes, pixels, downloads in a second."""
+    """Limits for fetching a run's images again: hosts, bytes, pixels, downloads per second."""
 
     allow_private_hosts: bool = _DEFAULTS.allow_private_hosts
     max_image_bytes: int = _DEFAULTS.max_image_bytes
@@ -34,12 +33,12 @@ class FetchPolicy:
 
 
 def fetch_policy(folder: RunFolder, record: RunRecord) -> FetchPolicy:
-    """The run's own bounds if its run.json can be trusted, else the defaults."""
-    if not _ours_alone(folder):
+    """The run's own limits if its run.json can be trusted, else the defaults."""
+    if not _only_user_can_write(folder):
         return FetchPolicy()
-    wanted = {name: record.settings[name] for name in FetchPolicy.__slots__ if name in record.settings}
+    recorded = {name: record.settings[name] for name in FetchPolicy.__slots__ if name in record.settings}
     try:
-        settings = Settings.model_validate(wanted)
+        settings = Settings.model_validate(recorded)
     except ValidationError:
         return FetchPolicy()
     return FetchPolicy(
@@ -50,7 +49,7 @@ def fetch_policy(folder: RunFolder, record: RunRecord) -> FetchPolicy:
     )
 
 
-def _ours_alone(folder: RunFolder) -> bool:
+def _only_user_can_write(folder: RunFolder) -> bool:
     try:
         found = (folder.path.lstat(), folder.record_path.lstat())
     except OSError:

@@ -1,6 +1,6 @@
-"""What can be made of a poster's bytes for people to look at. Pure: from bytes to a JPEG.
+"""Render specs: pure functions from a poster's bytes to a JPEG for people.
 
-A recipe's `key` names all that its result depends on beside the bytes, so it can be part of a file's name.
+A spec's `key` covers everything but the bytes that its result depends on, and is safe in a file name.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from redzone.imaging.render import frame
 from redzone.models import Outcome, ViewKind, Zone
 from redzone.runs import RunRecord
 
-SIZES = (160, 240, 400, 1000)  # px wide: a list, a page to mail, a grid or a PDF, one poster on its page
-MAX_HEIGHT_FACTOR = 3  # a banner on end is bounded by its height instead
+SIZES = (160, 240, 400, 1000)  # px wide: list, HTML report, grid or PDF, poster page
+MAX_HEIGHT_FACTOR = 3  # tall images are limited by height
 QUALITY = 82
-FINE_QUALITY = 92  # where it is shown enlarged, or instead of pixels that no JPEG has touched
+FINE_QUALITY = 92  # for enlarged pictures, and for views that are not JPEG-compressed
 ZONE_WIDTH = 800
 ZONE_ENLARGE = 4.0
 
@@ -35,7 +35,7 @@ class Scaled:
 
     def __post_init__(self) -> None:
         if self.width_px not in SIZES:
-            raise ValueError(f"{self.width_px} px is none of the sizes {SIZES}")
+            raise ValueError(f"{self.width_px} px is not one of the sizes {SIZES}")
 
     @property
     def key(self) -> str:
@@ -43,7 +43,7 @@ class Scaled:
         return f"w{self.width_px}"
 
     def make(self, data: bytes, max_pixels: int) -> bytes:
-        """The JPEG. Raises ImageFault and nothing else, whatever the bytes."""
+        """The JPEG. Raises only ImageFault, whatever the bytes."""
         poster = _decoded(data, max_pixels)
         scale = min(1.0, self.width_px / poster.width, MAX_HEIGHT_FACTOR * self.width_px / poster.height)
         return _jpeg(_resized(poster, scale), QUALITY)
@@ -51,7 +51,7 @@ class Scaled:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The very view that a model was shown; for `pixels` a JPEG of the array that it computed with."""
+    """The exact view that the model was shown; for `pixels`, a JPEG of its input array."""
 
     zones: tuple[Zone, ...]
     view: ViewKind
@@ -62,7 +62,7 @@ class Seen:
         return f"seen-{self.view}-{_digest(self.zones)}"
 
     def make(self, data: bytes, max_pixels: int) -> bytes:
-        """The JPEG. Raises ImageFault and nothing else, whatever the bytes."""
+        """The JPEG. Raises only ImageFault, whatever the bytes."""
         view = frame(data, self.zones, self.view, FramingOptions(max_pixels=max_pixels))
         if view.kind is not ViewKind.PIXELS:
             return view.data
@@ -71,7 +71,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class ZoneOnly:
-    """Nothing but the pixels that a zone touches, enlarged to 800 px wide, but no more than four times."""
+    """Only the pixels of a zone, enlarged to 800 px wide, but at most four times."""
 
     zone: Zone
 
@@ -81,7 +81,7 @@ class ZoneOnly:
         return f"zone-{_digest((self.zone,))}"
 
     def make(self, data: bytes, max_pixels: int) -> bytes:
-        """The JPEG. Raises ImageFault and nothing else, whatever the bytes."""
+        """The JPEG. Raises only ImageFault, whatever the bytes."""
         poster = _decoded(data, max_pixels)
         zone = poster.crop(zone_box(self.zone, *poster.size))
         scale = min(ZONE_ENLARGE, ZONE_WIDTH / zone.width, MAX_HEIGHT_FACTOR * ZONE_WIDTH / zone.height)
@@ -92,12 +92,12 @@ RenderSpec = Scaled | Seen | ZoneOnly
 
 
 def first_view(record: RunRecord) -> Seen:
-    """What the run showed its model first."""
+    """The view that the run shows its model first."""
     return Seen(record.zones, record.view)
 
 
 def shown_view(outcome: Outcome | None, otherwise: ViewKind) -> ViewKind:
-    """The view that led to an outcome, as its strategy (`crop/full`) names it, else the run's own."""
+    """The view behind an outcome, from its strategy (`crop/full`), else `otherwise`."""
     name = (outcome.strategy or "").partition("/")[0] if outcome is not None else ""
     return next((view for view in ViewKind if view == name), otherwise)
 

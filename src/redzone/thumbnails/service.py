@@ -1,4 +1,4 @@
-"""Thumbnails on demand: from disk, else fetched under the same guard as for judging, and made anew."""
+"""Thumbnails on demand: from the disk cache, or fetched with the same SSRF guard as a run and rendered."""
 
 from __future__ import annotations
 
@@ -17,31 +17,34 @@ from typing import Self, TypeVar
 
 from redzone.clock import Clock, LoopClock
 from redzone.errors import PosterFault
+from redzone.lru import LruCache
 from redzone.models import VIEW_PREFIX, BadRow, Outcome, Row
 from redzone.net import Fetched, Fetcher, FetchOptions
+from redzone.single_flight import SingleFlight
 from redzone.thumbnails.disk_cache import SHA256, DiskCache
 from redzone.thumbnails.fetch_policy import FetchPolicy
-from redzone.thumbnails.inflight import InFlight
-from redzone.thumbnails.recent import Recent
 from redzone.thumbnails.render import SIZES, RenderSpec, Scaled, Seen
 
 T = TypeVar("T")
 
 MAX_DISK_BYTES = 500_000_000
-ORIGINALS_BYTES = 48_000_000  # a poster's page asks for three pictures of the same bytes
+ORIGINALS_BYTES = 48_000_000  # a poster page needs three pictures of the same bytes
 DOWNLOADS = 8
 FETCH_TIMEOUT_S = 15.0
 FETCH_RETRIES = 1
-FRESH_S = 600.0  # how long an address is believed to lead to the same bytes
-FAILED_S = 60.0  # how long a failure stands, so that a page full of dead addresses is not a storm
-REMEMBERED = 20_000  # addresses
-AHEAD = 16  # pictures that `collected` makes before they are asked for
+FRESH_S = 600.0  # how long a URL is assumed to return the same bytes
+FAILED_S = 60.0  # how long a failure is remembered, so that reloading a page of dead URLs sends no requests
+REMEMBERED = 20_000  # URLs
+AHEAD = 16  # pictures that `collect` prepares in advance
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A poster's image: an http(s) address or an absolute path, and what was judged if that is known: by the
-    hash of its content, or by the fingerprint of the view that was made of a part of it."""
+    """A poster's image: an http(s) URL or an absolute path.
+
+    What was judged, if known, is identified by the file's `sha256`, or after a partial download by the view's
+    `fingerprint`.
+    """
 
     image: str
     sha256: str | None = None
@@ -51,8 +54,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """A picture to show. `sha256` is that of the content it was made of, `changed` that other content was
-    judged."""
+    """A rendered picture. `sha256` is the hash of its source; `changed`: other content was judged."""
 
     data: bytes
     sha256: str
@@ -62,14 +64,16 @@ class Thumbnail:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """There is no picture, and why."""
+    """Why there is no picture."""
 
     reason: str
 
 
 def poster_picture(row: Row, outcome: Outcome | None, first_view: Seen | None = None) -> Picture | Missing:
-    """Where a row's picture is to be had. With the run's first view it can also be told whether a picture is
-    the judged one where the run downloaded only parts."""
+    """Where to get a row's picture, or why it has none.
+
+    With the run's first view, a changed picture is detected even if the run downloaded only a part of it.
+    """
     if isinstance(row, BadRow):
         return Missing(row.reason)
     if not row.image:
@@ -81,23 +85,23 @@ def poster_picture(row: Row, outcome: Outcome | None, first_view: Seen | None = 
         return Picture(row.image)
     if judged.startswith(VIEW_PREFIX):
         return Picture(row.image, view=first_view, fingerprint=judged)
-    # a checkpoint may come from anywhere, and the hash becomes a file's name
+    # a checkpoint can come from anywhere, and the hash becomes part of a file name
     return Picture(row.image, judged if SHA256.fullmatch(judged) else None)
 
 
 class Thumbnails:
-    """Makes and keeps the pictures of one home; use it as an async context manager.
+    """Renders and caches the thumbnails of one home; use it as an async context manager.
 
-    Equal wishes in flight are fulfilled once, at most 8 pictures are fetched at a time, and what fails is a
-    `Missing`. The picture of the content that was judged comes first; only where that is not kept the
-    address is asked, and what it leads to now may be another picture.
+    Concurrent equal requests share one task, at most 8 images are downloaded at a time, and a failure is a
+    `Missing`. A cached picture of the judged content is preferred; otherwise the URL is fetched, and may by
+    now return another picture.
     """
 
     def __init__(
         self, home: Path, clock: Clock | None = None, *, max_disk_bytes: int = MAX_DISK_BYTES
     ) -> None:
         self._clock = clock or LoopClock()
-        self._shelf = DiskCache(home, max_disk_bytes)
+        self._disk = DiskCache(home, max_disk_bytes)
         # decoding a poster of 50 megapixels takes 200 MB, so not many at once
         workers = min(4, os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="thumbnails")
@@ -105,11 +109,13 @@ class Thumbnails:
         self._fetchers: dict[FetchOptions, Fetcher] = {}
         self._opening = asyncio.Lock()
         self._downloads = asyncio.Semaphore(DOWNLOADS)
-        self._making: InFlight[Thumbnail | Missing] = InFlight()
-        self._fetching: InFlight[Fetched | Missing] = InFlight()
-        self._leads_to: Recent[str, tuple[str, float]] = Recent(REMEMBERED)
-        self._failed: Recent[tuple[str, FetchPolicy], tuple[Missing, float]] = Recent(REMEMBERED)
-        self._originals: Recent[str, Fetched] = Recent(ORIGINALS_BYTES, lambda original: len(original.data))
+        self._renders: SingleFlight[Thumbnail | Missing] = SingleFlight()
+        self._fetches: SingleFlight[Fetched | Missing] = SingleFlight()
+        self._recent_hashes: LruCache[str, tuple[str, float]] = LruCache(REMEMBERED)
+        self._failed: LruCache[tuple[str, FetchPolicy], tuple[Missing, float]] = LruCache(REMEMBERED)
+        self._originals: LruCache[str, Fetched] = LruCache(
+            ORIGINALS_BYTES, lambda original: len(original.data)
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -120,21 +126,21 @@ class Thumbnails:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Give up what is being made, and close all connections."""
-        await self._making.aclose()
-        await self._fetching.aclose()
+        """Cancel running work and close all connections."""
+        await self._renders.aclose()
+        await self._fetches.aclose()
         await self._stack.aclose()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def get(self, picture: Picture, spec: RenderSpec, policy: FetchPolicy) -> Thumbnail | Missing:
-        """What the recipe makes of a picture, or why it cannot be made."""
+        """The picture rendered to the spec, or why it cannot be rendered."""
         key = (picture, spec, policy)
-        return await self._making.once(key, lambda: self._make(picture, spec, policy))
+        return await self._renders.run(key, lambda: self._thumbnail(picture, spec, policy))
 
     async def collect(
         self, pictures: Iterable[Picture | Missing], spec: RenderSpec, policy: FetchPolicy
     ) -> AsyncIterator[Thumbnail | Missing]:
-        """One result for each picture, in order, read and made a few ahead; what is missing stays so."""
+        """One result per picture, in order, prepared a few in advance. A `Missing` is passed through."""
         window: deque[asyncio.Task[Thumbnail | Missing]] = deque()
         try:
             for picture in pictures:
@@ -152,9 +158,11 @@ class Thumbnails:
     ) -> Thumbnail | Missing:
         return picture if isinstance(picture, Missing) else await self.get(picture, spec, policy)
 
-    async def _make(self, picture: Picture, spec: RenderSpec, policy: FetchPolicy) -> Thumbnail | Missing:
-        for sha256 in dict.fromkeys((picture.sha256, self._believed(picture.image))):
-            data = await self._kept(sha256, spec) if sha256 is not None else None
+    async def _thumbnail(
+        self, picture: Picture, spec: RenderSpec, policy: FetchPolicy
+    ) -> Thumbnail | Missing:
+        for sha256 in dict.fromkeys((picture.sha256, self._recent_hash(picture.image))):
+            data = await self._cached(sha256, spec) if sha256 is not None else None
             changed = await self._changed(picture, sha256) if sha256 is not None else None
             if sha256 is not None and data is not None and changed is not None:
                 return Thumbnail(data, sha256, changed)
@@ -162,58 +170,58 @@ class Thumbnails:
         if isinstance(original, Missing):
             return original
         try:
-            data = await self._made(original, spec, policy)
+            data = await self._render(original, spec, policy)
             if picture.view is not None:
-                await self._made(original, picture.view, policy)
+                await self._render(original, picture.view, policy)
         except PosterFault as fault:
             return self._fail(picture.image, policy, fault)
         return Thumbnail(data, original.sha256, await self._changed(picture, original.sha256) or False)
 
-    async def _made(self, original: Fetched, spec: RenderSpec, policy: FetchPolicy) -> bytes:
+    async def _render(self, original: Fetched, spec: RenderSpec, policy: FetchPolicy) -> bytes:
         def make() -> bytes:
             data = spec.make(original.data, policy.max_image_pixels)
-            self._shelf.put(original.sha256, spec.key, data)
+            self._disk.put(original.sha256, spec.key, data)
             return data
 
         return await self._in_thread(make)
 
     async def _changed(self, picture: Picture, sha256: str) -> bool | None:
-        """Whether other content than this was judged; None where its view, which would tell, is not kept."""
+        """Whether other content was judged; None if the view that would show it is not cached."""
         if picture.view is None:
             return picture.sha256 not in (None, sha256)
-        view = await self._kept(sha256, picture.view)
+        view = await self._cached(sha256, picture.view)
         return None if view is None else VIEW_PREFIX + hashlib.sha256(view).hexdigest() != picture.fingerprint
 
-    async def _kept(self, sha256: str, spec: RenderSpec) -> bytes | None:
-        """From disk: the very picture, or one made of the same content at a larger size."""
+    async def _cached(self, sha256: str, spec: RenderSpec) -> bytes | None:
+        """From the disk cache: the picture, or one scaled down from a larger size of the same content."""
         larger = [Scaled(px) for px in SIZES if isinstance(spec, Scaled) and px > spec.width_px]
 
         def find() -> bytes | None:
-            data = self._shelf.get(sha256, spec.key)
+            data = self._disk.get(sha256, spec.key)
             if data is not None:
                 return data
             for other in larger:
-                if (source := self._shelf.get(sha256, other.key)) is not None:
+                if (source := self._disk.get(sha256, other.key)) is not None:
                     data = spec.make(source, FetchPolicy().max_image_pixels)
-                    self._shelf.put(sha256, spec.key, data)
+                    self._disk.put(sha256, spec.key, data)
                     return data
             return None
 
         try:
             return await self._in_thread(find)
         except PosterFault:
-            return None  # somebody wrote into our folder
+            return None  # a damaged file in the cache folder
 
     async def _original(self, picture: Picture, policy: FetchPolicy) -> Fetched | Missing:
-        """The poster's bytes: those that were judged if they are at hand, else what its address gives."""
-        for sha256 in (picture.sha256, self._believed(picture.image)):
+        """The poster's bytes: the judged ones if they are in memory, else fetched from its URL."""
+        for sha256 in (picture.sha256, self._recent_hash(picture.image)):
             if sha256 is not None and (original := self._originals.get(sha256)) is not None:
                 return original
         key = (picture.image, policy)
         failed = self._failed.get(key)
         if failed is not None and failed[1] > self._clock.monotonic():
             return failed[0]
-        return await self._fetching.once(key, lambda: self._fetch(picture.image, policy))
+        return await self._fetches.run(key, lambda: self._fetch(picture.image, policy))
 
     async def _fetch(self, image: str, policy: FetchPolicy) -> Fetched | Missing:
         async with self._downloads:
@@ -225,7 +233,7 @@ class Thumbnails:
                 return self._fail(image, policy, fault)
         assert isinstance(got, Fetched)  # noqa: S101  no validators were sent
         self._originals.put(got.sha256, got)
-        self._leads_to.put(image, (got.sha256, self._clock.monotonic() + FRESH_S))
+        self._recent_hashes.put(image, (got.sha256, self._clock.monotonic() + FRESH_S))
         return got
 
     async def _fetcher(self, policy: FetchPolicy) -> Fetcher:
@@ -244,9 +252,9 @@ class Thumbnails:
                 self._fetchers[options] = await self._stack.enter_async_context(fetcher)
         return self._fetchers[options]
 
-    def _believed(self, image: str) -> str | None:
-        """The content that an address led to a short while ago."""
-        known = self._leads_to.get(image)
+    def _recent_hash(self, image: str) -> str | None:
+        """The hash of the content that a URL returned recently."""
+        known = self._recent_hashes.get(image)
         return known[0] if known is not None and known[1] > self._clock.monotonic() else None
 
     def _fail(self, image: str, policy: FetchPolicy, fault: PosterFault) -> Missing:
@@ -261,7 +269,7 @@ class Thumbnails:
 def collected(
     home: Path, pictures: Iterable[Picture | Missing], spec: RenderSpec, policy: FetchPolicy
 ) -> Iterator[Thumbnail | Missing]:
-    """`Thumbnails.collect` for code without an event loop, such as the writer of a report."""
+    """`Thumbnails.collect` for code without an event loop, such as a report writer."""
     with asyncio.Runner() as runner:
         thumbnails = Thumbnails(home)
         stream = thumbnails.collect(pictures, spec, policy)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from redzone.bench.measure.profiles import Profile
-from redzone.bench.measure.rate import measure_rate
-from redzone.bench.measure.result_file import Bench, Machine, Shares, StageFigures, Start
+from redzone.bench.measure.result_file import Bench, Machine, Shares, StageFigures, StartCost
+from redzone.bench.measure.run_reader import measure_rate
 
 
 def shares(**changes: float) -> Shares:
@@ -59,7 +59,7 @@ def bench(*stages: StageFigures, **changes: Any) -> Bench:
         "live": None,
         "scale": 1.0,
         "poster_size": "300x450",
-        "start": Start(runs=2, cpu_s=2.0, spread_s=0.1),
+        "start": StartCost(runs=2, cpu_s=2.0, spread_s=0.1),
         "stages": stages or (stage("sequential", posters=10, workers=1, seconds=20.0), stage()),
     }
     return Bench(**{**values, **changes})

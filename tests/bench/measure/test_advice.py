@@ -37,15 +37,15 @@ def test_advice_for_a_limit_says_how_many_workers_are_enough() -> None:
     """300 a minute at 2 s each are ten in hand."""
     (said,) = advise(bench(stage(rpm=310, request_use=0.97)))
     assert said == (
-        "97 % of the limit of 310 requests a minute is used: more workers will not help "
-        "(10 posters in hand are enough); ask the provider for a higher limit or use --pack."
+        "97 % of the limit of 310 requests per minute is used: more workers will not help "
+        "(10 workers are enough); ask the provider for a higher limit or use --pack."
     )
 
 
 def test_advice_for_workers_names_a_number_that_the_limit_bears() -> None:
     """600 a minute at 2 s each are 20 in hand, and a third more for the spread."""
     (said,) = advise(bench(stage(rpm=600, request_use=0.5)))
-    assert "50 % of the limit is left" in said
+    assert "50 % of the limit is unused" in said
     assert said.endswith("try --workers 26.")
 
 

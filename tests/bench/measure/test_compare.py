@@ -19,11 +19,11 @@ def test_a_ratio_is_later_over_earlier_and_its_verdict_knows_the_direction() -> 
     after = bench(stage(seconds=5.0, cpu_ms_per_poster=6.0, peak_bytes=90_500_000, image_bytes=None))
     (found,) = compare(before, after).stages
     lines = {line.label: line for line in found.lines}
-    assert (lines["posters/min"].ratio_told, lines["posters/min"].verdict) == ("2.00x", "better")
-    assert (lines["seconds/poster"].ratio_told, lines["seconds/poster"].verdict) == ("0.50x", "better")
-    assert (lines["CPU ms/poster"].ratio_told, lines["CPU ms/poster"].verdict) == ("1.50x", "worse")
+    assert (lines["posters/min"].ratio_text, lines["posters/min"].verdict) == ("2.00x", "better")
+    assert (lines["seconds/poster"].ratio_text, lines["seconds/poster"].verdict) == ("0.50x", "better")
+    assert (lines["CPU ms/poster"].ratio_text, lines["CPU ms/poster"].verdict) == ("1.50x", "worse")
     assert lines["peak memory"].verdict == "same"
-    assert (lines["images fetched"].ratio_told, lines["images fetched"].verdict) == ("-", "")
+    assert (lines["images fetched"].ratio_text, lines["images fetched"].verdict) == ("-", "")
 
 
 def test_processor_time_within_its_error_is_the_same() -> None:
@@ -40,7 +40,7 @@ def test_what_differs_besides_is_said() -> None:
     assert remarks[0].startswith(
         "The profile differs: A name made, latency_s 2.0, B name other, latency_s 1.0"
     )
-    assert remarks[1] == "The scale differs: A 1.0, B 0.1. Ratios compare that, too."
+    assert remarks[1] == "The scale differs: A 1.0, B 0.1. The ratios include that difference."
     assert remarks[2] == "Only A has stress."
     assert remarks[3] == "parallel: A has 50 posters and 10 workers, B 20 and 10."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from redzone.bench.measure.packs import asked_per_min, ceiling, explain, pack_stages, times, use
+from redzone.bench.measure.packs import ceiling, explain, pack_stages, speed_up, steady_posters_per_min, use
 from redzone.bench.measure.profiles import choose
 from tests.bench.measure.samples import bench, packed, stage
 
@@ -14,8 +14,8 @@ def test_a_pack_passes_the_limit_of_requests_by_its_size() -> None:
     compared with."""
     found = packed((16, 120), (1, 120), rpm=120)
     large, single = found.stages
-    assert (asked_per_min(large), asked_per_min(single)) == (1920, 120)
-    assert (times(found, large), times(found, single)) == (16, 1)
+    assert (steady_posters_per_min(large), steady_posters_per_min(single)) == (1920, 120)
+    assert (speed_up(found, large), speed_up(found, single)) == (16, 1)
     assert use(large) == 1.0
     assert (ceiling(large), ceiling(packed((4, 120)).stages[0])) == (1920, None)
     said = explain(found)
@@ -40,13 +40,13 @@ def test_what_keeps_a_pack_from_its_limit_is_said() -> None:
     )
     said = explain(bench(short, kind="pack"))
     assert said[:2] == (
-        "4 posters a request: 288 posters a minute, and no larger pack was faster.",
+        "4 posters a request: 288 posters a minute; no larger pack was faster.",
         (
-            "4 posters a request: 60% of 4 x 120 a minute. 75% of the limit was used (held back by workers); "
-            "10 of 50 requests were second looks, retries, or needed because packs were not full."
+            "4 posters a request: 60% of 4 x 120 a minute. 75% of the limit was used (limited by workers); "
+            "10 of 50 requests were fallbacks, retries, or packs that were not full."
         ),
     )
-    assert [word in line for word, line in zip(("2 of 160", "1 request was"), said[2:], strict=False)] == [
+    assert [word in line for word, line in zip(("2 of 160", "1 request got"), said[2:], strict=False)] == [
         True
     ] * 2
 
@@ -54,7 +54,7 @@ def test_what_keeps_a_pack_from_its_limit_is_said() -> None:
 def test_a_stage_of_one_request_has_the_rate_of_its_outcomes() -> None:
     """There is no time between its first start and its last."""
     one = stage("pack 16", pack=16, posters=16, requests=1, seconds=8.0, steady_requests_per_min=None)
-    assert asked_per_min(one) == pytest.approx(120)
+    assert steady_posters_per_min(one) == pytest.approx(120)
     assert len(explain(bench(one, kind="pack"))) == 2
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redzone.bench.measure.rate import SAMPLES, measure_rate, rate_at, window
+from redzone.bench.measure.run_reader import SAMPLES, measure_rate, rate_at, window
 
 
 @given(per_s=st.floats(0.5, 50), count=st.integers(20, 2000))

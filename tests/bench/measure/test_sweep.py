@@ -18,7 +18,7 @@ def test_the_knee_is_where_the_limit_begins_to_rule() -> None:
     assert knee.reached
     assert explain(knee)[2] == (
         "Little's law: 8.3 posters a second (the limit of requests) x 2.00 s of work each "
-        "= 16.7 posters in hand."
+        "= 16.7 posters in progress."
     )
     assert efficiency(found, found.stages[-1]) == pytest.approx(498 / 1500)
 
@@ -29,7 +29,7 @@ def test_without_a_limit_one_processor_is_the_ceiling() -> None:
     assert (knee.bound, knee.ceiling_per_min) == ("one processor, all of it", 15_000)
     assert (knee.linear_to, knee.knee) == (10, 10)
     assert not knee.reached
-    assert explain(knee)[2].endswith("The sweep came to 20% of that rate.")
+    assert explain(knee)[2].endswith("The sweep reached 20% of that rate.")
 
 
 def test_a_sweep_of_one_crew_is_linear_as_far_as_it_goes() -> None:

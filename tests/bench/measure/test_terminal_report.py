@@ -57,14 +57,14 @@ def test_the_table_has_a_row_for_every_figure_and_a_column_for_every_stage() -> 
     assert rows["seconds/poster"] == ("3", "0.2", "0.2")
     assert rows["workers"] == ("1", "10", "auto, 10")
     assert rows["use of the limit"] == ("66% of 30", "97% of 120", "98% of 120")
-    assert rows["answered 429"] == ("0", "0", "2")
+    assert rows["429 responses"] == ("0", "0", "2")
     assert rows["CPU ms/poster"] == ("4.0 ±0.5",) * 3
     assert rows["peak memory"] == ("90.0 MB", "90.0 MB", "-")
     assert rows["images fetched"] == ("370.0 kB",) * 3
-    assert rows["held back by"] == ("workers", "request limit", "request limit")
+    assert rows["bottleneck"] == ("workers", "request limit", "request limit")
     text = "\n".join(printed(FULL, 100))
-    assert "profile seed: 3.0s an answer, 120 requests/min, sequential 30/min" in text
-    assert "2 requests were answered 429" in text
+    assert "profile seed: 3.0s per answer, 120 requests/min, sequential 30/min" in text
+    assert "2 requests got a 429 response" in text
 
 
 def test_figures_that_are_not_known_are_not_made_up() -> None:
@@ -98,7 +98,7 @@ def test_the_json_of_packs_has_their_rates_and_no_curves() -> None:
 
 def test_a_scaled_bench_says_so() -> None:
     """First of all notes."""
-    assert notes(bench(scale=0.1))[0].startswith("Latencies are times 0.1 (--scale)")
+    assert notes(bench(scale=0.1))[0].startswith("Latencies are multiplied by 0.1 (--scale)")
     assert len(notes(bench())) == 4
 
 

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from redzone.bench.simulator.artwork import poster_file
 from redzone.bench.simulator.faults import Fault
 from redzone.bench.simulator.http_server import HttpReply, HttpRequest
-from redzone.bench.simulator.image_api import LAST_MODIFIED
-from redzone.bench.simulator.ranges import in_part
+from redzone.bench.simulator.image_api import LAST_MODIFIED, apply_range
 from redzone.bench.simulator.server import Simulator, SimulatorOptions
 
 SMALL = (60, 90)
@@ -111,7 +110,7 @@ def test_parts_that_follow_one_another_are_the_file(body: bytes, first: int, len
     last = None if length is None else first + length
     wanted = f"bytes={first}-{'' if last is None else last}"
     request = HttpRequest("GET", "/posters/1.jpg", {}, {"range": wanted}, b"")
-    part = in_part(HttpReply(200, body, "image/jpeg", [("etag", '"1"')]), request)
+    part = apply_range(HttpReply(200, body, "image/jpeg", [("etag", '"1"')]), request)
     if first >= len(body):
         assert (part.status, part.body) == (416, b"")
         return

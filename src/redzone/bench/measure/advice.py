@@ -1,4 +1,4 @@
-"""What holds a stage back, and what to do about it. Pure."""
+"""Finds the bottleneck of a stage and recommends what to change. Pure."""
 
 from __future__ import annotations
 
@@ -6,39 +6,39 @@ from collections.abc import Iterator
 
 from redzone.bench.measure.result_file import Bench, StageFigures
 from redzone.diagnostics import Topic, bottleneck
-from redzone.diagnostics.bottleneck import BURST, Limit, Load, second_looks
+from redzone.diagnostics.bottleneck import BURST, Limit, Load, retries
 
 
 def find_bottleneck(stage: StageFigures) -> Topic:
-    """What the stage would be faster without."""
+    """Return what limits the stage's rate."""
     return bottleneck.find_bottleneck(_load(stage))
 
 
 def advise(bench: Bench) -> tuple[str, ...]:
-    """A line about the fastest stage, and one about errors and repeated requests where there are many."""
+    """Explain the fastest stage, its errors, rejected requests and repeated requests."""
     stage = bench.fastest
-    said = [str(bottleneck.explain_bottleneck(_load(stage)))]
+    lines = [str(bottleneck.explain_bottleneck(_load(stage)))]
     for unit, use in (("requests", stage.request_use), ("tokens", stage.token_use)):
         if use is not None and use > BURST:
-            said.append(
-                f"The server let a burst of {unit} pass, {use:.0%} of its limit: a longer run gets 100%."
+            lines.append(
+                f"The server allowed a burst of {unit}, {use:.0%} of its limit; a longer run gets 100%."
             )
-    said += troubles(bench, stage)
-    again = second_looks(stage.requests, stage.posters)
-    return (*said, str(again)) if again else tuple(said)
+    lines += problems(bench, stage)
+    again = retries(stage.requests, stage.posters)
+    return (*lines, str(again)) if again else tuple(lines)
 
 
-def troubles(bench: Bench, stage: StageFigures) -> Iterator[str]:
-    """A sentence about the stage's errors and one about all answers 429, where there are any."""
+def problems(bench: Bench, stage: StageFigures) -> Iterator[str]:
+    """Describe the errors of the stage and the 429 responses of all stages, if any."""
     if stage.errors:
         yield (
             f"{stage.errors:,} of {stage.posters:,} posters ended in error; "
-            "`resume --retry-errors` asks again."
+            "`resume --retry-errors` retries them."
         )
     wasted = sum(each.rejected for each in bench.stages)
     if wasted:
-        were = "request was" if wasted == 1 else "requests were"
-        yield f"{wasted:,} {were} answered 429; each counted against the limit."
+        requests = "request" if wasted == 1 else "requests"
+        yield f"{wasted:,} {requests} got a 429 response; each counted against the limit."
 
 
 def _load(stage: StageFigures) -> Load:

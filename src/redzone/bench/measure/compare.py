@@ -1,4 +1,4 @@
-"""Two saved benches side by side. Pure."""
+"""Compares two saved benches. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from redzone.bench.measure.result_file import Bench, StageFigures
 from redzone.bench.measure.table import UNKNOWN, format_bytes, format_cpu
 from redzone.terminal.formatting import format_rate
 
-NOTABLE = 0.05  # a ratio nearer to 1 is called the same: two runs of one bench differ by some per cent
+NOTABLE = 0.05  # a smaller difference is reported as "same": two runs of one bench differ by a few per cent
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedLine:
-    """One figure in both. `ratio` is after over before; None where one is unknown or zero."""
+    """One figure of both benches. `ratio` is after / before; None if either is unknown or before is zero."""
 
     label: str
     before: str
@@ -23,14 +23,14 @@ class ComparedLine:
     verdict: str
 
     @property
-    def ratio_told(self) -> str:
-        """`1.24x`."""
+    def ratio_text(self) -> str:
+        """The ratio as text: `1.24x`."""
         return f"{self.ratio:.2f}x" if self.ratio is not None else UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
 class StageLines:
-    """One stage that both have."""
+    """The figures of a stage that both benches have."""
 
     name: str
     lines: tuple[ComparedLine, ...]
@@ -38,7 +38,7 @@ class StageLines:
 
 @dataclass(frozen=True, slots=True)
 class BenchComparison:
-    """Both benches, the stages that they share, and why they may not be comparable."""
+    """Both benches, their common stages, and why they may not be comparable."""
 
     before: Bench
     after: Bench
@@ -53,7 +53,7 @@ class BenchComparison:
 _Figure = Callable[[StageFigures], float | None]
 _Format = Callable[[StageFigures], str]
 
-# label, figure, how it is shown, whether more is better
+# label, figure, formatter, whether more is better
 _FIGURES: tuple[tuple[str, _Figure, _Format, bool], ...] = (
     ("posters/min", lambda s: s.posters_per_min, lambda s: format_rate(s.posters_per_min), True),
     ("seconds/poster", lambda s: s.s_per_poster, lambda s: f"{s.s_per_poster:.3g}", False),
@@ -64,7 +64,7 @@ _FIGURES: tuple[tuple[str, _Figure, _Format, bool], ...] = (
         lambda s: f"{_per(s.requests, s.posters):.2f}",
         False,
     ),
-    ("answered 429", lambda s: float(s.rejected), lambda s: str(s.rejected), False),
+    ("429 responses", lambda s: float(s.rejected), lambda s: str(s.rejected), False),
     ("ended in error", lambda s: float(s.errors), lambda s: str(s.errors), False),
     ("CPU ms/poster", lambda s: s.cpu_ms_per_poster, format_cpu, False),
     ("peak memory", lambda s: s.peak_bytes, lambda s: format_bytes(s.peak_bytes), False),
@@ -73,7 +73,7 @@ _FIGURES: tuple[tuple[str, _Figure, _Format, bool], ...] = (
 
 
 def compare(before: Bench, after: Bench) -> BenchComparison:
-    """The figures of every stage that both have, and what else differs between them."""
+    """Compare every stage that both have, and list what else differs."""
     later = {stage.name: stage for stage in after.stages}
     stages = tuple(
         StageLines(stage.name, tuple(_lines(stage, later[stage.name])))
@@ -84,11 +84,11 @@ def compare(before: Bench, after: Bench) -> BenchComparison:
 
 
 def _lines(before: StageFigures, after: StageFigures) -> Iterator[ComparedLine]:
-    for label, figure, told, more_is_better in _FIGURES:
+    for label, figure, format_figure, more_is_better in _FIGURES:
         old, new = figure(before), figure(after)
         ratio = new / old if old and new is not None else None
         verdict = _verdict(label, before, after, (old, new), more_is_better=more_is_better)
-        yield ComparedLine(label, told(before), told(after), ratio, verdict)
+        yield ComparedLine(label, format_figure(before), format_figure(after), ratio, verdict)
 
 
 def _verdict(
@@ -111,7 +111,7 @@ def _verdict(
 
 
 def _remarks(before: Bench, after: Bench) -> Iterator[str]:
-    """What makes the ratios say less."""
+    """Differences between the benches that make their ratios less meaningful."""
     pairs = (
         ("kind", before.kind, after.kind),
         ("profile", _profile(before), _profile(after)),
@@ -122,7 +122,7 @@ def _remarks(before: Bench, after: Bench) -> Iterator[str]:
     )
     for name, old, new in pairs:
         if old != new:
-            yield f"The {name} differs: A {_plain(old)}, B {_plain(new)}. Ratios compare that, too."
+            yield f"The {name} differs: A {_plain(old)}, B {_plain(new)}. The ratios include that difference."
     names, other = [stage.name for stage in before.stages], [stage.name for stage in after.stages]
     for side, only in (
         ("A", [n for n in names if n not in other]),
@@ -143,8 +143,10 @@ def _remarks(before: Bench, after: Bench) -> Iterator[str]:
 def _profile(bench: Bench) -> str:
     if bench.profile is None:
         return "none"
-    told = bench.profile.model_dump(mode="json", exclude={"about"}, exclude_none=True, exclude_defaults=True)
-    return ", ".join(f"{name} {value}" for name, value in told.items())
+    values = bench.profile.model_dump(
+        mode="json", exclude={"about"}, exclude_none=True, exclude_defaults=True
+    )
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _plain(value: object) -> str:

@@ -1,10 +1,10 @@
-"""A bench as one HTML page that needs nothing else: no script, no file, no network; light and dark."""
+"""A bench as one self-contained HTML page: no script, no other file, no network; light and dark."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
+from importlib.resources import files
 
 from redzone import charts
 from redzone.bench.measure import packs
@@ -15,7 +15,7 @@ from redzone.bench.measure.table import (
     PACK_HEAD,
     SWEEP_HEAD,
     Row,
-    about,
+    describe,
     notes,
     pack_cells,
     sweep_cells,
@@ -25,166 +25,135 @@ from redzone.charts import IN_SIGHT
 from redzone.charts.svg import Axes, Point, curve, log_ticks, svg, tag, text
 from redzone.terminal.formatting import format_count, format_rate
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-_STYLE = """
-:root{color-scheme:light dark;--ground:#fafaf8;--card:#fff;--ink:#1c1d22;--soft:#6a6c76;--rule:#e4e4e0;
---track:#efefeb;--a:#d1373f;--b:#2f6fb7;--limit:#8a6d1f;--good:#1f7a4d}
-@media(prefers-color-scheme:dark){:root{--ground:#141519;--card:#1c1e24;--ink:#ececf0;--soft:#9a9ca8;
---rule:#2e313a;--track:#262931;--a:#ff6b6b;--b:#6cb0ff;--limit:#e0b84c;--good:#5fd39a}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.5 system-ui,sans-serif;
-font-variant-numeric:tabular-nums}
-main{max-width:1240px;margin:0 auto;padding:40px 24px 64px}
-h1{font-size:28px;line-height:1.2;margin:0 0 4px;letter-spacing:-.01em}
-h2{font-size:15px;margin:0 0 12px}
-p{margin:0}
-.soft{color:var(--soft)}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(180px,1fr));gap:16px;margin:28px 0}
-.tile,.card{background:var(--card);border:1px solid var(--rule);border-radius:10px}
-.tile{padding:16px 20px}
-.tile b{display:block;font-size:30px;line-height:1.2;letter-spacing:-.02em}
-.card{padding:20px 24px;margin:0 0 20px}
-.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(340px,1fr));gap:20px}
-.over{margin:28px 0 12px}
-.pair .card{margin:0}
-.pair+.card{margin-top:20px}
-.advice{border-left:4px solid var(--a)}
-.advice p+p{margin-top:8px}
-.scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%}
-th,td{padding:7px 0 7px 24px;text-align:right;border-top:1px solid var(--rule);white-space:nowrap}
-thead th{border-top:0;padding-top:0}
-th:first-child,td:first-child{text-align:left;padding-left:0}
-tbody th{font-weight:400;color:var(--soft)}
-tr.strong td{font-weight:650}
-.key{display:flex;flex-wrap:wrap;gap:4px 20px;color:var(--soft);font-size:13px;margin-top:8px}
-.key i{display:inline-block;width:18px;height:0;border-top:3px solid;margin-right:6px;vertical-align:middle}
-.key .dash{border-top:2px dashed}
-.card.notes{margin-top:20px;font-size:13px;color:var(--soft)}
-.notes li{margin:4px 0}
-.pair .key{margin-top:4px}
-.notes ul{margin:0;padding-left:18px}
-.chart{width:100%}
-@media print{body{background:#fff}.card,.tile{break-inside:avoid}}
-"""
+_LIMIT = ("limit", "dash", "limit")
+_SWEEP_KEY = (
+    ("a", "", "measured"),
+    ("soft", "dash", "linear"),
+    ("limit", "dash", "ceiling"),
+    ("b", "dash", "Little's law"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _PageContent:
+    """What the template shows. A tile is (figure, label), an entry of the key (colour, class, label), of
+    `rates` (title, SVG)."""
+
+    tiles: Sequence[tuple[str, str]]
+    advice: Sequence[str]
+    chart_title: str
+    chart: str
+    key: Sequence[tuple[str, str, str]]
+    head: Sequence[str]
+    rows: Sequence[Row]
+    rates: Sequence[tuple[str, str]] = ()
 
 
 def render_page(bench: Bench) -> str:
-    """The page, whole."""
-    return "".join(
-        (
-            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width,initial-scale=1">',
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-            f"<title>redzone {bench.kind}: {escape(about(bench))}</title>",
-            f"<style>{charts.STYLE}{_STYLE}</style></head>",
-            "<body><main>",
-            f"<h1>{_title(bench)}</h1><p class=soft>{escape(about(bench))}</p>",
-            *{"bench": _bench, "sweep": _sweep, "pack": _pack}[bench.kind](bench),
-            _notes(bench),
-            "</main></body></html>\n",
-        )
+    """Return the complete page."""
+    # 30 ms to import, which a bench without a page does not need
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("redzone.bench.measure"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    css = files("redzone.bench.measure").joinpath("templates", "page.css").read_text(encoding="utf-8")
+    return environment.get_template("page.html").render(
+        kind=bench.kind,
+        heading="redzone bench" if bench.kind == "bench" else f"redzone bench {bench.kind}",
+        about=describe(bench),
+        style=charts.STYLE + "\n" + css,
+        page={"bench": _bench, "sweep": _sweep, "pack": _pack}[bench.kind](bench),
+        notes=_notes(bench),
     )
 
 
-def _title(bench: Bench) -> str:
-    return "redzone bench" if bench.kind == "bench" else f"redzone bench {bench.kind}"
-
-
-def _bench(bench: Bench) -> Iterator[str]:
+def _bench(bench: Bench) -> _PageContent:
     fastest = bench.fastest
-    use = fastest.limit_use
-    yield _tiles(
-        (
+    bars = _bars([(stage.name, stage.posters_per_min, stage.rpm) for stage in bench.stages])
+    return _PageContent(
+        tiles=(
             (format_rate(fastest.posters_per_min), f"posters a minute ({fastest.name})"),
             (f"{bench.speed_up(fastest):.1f}x", f"over {bench.baseline.name}"),
-            (f"{use:.0%}" if use is not None else "none", _of_the_limit(use)),
-            (format_count(sum(stage.rejected for stage in bench.stages)), "requests answered 429"),
-        )
+            *_limit_tiles(bench, fastest.limit_use),
+        ),
+        advice=advise(bench),
+        chart_title="Posters a minute",
+        chart=bars,
+        key=_bars_key(bars),
+        rates=[(_stage_title(stage), _rate_chart(stage)) for stage in bench.stages],
+        head=("", *(stage.name for stage in bench.stages)),
+        rows=table_rows(bench),
     )
-    yield _advice(advise(bench))
-    yield _card("Posters a minute", _bars([(s.name, s.posters_per_min, s.rpm) for s in bench.stages]))
-    drawn = "".join(_card(_heading(stage), _pace(stage)) for stage in bench.stages)
-    yield f"<h2 class=over>Rates a minute, over the seconds of each stage</h2><div class=pair>{drawn}</div>"
-    figures = _table(("", *(stage.name for stage in bench.stages)), table_rows(bench))
-    yield _card("Figures", figures)
 
 
-def _sweep(bench: Bench) -> Iterator[str]:
+def _sweep(bench: Bench) -> _PageContent:
     knee = find_knee(bench)
-    yield _tiles(
-        (
+    points = sorted((float(stage.workers), stage.steady_per_min) for stage in bench.stages)
+    title = "Posters a minute by workers"
+    chart = SweepChart(title, points, knee.one_per_min, knee.ceiling_per_min, float(knee.knee), knee.little)
+    return _PageContent(
+        tiles=(
             (format_rate(knee.best_per_min), "posters a minute at most"),
             (str(knee.linear_to), "workers: linear up to here"),
             (str(knee.knee), "workers: the knee"),
             (f"{knee.little:.1f}" if knee.little is not None else "none", "workers by Little's law"),
-        )
+        ),
+        advice=explain(knee),
+        chart_title=title,
+        chart=sweep(chart),
+        key=_SWEEP_KEY,
+        head=SWEEP_HEAD,
+        rows=_stage_rows([sweep_cells(bench, stage) for stage in bench.stages]),
     )
-    yield _advice(explain(knee))
-    points = sorted((float(stage.workers), stage.steady_per_min) for stage in bench.stages)
-    title = "Posters a minute by workers"
-    chart = SweepChart(title, points, knee.one_per_min, knee.ceiling_per_min, float(knee.knee), knee.little)
-    drawn = sweep(chart)
-    key = (
-        ("a", "", "measured"),
-        ("soft", "dash", "linear"),
-        ("limit", "dash", "ceiling"),
-        ("b", "dash", "Little's law"),
+
+
+def _pack(bench: Bench) -> _PageContent:
+    best = max(bench.stages, key=packs.steady_posters_per_min)
+    bars = _bars(
+        [(stage.name, packs.steady_posters_per_min(stage), packs.ceiling(stage)) for stage in bench.stages]
     )
-    yield _card(title, drawn + _legend(key))
-    yield _card("Figures", _listing(SWEEP_HEAD, [sweep_cells(bench, stage) for stage in bench.stages]))
-
-
-def _pack(bench: Bench) -> Iterator[str]:
-    best = max(bench.stages, key=packs.asked_per_min)
-    use, base = packs.use(best), packs.baseline(bench)
-    yield _tiles(
-        (
-            (format_rate(packs.asked_per_min(best)), f"posters a minute ({best.name})"),
-            (f"{packs.times(bench, best):.1f}x", f"over {base.name}"),
-            (f"{use:.0%}" if use is not None else "none", _of_the_limit(use)),
-            (format_count(sum(stage.rejected for stage in bench.stages)), "requests answered 429"),
-        )
+    return _PageContent(
+        tiles=(
+            (format_rate(packs.steady_posters_per_min(best)), f"posters a minute ({best.name})"),
+            (f"{packs.speed_up(bench, best):.1f}x", f"over {packs.baseline(bench).name}"),
+            *_limit_tiles(bench, packs.use(best)),
+        ),
+        advice=packs.explain(bench),
+        chart_title="Posters a minute",
+        chart=bars,
+        key=_bars_key(bars),
+        head=PACK_HEAD,
+        rows=_stage_rows([pack_cells(bench, stage) for stage in bench.stages]),
     )
-    yield _advice(packs.explain(bench))
-    rows = [(stage.name, packs.asked_per_min(stage), packs.ceiling(stage)) for stage in bench.stages]
-    yield _card("Posters a minute", _bars(rows))
-    yield _card("Figures", _listing(PACK_HEAD, [pack_cells(bench, stage) for stage in bench.stages]))
 
 
-def _tiles(tiles: Sequence[tuple[str, str]]) -> str:
-    inside = (
-        f"<div class=tile><b>{escape(figure)}</b><span class=soft>{escape(what)}</span></div>"
-        for figure, what in tiles
-    )
-    return f"<div class=tiles>{''.join(inside)}</div>"
-
-
-def _advice(sentences: Sequence[str]) -> str:
-    return f"<div class='card advice'>{''.join(f'<p>{escape(sentence)}</p>' for sentence in sentences)}</div>"
-
-
-def _card(title: str, inside: str) -> str:
-    return f"<section class=card><h2>{escape(title)}</h2>{inside}</section>"
-
-
-def _of_the_limit(use: float | None) -> str:
-    return "of the limit used" if use is not None else "limit in force"
+def _limit_tiles(bench: Bench, use: float | None) -> Iterator[tuple[str, str]]:
+    yield ("none", "limit in force") if use is None else (f"{use:.0%}", "of the limit used")
+    yield format_count(sum(stage.rejected for stage in bench.stages)), "429 responses"
 
 
 def _bars(stages: Sequence[tuple[str, float, int | None]]) -> str:
-    """Name, rate and limit of each."""
+    """A bar for each (name, rate, limit)."""
     rows = [charts.Bar(name, rate, format_rate(rate), limit) for name, rate, limit in stages]
-    drawn = charts.bars(rows, "Posters a minute", width=1140)
-    return drawn + (_legend([_LIMIT]) if 'class="limit"' in drawn else "")
+    return charts.bars(rows, "Posters a minute", width=1140)
 
 
-def _heading(stage: StageFigures) -> str:
-    crew = "one at a time" if stage.workers == 1 else f"{stage.workers} workers"
-    return f"{stage.name}: {stage.posters:,} posters, {crew}"
+def _bars_key(drawn: str) -> Sequence[tuple[str, str, str]]:
+    return [_LIMIT] if 'class="limit"' in drawn else []
 
 
-def _pace(stage: StageFigures) -> str:
+def _stage_title(stage: StageFigures) -> str:
+    workers = "one at a time" if stage.workers == 1 else f"{stage.workers} workers"
+    return f"{stage.name}: {stage.posters:,} posters, {workers}"
+
+
+def _rate_chart(stage: StageFigures) -> str:
     pace = stage.pace
     lines = (
         charts.PaceLine("requests started", "first", _points(pace.step_s, pace.started_per_min), filled=True),
@@ -198,49 +167,28 @@ def _points(step_s: float, values: Sequence[float]) -> list[tuple[float, float]]
     return [(index * step_s, value) for index, value in enumerate(values)]
 
 
-_LIMIT = ("limit", "dash", "limit")
+def _stage_rows(lines: Sequence[Sequence[str]]) -> list[Row]:
+    """A row for each stage."""
+    return [Row(line[0], tuple(line[1:])) for line in lines]
 
 
-def _legend(parts: Sequence[tuple[str, str, str]]) -> str:
-    items = (
-        f'<span><i class="{css}" style="color:var(--{colour})"></i>{escape(name)}</span>'
-        for colour, css, name in parts
+def _notes(bench: Bench) -> tuple[str, ...]:
+    if bench.kind != "bench":
+        return notes(bench)
+    widths = ", ".join(f"{stage.name} {stage.pace.window_s:.1f} s" for stage in bench.stages)
+    return (
+        *notes(bench),
+        f"Rates over time are smoothed by a triangle; its half width: {widths}.",
     )
-    return f"<div class=key>{''.join(items)}</div>"
 
 
-def _listing(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A line for each stage."""
-    return _table(head, [Row(line[0], tuple(line[1:])) for line in lines])
-
-
-def _table(head: Sequence[str], rows: Sequence[Row]) -> str:
-    top = "".join(f"<th scope=col>{escape(name)}</th>" for name in head)
-    body = "".join(
-        f"<tr{' class=strong' if row.strong else ''}><th scope=row>{escape(row.label)}</th>"
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row.cells)
-        + "</tr>"
-        for row in rows
-    )
-    return f"<div class=scroll><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
-
-
-def _notes(bench: Bench) -> str:
-    smooth = "Rates over time are smoothed by a triangle; its half width: " + ", ".join(
-        f"{stage.name} {stage.pace.window_s:.1f} s" for stage in bench.stages
-    )
-    said = [*notes(bench), *([smooth + "."] if bench.kind == "bench" else [])]
-    items = "".join(f"<li>{escape(note)}</li>" for note in said)
-    return f"<section class='card notes'><h2>How it was measured</h2><ul>{items}</ul></section>"
-
-
-# px, as wide as the page shows it on a large screen, so that letters have their size
+# px: the width of the page's column on a large screen, so that text is shown at its size
 _WIDTH, _HEIGHT = 1140.0, 420.0
 
 
 @dataclass(frozen=True, slots=True)
 class SweepChart:
-    """Posters per minute over workers, both logarithmic, with the straight line of the first crew."""
+    """Posters per minute over workers, both logarithmic. `per_worker` is the slope of the linear line."""
 
     title: str
     points: Sequence[Point]
@@ -251,7 +199,8 @@ class SweepChart:
 
 
 def sweep(chart: SweepChart) -> str:
-    """Posters per minute over workers; straight is linear, flat is held back. Points ascend."""
+    """Draw posters per minute over workers: a straight line is linear scaling, a flat one a bottleneck.
+    Points are in ascending order."""
     xs, ys = [x for x, _ in chart.points], [y for _, y in chart.points]
     ceiling = chart.ceiling if chart.ceiling is not None and chart.ceiling <= IN_SIGHT * max(ys) else None
     low = (xs[0], max(1e-3, min(ys) * 0.7))

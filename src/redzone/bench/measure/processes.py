@@ -1,4 +1,4 @@
-"""Processes of the bench: the simulator, and `redzone analyze` with its processor time and memory."""
+"""Runs the simulator and `redzone analyze` as child processes and measures their CPU time and memory."""
 
 from __future__ import annotations
 
@@ -25,39 +25,39 @@ COMPLETED = (ExitCode.DONE, ExitCode.SOME_ERRORS)
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """A simulator at work, and the list of its posters."""
+class RunningSimulator:
+    """A simulator process, and the file that lists its posters."""
 
     host: str
     base_url: str
     posters: Path
 
     def stats(self) -> dict[str, Any]:
-        """What it has seen so far."""
+        """Return its request statistics so far."""
         connection = http.client.HTTPConnection(self.host, timeout=30)
         try:
             connection.request("GET", "/stats")
-            found: dict[str, Any] = json.load(connection.getresponse())
-            return found
+            stats: dict[str, Any] = json.load(connection.getresponse())
+            return stats
         finally:
             connection.close()
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """A command that has ended: its JSON, its processor seconds (user and system), its peak memory.
+class CommandResult:
+    """The JSON output of a command, its CPU seconds (user and system) and its peak memory.
 
-    `peak_bytes` is None where the kernel's figure cannot be told from this process's own.
+    `peak_bytes` is None if the kernel's figure cannot be distinguished from this process's own.
     """
 
-    told: dict[str, Any]
+    output: dict[str, Any]
     cpu_s: float
     peak_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Where the commands run: folder, environment, and the processor for each side (None: any)."""
+class CommandContext:
+    """The folder and environment of the commands, and the processor of each side (None: any)."""
 
     folder: Path
     environment: Mapping[str, str]
@@ -66,7 +66,7 @@ class Surroundings:
 
 
 def clean_environment(more: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment without our settings and proxies, which would change what is measured."""
+    """Return this process's environment without redzone's settings and proxies, which affect results."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -76,48 +76,49 @@ def clean_environment(more: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def simulator(around: Surroundings, posters: int, options: Sequence[str]) -> Iterator[Served]:
-    """`redzone bench serve` in a process of its own, its posters drawn. It ends with this process, whatever
-    becomes of that. Raises RedzoneError where it does not come up."""
-    ready, listed = around.folder / "ready.json", around.folder / "posters.csv"
+def simulator(context: CommandContext, posters: int, options: Sequence[str]) -> Iterator[RunningSimulator]:
+    """Run `redzone bench serve`, its posters already drawn. It also ends if this process is killed. Raises
+    RedzoneError if it does not start."""
+    ready, listed = context.folder / "ready.json", context.folder / "posters.csv"
     ready.unlink(missing_ok=True)
     command = [*REDZONE, "bench", "serve", "--list", str(listed), "--posters", str(posters), "--drawn"]
     command += ["--ready-file", str(ready), "--until-eof", *options]
-    with (around.folder / "simulator.err").open("w+b") as complaints:
+    with (context.folder / "simulator.err").open("w+b") as errors:
         process = subprocess.Popen(  # noqa: S603  our own command
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=complaints,
-            cwd=around.folder,
+            stderr=errors,
+            cwd=context.folder,
             env=clean_environment({}),
         )
         try:
-            _pin(process.pid, around.simulator_cpu)
-            _await(ready, process, complaints.name)
-            told = json.loads(ready.read_text(encoding="utf-8"))
-            yield Served(told["origin"].removeprefix("http://"), told["base_url"], listed)
+            _pin(process.pid, context.simulator_cpu)
+            _await(ready, process, errors.name)
+            address = json.loads(ready.read_text(encoding="utf-8"))
+            host = address["origin"].removeprefix("http://")
+            yield RunningSimulator(host, address["base_url"], listed)
         finally:
             with suppress(BrokenPipeError):
                 process.communicate()  # closes its stdin
 
 
-def analyze(around: Surroundings, arguments: Sequence[str]) -> Finished:
-    """Run `redzone analyze ARGUMENTS` to its end.
+def analyze(context: CommandContext, arguments: Sequence[str]) -> CommandResult:
+    """Run `redzone analyze ARGUMENTS`.
 
-    Raises UsageError where it ended with that, RedzoneError where it did not finish its posters.
+    Raises UsageError if it reports one, RedzoneError if it does not finish its posters.
     """
-    said, complained = around.folder / "out.json", around.folder / "err.txt"
-    with said.open("wb") as out, complained.open("wb") as err:
+    stdout, stderr = context.folder / "out.json", context.folder / "err.txt"
+    with stdout.open("wb") as out, stderr.open("wb") as err:
         process = subprocess.Popen(  # noqa: S603  our own command
             [*REDZONE, "analyze", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
-            env=around.environment,
+            env=context.environment,
         )
         try:
-            _pin(process.pid, around.client_cpu)
+            _pin(process.pid, context.client_cpu)
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         finally:
@@ -125,14 +126,14 @@ def analyze(around: Surroundings, arguments: Sequence[str]) -> Finished:
                 process.kill()
                 process.wait()
     if process.returncode not in COMPLETED:
-        _give_up(process.returncode, complained.read_text(encoding="utf-8", errors="replace"))
-    told = json.loads(said.read_text(encoding="utf-8"))
-    return Finished(told, usage.ru_utime + usage.ru_stime, _peak(usage))
+        _raise_failure(process.returncode, stderr.read_text(encoding="utf-8", errors="replace"))
+    output = json.loads(stdout.read_text(encoding="utf-8"))
+    return CommandResult(output, usage.ru_utime + usage.ru_stime, _peak(usage))
 
 
 def _peak(usage: resource.struct_rusage) -> int | None:
-    """Peak resident memory. The kernel keeps the larger of the child's and, from before the child's program
-    was loaded, ours: so a figure that is not above ours says nothing."""
+    """Peak resident memory, bytes. The kernel reports the larger of the child's peak and ours at the fork, so
+    a figure that is not above ours is meaningless."""
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if usage.ru_maxrss <= own:
         return None
@@ -144,21 +145,21 @@ def _pin(pid: int, cpu: int | None) -> None:
         os.sched_setaffinity(pid, {cpu})
 
 
-def _await(ready: Path, process: subprocess.Popen[bytes], complaints: str) -> None:
+def _await(ready: Path, process: subprocess.Popen[bytes], errors: str) -> None:
     end_s = time.monotonic() + READY_WITHIN_S
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > end_s:
             process.kill()
-            raise RedzoneError(f"the simulator did not start: {_last(Path(complaints).read_text())}")
+            raise RedzoneError(f"the simulator did not start: {_last(Path(errors).read_text())}")
         time.sleep(POLL_S)
 
 
-def _give_up(code: int, complaints: str) -> None:
+def _raise_failure(code: int, errors: str) -> None:
     if code == ExitCode.USAGE:
-        raise UsageError(f"redzone analyze: {_last(complaints).removeprefix('redzone: ')}")
-    raise RedzoneError(f"redzone analyze ended with {code} before its last poster: {_last(complaints)}")
+        raise UsageError(f"redzone analyze: {_last(errors).removeprefix('redzone: ')}")
+    raise RedzoneError(f"redzone analyze exited with {code} before its last poster: {_last(errors)}")
 
 
 def _last(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "no error message"

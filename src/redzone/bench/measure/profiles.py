@@ -1,4 +1,4 @@
-"""The worlds that the bench knows by name: how slow the model is, what it allows, what goes wrong."""
+"""Named simulator profiles: latency, rate limits and faults."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SWEEP_DEFAULT = "tier1"
 
 
 class Profile(Frozen):
-    """One world. Latencies are seconds: the model's median, the sigma of its logarithm, and the image
-    server's. `rpm` and `tpm` are per minute, None is no limit; the sequential baseline has a limit of its
-    own where `baseline_rpm` says so. With `timeout_s` a stalled answer is given up after it.
+    """Settings of a simulator. Latencies are seconds: the model's median, the sigma of its logarithm, and
+    the image server's. `rpm` and `tpm` are per minute, None is no limit; `baseline_rpm` is the request
+    limit of the sequential stage if it differs. The client gives up stalled answers after `timeout_s`.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Profile(Frozen):
     rpm: int | None = Field(default=None, ge=1)
     baseline_rpm: int | None = Field(default=None, ge=1)
     tpm: int | None = Field(default=None, ge=1)
-    # a second's share in every second: a short bench then looks like a long run, with no burst at its start
+    # each second has its share of the limit: no burst at the start, so that a short bench is like a long run
     enforcement: Enforcement = Enforcement.QUANTISED
     faults: dict[Fault, float] = Field(default_factory=dict)
     timeout_s: float | None = Field(default=None, gt=0)
@@ -51,13 +51,13 @@ _FLAKY = {
     Fault.IMAGE_STALL: 0.01,
 }
 
-# The tiers' limits: OpenAI's first and fifth for a small model, rounded. An account's own are in its headers.
+# OpenAI's limits of tiers 1 and 5 for a small model, rounded. The headers of an account have its own.
 PROFILES = {
     profile.name: profile
     for profile in (
         Profile(
             name="seed",
-            about="the predecessor's world: 3 s an answer, 30 requests a minute, then 120",
+            about="the limits of the predecessor: 3 s per answer, 30 requests per minute, then 120",
             latency_s=3.0,
             rpm=120,
             baseline_rpm=30,
@@ -66,14 +66,14 @@ PROFILES = {
         Profile(name="tier5", about="a large account", latency_s=2.0, rpm=30_000, tpm=150_000_000),
         Profile(
             name="unlimited",
-            about="no limit, 200 ms an answer: what the pipeline itself can do",
+            about="no limit, 200 ms per answer: the speed of the pipeline itself",
             latency_s=0.2,
             latency_spread=0.0,
             image_latency_s=0.0,
         ),
         Profile(
             name="flaky",
-            about="faults of every kind: about one request in nine, one image in fourteen",
+            about="many kinds of faults: about one request in nine, one image in fourteen",
             latency_s=1.0,
             rpm=600,
             faults=_FLAKY,
@@ -85,7 +85,7 @@ PROFILES = {
 
 @dataclass(frozen=True, slots=True)
 class ProfileChanges:
-    """What the command line changes in a profile; None and empty leave it as it is."""
+    """Overrides from the command line; None and empty keep the profile's value."""
 
     latency_s: float | None = None
     rpm: int | None = None
@@ -94,10 +94,10 @@ class ProfileChanges:
 
 
 def choose(name: str, changes: ProfileChanges | None = None, scale: float = 1.0) -> Profile:
-    """The named profile, changed, its latencies times `scale` (its limits and timeouts are not: a minute
-    stays a minute). The name tells the changes. Raises SettingsInvalid."""
+    """Return the named profile with overrides, its latencies multiplied by `scale` (limits and timeouts are
+    not). The overrides are appended to its name. Raises SettingsInvalid."""
     if name not in PROFILES:
-        raise SettingsInvalid(f"profile {name!r} is not known; there are {', '.join(PROFILES)}")
+        raise SettingsInvalid(f"unknown profile {name!r}; use one of {', '.join(PROFILES)}")
     profile, changes = PROFILES[name], changes or ProfileChanges()
     update: dict[str, object] = {}
     if changes.latency_s is not None:
@@ -109,8 +109,10 @@ def choose(name: str, changes: ProfileChanges | None = None, scale: float = 1.0)
     if changes.faults:
         update["faults"] = parse_faults(changes.faults)
         check_shares(parse_faults(changes.faults))
-    told = [f"{key.removesuffix('_s')} {_told(value)}" for key, value in update.items() if value is not None]
-    changed = profile.model_copy(update={**update, "name": ", ".join((name, *told))})
+    overrides = [
+        f"{key.removesuffix('_s')} {_format(value)}" for key, value in update.items() if value is not None
+    ]
+    changed = profile.model_copy(update={**update, "name": ", ".join((name, *overrides))})
     return changed.model_copy(
         update={
             "latency_s": round(changed.latency_s * scale, 6),
@@ -120,8 +122,8 @@ def choose(name: str, changes: ProfileChanges | None = None, scale: float = 1.0)
 
 
 def serve_options(profile: Profile, rpm: int | None) -> tuple[str, ...]:
-    """The options of `redzone bench serve` that make this world, with `rpm` as its request limit."""
-    given: Iterable[tuple[str, object]] = (
+    """Return the options of `redzone bench serve` for this profile, with `rpm` as its request limit."""
+    options: Iterable[tuple[str, object]] = (
         ("--latency", profile.latency_s),
         ("--latency-spread", profile.latency_spread),
         ("--image-latency", profile.image_latency_s),
@@ -130,10 +132,10 @@ def serve_options(profile: Profile, rpm: int | None) -> tuple[str, ...]:
         ("--enforcement", profile.enforcement.value),
         *(("--fault", f"{fault}={share}") for fault, share in profile.faults.items()),
     )
-    return tuple(part for name, value in given if value is not None for part in (name, str(value)))
+    return tuple(part for name, value in options if value is not None for part in (name, str(value)))
 
 
-def _told(value: object) -> str:
+def _format(value: object) -> str:
     if isinstance(value, dict):
         return " ".join(f"{kind}={share:g}" for kind, share in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)

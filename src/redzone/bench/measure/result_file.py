@@ -1,4 +1,4 @@
-"""What a bench found, as it is saved, printed and compared. Times are seconds, rates per minute."""
+"""The results of a bench and their file format. Times are seconds, rates per minute."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from redzone.models import Frozen
 
 class RateSeries(Frozen):
     """Rates over time, sampled every `step_s` from the start of the stage, smoothed over `window_s` (a
-    triangle of that half width). `rejected_at_s` are the seconds in which answers 429 were first counted."""
+    triangle of that half width). `rejected_at_s` are the seconds at which more 429 responses were counted."""
 
     step_s: float = 0.0
     window_s: float = 0.0
@@ -26,7 +26,7 @@ class RateSeries(Frozen):
 
 
 class Shares(Frozen):
-    """Mean seconds of one poster in hand, and where they went; `wait_s` is the wait for the rate limit."""
+    """Mean seconds that one poster takes, and its parts; `wait_s` is the wait for the rate limit."""
 
     total_s: float
     fetch_s: float
@@ -35,19 +35,19 @@ class Shares(Frozen):
 
     @property
     def working_s(self) -> float:
-        """Without the wait for the limit: what Little's law multiplies by the rate."""
+        """Seconds without the wait for the limit, as used in Little's law."""
         return max(0.0, self.total_s - self.wait_s)
 
 
 class StageFigures(Frozen):
-    """One stage. None is "not known here".
+    """The figures of one stage. None is unknown.
 
-    `pack` is the number of posters a request. `seconds` run from the first poster taken in hand to the last
+    `pack` is the number of posters per request. `seconds` run from the start of the first poster to the last
     outcome on disk. `workers` is the most at once. The uses are shares (1.0 is all) of the limit, between the
-    first and the last request start. `steady_per_min` are the posters per minute between the first tenth of
-    the outcomes and the last: without the time in which not all workers were busy; `steady_requests_per_min`
-    likewise the request starts. `cpu_s` is the whole process's; `cpu_ms_per_poster` is without what a run of
-    one poster takes, give or take `cpu_ms_error`.
+    first and the last request start. `steady_per_min` is posters per minute without the first and the last
+    tenth of the outcomes, when not all workers are busy; `steady_requests_per_min` is the same for request
+    starts. `cpu_s` is that of the whole process; `cpu_ms_per_poster` excludes the CPU time of a run of one
+    poster, with an uncertainty of `cpu_ms_error`.
     """
 
     name: str
@@ -90,22 +90,22 @@ class StageFigures(Frozen):
 
     @property
     def limit_use(self) -> float | None:
-        """The use of the limit that is nearer to its end. A use above 1 is a burst that the server let pass:
-        it says less than the other limit's, where that one is below."""
+        """The use of the limit that is closer to exhausted. A use above 1 is a burst that the server allowed;
+        the other limit is preferred if its use is at most 1."""
         uses = [use for use in (self.request_use, self.token_use) if use is not None]
         held = [use for use in uses if use <= BURST]
         return max(held or uses, default=None)
 
     @property
     def cpu_share(self) -> float:
-        """How busy the process kept one processor during the stage, its start not counted; 0 if unknown."""
+        """Share of one processor that the stage used, without its start; 0 if unknown."""
         if self.cpu_ms_per_poster is None or self.seconds <= 0:
             return 0.0
         return self.cpu_ms_per_poster / 1000 * self.posters / self.seconds
 
 
-class Start(Frozen):
-    """Runs of one poster: what starting costs. `cpu_s` is the least, `spread_s` how far they differ."""
+class StartCost(Frozen):
+    """CPU time of runs of one poster. `cpu_s` is the least, `spread_s` the largest less the least."""
 
     runs: int
     cpu_s: float
@@ -113,7 +113,7 @@ class Start(Frozen):
 
 
 class Machine(Frozen):
-    """Where it was measured."""
+    """The machine of the bench."""
 
     python: str
     system: str
@@ -122,7 +122,7 @@ class Machine(Frozen):
 
 
 class Bench(Frozen):
-    """A whole bench, of whichever kind. Against a real API `profile` is None and `live` says which."""
+    """A complete bench of any kind. Against a real API `profile` is None and `live` names the API."""
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     kind: Literal["bench", "sweep", "pack"]
@@ -133,12 +133,12 @@ class Bench(Frozen):
     live: str | None
     scale: float
     poster_size: str | None
-    start: Start
+    start: StartCost
     stages: tuple[StageFigures, ...]
 
     @property
     def baseline(self) -> StageFigures:
-        """What the others are compared with: the first stage."""
+        """The first stage, which the others are compared with."""
         return self.stages[0]
 
     @property
@@ -152,12 +152,12 @@ class Bench(Frozen):
         return stage.posters_per_min / base if base > 0 else 0.0
 
     def render(self) -> str:
-        """The saved form."""
+        """Return the text of the file."""
         return self.model_dump_json(by_alias=True, indent=1) + "\n"
 
 
 def load_bench(path: Path) -> Bench:
-    """A saved bench. Raises InputUnusable."""
+    """Read a saved bench. Raises InputUnusable."""
     try:
         found = Bench.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -169,5 +169,5 @@ def load_bench(path: Path) -> Bench:
             f"{path}: not a saved bench ({place}: {first['msg']}); `redzone bench -o FILE` saves one"
         ) from error
     if not found.stages:
-        raise InputUnusable(f"{path}: it has no stages")
+        raise InputUnusable(f"{path}: the bench has no stages")
     return found

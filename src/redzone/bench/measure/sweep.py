@@ -1,4 +1,4 @@
-"""What the number of workers does: the linear part, the knee, and where Little's law puts it. Pure."""
+"""Analyses a sweep over the number of workers: linear range, knee, and Little's law. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from redzone.diagnostics.bottleneck import BURST
 
 WORKERS = (1, 2, 5, 10, 20, 50, 100, 200)
 LEAST_POSTERS = 10
-ROUNDS = 5  # posters per worker: the first and the last, when not all are busy, then weigh little
-LIMITED_S = 15.0  # how long a stage runs at the limit: longer would only show the limit again
+ROUNDS = 5  # posters per worker: enough that the start and the end, when not all are busy, matter little
+LIMITED_S = 15.0  # how long a stage runs at the limit; a longer stage shows nothing new
 LINEAR = 0.9
 FLAT = 0.9
 
@@ -21,8 +21,8 @@ FLAT = 0.9
 def sweep_stages(
     workers: Sequence[int], limit_per_min: float | None, most: int | None
 ) -> tuple[BenchStage, ...]:
-    """A stage for each number of workers: five posters for each worker, at least 10, and under a limit
-    about as many as pass it in 15 s; never more than `most`."""
+    """Return a stage for each number of workers: five posters per worker, at least 10, and under a limit
+    about as many as it allows in 15 s; at most `most`."""
     stages = []
     for count in workers:
         posters = max(LEAST_POSTERS, ROUNDS * count)
@@ -33,17 +33,17 @@ def sweep_stages(
 
 
 def sweep_name(workers: int) -> str:
-    """The name of a sweep's stage."""
+    """Return the name of a stage of a sweep."""
     return f"{workers} worker{'s' if workers != 1 else ''}"
 
 
 @dataclass(frozen=True, slots=True)
 class Knee:
-    """Where more workers stop to help. Rates are steady posters per minute.
+    """The result of a sweep. Rates are steady posters per minute.
 
-    `linear_to`: the most workers at which each still brings 90 % of what the first one did. `knee`: the
-    fewest that reach 90 % of the best rate. `little`: workers = ceiling x seconds of work per poster;
-    `ceiling` is what `bound` allows, both None where nothing bounds within sight.
+    `linear_to`: the most workers at which each still adds 90 % of the first one's rate. `knee`: the fewest
+    that reach 90 % of the best rate. `little`: workers = ceiling x seconds of work per poster; `ceiling` is
+    the rate that `bound` allows, both None if no bound is near.
     """
 
     one_per_min: float
@@ -57,12 +57,12 @@ class Knee:
 
     @property
     def reached(self) -> bool:
-        """Whether the best rate is at the ceiling, so that the knee is the ceiling's."""
+        """Whether the best rate reaches the ceiling."""
         return self.ceiling_per_min is not None and self.best_per_min >= FLAT * self.ceiling_per_min
 
 
 def find_knee(bench: Bench) -> Knee:
-    """Read a sweep. Seconds of work are those of its smallest crew, which waits for nobody."""
+    """Analyse a sweep. Seconds of work are those of the stage with the fewest workers."""
     stages = sorted(bench.stages, key=lambda stage: stage.workers)
     first = stages[0]
     one_per_min = first.steady_per_min / first.workers
@@ -80,32 +80,32 @@ def find_knee(bench: Bench) -> Knee:
 
 
 def efficiency(bench: Bench, stage: StageFigures) -> float:
-    """Steady posters per minute per worker, as a share of the smallest crew's."""
+    """Steady posters per minute per worker, as a share of the stage with the fewest workers."""
     least = min(bench.stages, key=lambda each: each.workers)
     one_per_min = least.steady_per_min / least.workers
     return stage.steady_per_min / (one_per_min * stage.workers) if one_per_min > 0 else 0.0
 
 
 def explain(knee: Knee) -> tuple[str, ...]:
-    """The sweep in sentences."""
-    said = [
-        f"Linear up to {sweep_name(knee.linear_to)}, each about {knee.one_per_min:,.0f} posters a minute.",
-        f"Knee at {sweep_name(knee.knee)}: at most {knee.best_per_min:,.0f} posters a minute were seen.",
+    """Describe the result in sentences."""
+    lines = [
+        f"Linear up to {sweep_name(knee.linear_to)}: about {knee.one_per_min:,.0f} posters a minute each.",
+        f"Knee at {sweep_name(knee.knee)}; the best rate was {knee.best_per_min:,.0f} posters a minute.",
     ]
     if knee.little is None or knee.ceiling_per_min is None:
-        return (*said, "Little's law: nothing bounds the rate within this sweep.")
+        return (*lines, "Little's law: no limit was reached in this sweep.")
     law = (
         f"Little's law: {knee.ceiling_per_min / 60:,.1f} posters a second ({knee.bound}) x "
-        f"{knee.working_s:.2f} s of work each = {knee.little:,.1f} posters in hand."
+        f"{knee.working_s:.2f} s of work each = {knee.little:,.1f} posters in progress."
     )
     if not knee.reached:
-        law += f" The sweep came to {knee.best_per_min / knee.ceiling_per_min:.0%} of that rate."
-    return (*said, law)
+        law += f" The sweep reached {knee.best_per_min / knee.ceiling_per_min:.0%} of that rate."
+    return (*lines, law)
 
 
 def _ceiling(stages: Sequence[StageFigures], best: float) -> tuple[str | None, float | None]:
-    """The lowest of what the limits and one processor allow, posters per minute. What is below the best that
-    was seen did not bound it: a server may let a burst pass."""
+    """Return the lowest rate that a limit or one processor allows, posters per minute. Bounds below the best
+    measured rate are ignored: a server may allow a burst."""
     last = max(stages, key=lambda stage: stage.posters)
     per_poster = last.requests / last.posters
     bounds: list[tuple[float, str]] = []

@@ -1,4 +1,4 @@
-"""The figures of a bench as text and as JSON, the same for terminal, page and comparison. Pure."""
+"""Formats the figures of a bench as text and JSON for the terminal, the page and the comparison. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNKNOWN = "-"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure of every stage."""
+    """One figure, with a cell for each stage."""
 
     label: str
     cells: tuple[str, ...]
@@ -25,7 +25,7 @@ class Row:
 
 
 def table_rows(bench: Bench) -> tuple[Row, ...]:
-    """The table, one row a figure, one cell a stage."""
+    """Return the rows of the table."""
     formats: tuple[tuple[str, Callable[[StageFigures], str]], ...] = (
         ("posters", lambda stage: format_count(stage.posters)),
         ("workers", _workers),
@@ -35,16 +35,17 @@ def table_rows(bench: Bench) -> tuple[Row, ...]:
         ("speed-up", lambda stage: f"{bench.speed_up(stage):.1f}x"),
         ("use of the limit", format_use),
         ("requests", lambda stage: format_count(stage.requests)),
-        ("answered 429", lambda stage: format_count(stage.rejected)),
+        ("429 responses", lambda stage: format_count(stage.rejected)),
         ("ended in error", lambda stage: format_count(stage.errors)),
         ("CPU ms/poster", format_cpu),
         ("peak memory", lambda stage: format_bytes(stage.peak_bytes)),
         ("images fetched", lambda stage: format_bytes(stage.image_bytes)),
-        ("held back by", lambda stage: find_bottleneck(stage).value),
+        ("bottleneck", lambda stage: find_bottleneck(stage).value),
     )
     strong = ("posters/min", "speed-up")
     return tuple(
-        Row(label, tuple(told(stage) for stage in bench.stages), label in strong) for label, told in formats
+        Row(label, tuple(format_figure(stage) for stage in bench.stages), label in strong)
+        for label, format_figure in formats
     )
 
 
@@ -53,7 +54,7 @@ def _workers(stage: StageFigures) -> str:
 
 
 def format_use(stage: StageFigures) -> str:
-    """`98 % of 120`; with `tok` where the tokens are nearer to their end; `no limit`."""
+    """`98 % of 120`, with `tok` if the token limit is closer to exhausted; or `no limit`."""
     use = stage.limit_use
     if stage.rpm is None and stage.tpm is None:
         return "no limit"
@@ -83,8 +84,8 @@ def format_bytes(count: int | None) -> str:
     return f"{count} B"
 
 
-def about(bench: Bench) -> str:
-    """What was measured, in a line."""
+def describe(bench: Bench) -> str:
+    """Describe the profile or the API in a line."""
     if bench.profile is None:
         return f"the real API: {bench.live}"
     profile = bench.profile
@@ -99,26 +100,26 @@ def about(bench: Bench) -> str:
     shares = [(side, sum(profile.faults.get(kind, 0.0) for kind in kinds)) for side, kinds in sides]
     faults = "".join(f", {share:.0%} {side} faults" for side, share in shares if share)
     return (
-        f"profile {profile.name}: {format_duration(profile.latency_s)} an answer, "
+        f"profile {profile.name}: {format_duration(profile.latency_s)} per answer, "
         f"{', '.join(limits) or 'no limit'}{faults}"
     )
 
 
 def notes(bench: Bench) -> tuple[str, ...]:
-    """How it was measured, and where."""
+    """Describe the method and the machine."""
     start, machine = bench.start, bench.machine
-    said = [f"Latencies are times {bench.scale:g} (--scale); limits are not: a minute is a minute."]
-    if bench.scale == 1:
-        said.clear()
+    lines = []
+    if bench.scale != 1:
+        lines.append(f"Latencies are multiplied by {bench.scale:g} (--scale); limits per minute are not.")
     cpu = (
-        f"CPU ms/poster: processor time beyond that of a run of one poster; {start.runs} such runs were "
-        f"{start.spread_s:.2f} s apart, hence the ±. What a run does once a second is in it, too."
+        f"CPU ms/poster: processor time less that of a run of one poster; {start.runs} such runs differed by "
+        f"{start.spread_s:.2f} s, hence the ±. It includes what a run does once a second."
     )
-    use = "Use of the limit: requests between the first start and the last, over those allowed in that time."
-    said += [
+    use = "Use of the limit: requests between the first and the last start, over those allowed meanwhile."
+    lines += [
         (
-            "Seconds run from the first poster in hand to the last outcome on disk; starting the program "
-            f"({start.cpu_s:.1f} s of processor time) is not in them."
+            "Seconds run from the start of the first poster to the last outcome on disk, without starting "
+            f"the program ({start.cpu_s:.1f} s of processor time)."
         ),
         *(packs.NOTES if bench.kind == "pack" else (cpu, use)),
         (
@@ -129,15 +130,15 @@ def notes(bench: Bench) -> tuple[str, ...]:
         ),
     ]
     if bench.kind == "sweep":
-        said.append("Posters/min: from the first tenth of the outcomes to the last, when all are busy.")
-    return tuple(said)
+        lines.append("Posters/min: without the first and last tenth of the outcomes, when not all are busy.")
+    return tuple(lines)
 
 
 SWEEP_HEAD = ("workers", "posters", "seconds", "posters/min", "linear", "limit", "429", "CPU ms")
 
 
 def sweep_cells(bench: Bench, stage: StageFigures) -> tuple[str, ...]:
-    """A line of a sweep's table: `linear` is the share of what as many single workers would do."""
+    """Return a row of a sweep's table: `linear` is the rate over that of as many single workers."""
     return (
         str(stage.workers),
         format_count(stage.posters),
@@ -165,14 +166,14 @@ PACK_HEAD = (
 
 
 def pack_cells(bench: Bench, stage: StageFigures) -> tuple[str, ...]:
-    """A line of a table of packs: `times` is over the posters/min of the smallest pack."""
+    """Return a row of the table of packs: `times` is over the posters/min of the smallest pack."""
     used = packs.use(stage)
     return (
         str(stage.pack),
         format_count(stage.posters),
         f"{stage.seconds:.1f}",
-        format_rate(packs.asked_per_min(stage)),
-        f"{packs.times(bench, stage):.1f}x",
+        format_rate(packs.steady_posters_per_min(stage)),
+        f"{packs.speed_up(bench, stage):.1f}x",
         format_count(stage.requests),
         UNKNOWN if used is None else f"{used:.0%}",
         format_count(stage.rejected),
@@ -182,14 +183,14 @@ def pack_cells(bench: Bench, stage: StageFigures) -> tuple[str, ...]:
 
 
 def as_json(bench: Bench) -> dict[str, object]:
-    """The saved form without its curves, with the figures that follow from it, the advice and the notes."""
-    told: dict[str, object] = bench.model_dump(mode="json", by_alias=True, exclude={"stages"})
-    told["stages"] = [_stage_json(bench, stage) for stage in bench.stages]
+    """Return the saved form without its curves, with derived figures, advice and notes."""
+    values: dict[str, object] = bench.model_dump(mode="json", by_alias=True, exclude={"stages"})
+    values["stages"] = [_stage_json(bench, stage) for stage in bench.stages]
     if bench.kind == "sweep":
         knee = find_knee(bench)
-        return {**told, "knee": asdict(knee), "advice": explain(knee), "notes": notes(bench)}
+        return {**values, "knee": asdict(knee), "advice": explain(knee), "notes": notes(bench)}
     advice = packs.explain(bench) if bench.kind == "pack" else advise(bench)
-    return {**told, "advice": advice, "notes": notes(bench)}
+    return {**values, "advice": advice, "notes": notes(bench)}
 
 
 def _stage_json(bench: Bench, stage: StageFigures) -> dict[str, object]:
@@ -202,6 +203,6 @@ def _stage_json(bench: Bench, stage: StageFigures) -> dict[str, object]:
     if bench.kind == "sweep":
         more["of_linear"] = round(efficiency(bench, stage), 4)
     if bench.kind == "pack":
-        more["asked_per_min"] = round(packs.asked_per_min(stage), 3)
-        more["times"] = round(packs.times(bench, stage), 3)
+        more["asked_per_min"] = round(packs.steady_posters_per_min(stage), 3)
+        more["times"] = round(packs.speed_up(bench, stage), 3)
     return {**stage.model_dump(mode="json", exclude={"pace"}), **more}

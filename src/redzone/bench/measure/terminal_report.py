@@ -1,4 +1,4 @@
-"""A bench in the terminal: a table with a column for each stage, bars, and what holds it back."""
+"""Prints a bench in the terminal: a table with a column for each stage, bars, and advice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from redzone.bench.measure.sweep import explain, find_knee
 from redzone.bench.measure.table import (
     PACK_HEAD,
     SWEEP_HEAD,
-    about,
+    describe,
     notes,
     pack_cells,
     sweep_cells,
@@ -34,18 +34,18 @@ BELOW = "cyan"
 
 
 def print_bench(console: Console, bench: Bench) -> None:
-    """The whole report of a bench, of whichever kind."""
-    tell = {"bench": _bench, "sweep": _sweep, "pack": _pack}[bench.kind]
-    console.print(Legible(Group(*tell(bench))))
+    """Print the report of a bench of any kind."""
+    sections = {"bench": _bench, "sweep": _sweep, "pack": _pack}[bench.kind]
+    console.print(Legible(Group(*sections(bench))))
 
 
 def print_comparison(console: Console, found: BenchComparison) -> None:
-    """Two benches side by side."""
+    """Print the comparison of two benches."""
     console.print(Legible(Group(*_comparison(found))))
 
 
 def _bench(bench: Bench) -> Iterator[RenderableType]:
-    yield Text(about(bench), style="bold")
+    yield Text(describe(bench), style="bold")
     yield Text()
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     table.add_column("")
@@ -63,23 +63,23 @@ def _bench(bench: Bench) -> Iterator[RenderableType]:
 
 
 def _bars(stages: Sequence[tuple[StageFigures, float, int | None]]) -> Table:
-    """Posters per minute of each stage, against the highest rate or limit of all."""
+    """Bars of posters per minute, relative to the highest rate or limit."""
     most = max(rate for _, rate, _ in stages)
-    # a limit far out of reach would leave nothing of the bars
+    # a limit far above the rates would make the bars too short
     most = max([most, *(limit for _, _, limit in stages if limit and limit <= IN_SIGHT * most)])
     table = Table.grid(padding=(0, 2, 0, 0), expand=False)
     for stage, rate, limit in stages:
         limited = find_bottleneck(stage) in (Topic.REQUESTS, Topic.TOKENS)
         bar = TextBar(rate / most if most > 0 else 0.0, BAR_CELLS, AT_THE_LIMIT if limited else BELOW)
-        told = Text.assemble((f"{format_rate(rate):>7}", "bold"), ("/min", LABEL))
-        most_told = Text(f"limit {limit:,}" if limit else "", style=DIM)
-        table.add_row(Text(stage.name, style=LABEL), bar, told, most_told)
+        rate_text = Text.assemble((f"{format_rate(rate):>7}", "bold"), ("/min", LABEL))
+        limit_text = Text(f"limit {limit:,}" if limit else "", style=DIM)
+        table.add_row(Text(stage.name, style=LABEL), bar, rate_text, limit_text)
     return table
 
 
 def _sweep(bench: Bench) -> Iterator[RenderableType]:
     knee = find_knee(bench)
-    yield Text(about(bench), style="bold")
+    yield Text(describe(bench), style="bold")
     yield Text()
     table = _listing(SWEEP_HEAD)
     table.add_column("", style="bold green")
@@ -96,14 +96,16 @@ def _sweep(bench: Bench) -> Iterator[RenderableType]:
 
 
 def _pack(bench: Bench) -> Iterator[RenderableType]:
-    yield Text(about(bench), style="bold")
+    yield Text(describe(bench), style="bold")
     yield Text()
     table = _listing(PACK_HEAD)
     for stage in bench.stages:
         table.add_row(*pack_cells(bench, stage))
     yield table
     yield Text()
-    yield _bars([(stage, packs.asked_per_min(stage), packs.ceiling(stage)) for stage in bench.stages])
+    yield _bars(
+        [(stage, packs.steady_posters_per_min(stage), packs.ceiling(stage)) for stage in bench.stages]
+    )
     yield Text()
     yield from _sentences(packs.explain(bench))
     yield Text()
@@ -136,7 +138,9 @@ def _hanging(sign: str, text: Text) -> Table:
 def _comparison(found: BenchComparison) -> Iterator[RenderableType]:
     for side, bench in (("A", found.before), ("B", found.after)):
         yield Text.assemble(
-            (f"{side}  ", "bold"), f"{bench.made_at:%Y-%m-%d %H:%M}, redzone {bench.redzone}, ", about(bench)
+            (f"{side}  ", "bold"),
+            f"{bench.made_at:%Y-%m-%d %H:%M}, redzone {bench.redzone}, ",
+            describe(bench),
         )
     yield Text()
     for stage in found.stages:
@@ -151,7 +155,7 @@ def _comparison(found: BenchComparison) -> Iterator[RenderableType]:
                 Text(line.label, style=LABEL),
                 line.before,
                 line.after,
-                line.ratio_told,
+                line.ratio_text,
                 Text(line.verdict, style=style),
             )
         yield Padding(table, (0, 0, 1, 0))

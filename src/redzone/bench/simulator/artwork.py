@@ -1,7 +1,7 @@
-"""Posters that nobody has drawn: picture `number` is always the same, and no two are alike.
+"""Generates posters: poster `number` is always the same, and no two are alike.
 
-About a quarter have their title in the top-left corner, some have a face-like drawing there, the
-others keep the corner free and carry the title at the foot.
+About a quarter have their title in the top-left corner, some have a drawing of a face there; the others have
+a free corner and the title at the bottom.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _NOUNS = ("Harbour", "Orchard", "Signal", "River", "Witness", "Lantern", "Summer
 _TINY_BLOCKS = (4, 6)
 _SKIN = ((241, 194, 155), (198, 134, 94), (141, 85, 54))
 
-Image.init()  # loads every codec now, so that no file is read inside the event loop
+Image.init()  # loads all codecs now, so that the event loop reads no files
 
 
 class ZoneContent(StrEnum):
-    """What a poster has in its top-left corner."""
+    """The content of a poster's top-left corner."""
 
     TEXT = "text"
     FACE = "face"
@@ -40,19 +40,19 @@ class ZoneContent(StrEnum):
 
 
 def zone_content(number: int) -> ZoneContent:
-    """What the poster's corner holds: 25 % text, 15 % a face, 60 % nothing."""
+    """Return the content of the poster's corner: 25 % text, 15 % a face, 60 % nothing."""
     draw = fraction("corner", number)
     return ZoneContent.TEXT if draw < 0.25 else ZoneContent.FACE if draw < 0.4 else ZoneContent.FREE
 
 
 def title(number: int) -> str:
-    """The poster's title, with its number, so that titles differ."""
+    """Return the poster's title. It contains the number, so that titles are unique."""
     rng = generator("title", number)
     return f"{rng.choice(_ADJECTIVES)} {rng.choice(_NOUNS)} {number}"
 
 
 def poster_rows(origin: str, count: int, size: str = "") -> Iterator[tuple[str, str, str, str]]:
-    """The rows of an input list of `count` posters, in the order of LIST_COLUMNS."""
+    """Yield the rows of an input list of `count` posters, with the columns LIST_COLUMNS."""
     query = f"?size={size}" if size else ""
     for number in range(1, count + 1):
         group = GROUPS[number % len(GROUPS)]
@@ -60,7 +60,7 @@ def poster_rows(origin: str, count: int, size: str = "") -> Iterator[tuple[str, 
 
 
 def poster_list(origin: str, count: int, size: str = "") -> str:
-    """A CSV input list of `count` posters."""
+    """Return a CSV input list of `count` posters."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(LIST_COLUMNS)
@@ -92,7 +92,7 @@ def draw_poster(number: int, size: tuple[int, int]) -> Image.Image:
 
 
 def poster_file(number: int, size: tuple[int, int] | None, extension: str, grain: float = 0.0) -> bytes:
-    """An encoded poster, some 10 KB at 300x450; with size None a tiny one of a few hundred bytes.
+    """Return an encoded poster, about 10 KB at 300x450; with size None a tiny one of a few hundred bytes.
     `extension` is a key of FORMATS, `grain` the share of noise in the picture."""
     image = draw_poster(number, size) if size else _draw_tiny(number)
     if grain and size:
@@ -101,7 +101,7 @@ def poster_file(number: int, size: tuple[int, int] | None, extension: str, grain
     file = BytesIO()
     kind = FORMATS[extension]
     if kind == "JPEG":
-        # no chroma subsampling in tiny ones: their number is told by the colour of 8x8 blocks
+        # no chroma subsampling in tiny ones: the colours of their 8x8 blocks encode the number
         image.save(file, kind, quality=80, subsampling=2 if size else 0, optimize=size is None)
     else:
         image.save(file, kind)
@@ -109,7 +109,7 @@ def poster_file(number: int, size: tuple[int, int] | None, extension: str, grain
 
 
 class PosterCache:
-    """Encoded posters, the least recently used ones dropped beyond `max_bytes`."""
+    """A cache of encoded posters; drops the least recently used ones above `max_bytes`."""
 
     def __init__(self, size: tuple[int, int], grain: float = 0.0, max_bytes: int = 64 * 2**20) -> None:
         self._size = size
@@ -119,7 +119,7 @@ class PosterCache:
         self._files: OrderedDict[tuple[int, bool, str], bytes] = OrderedDict()
 
     def file(self, number: int, extension: str, tiny: bool = False) -> bytes:
-        """The encoded poster."""
+        """Return the encoded poster."""
         key = (number, tiny, extension)
         if key in self._files:
             self._files.move_to_end(key)
@@ -132,7 +132,7 @@ class PosterCache:
         return data
 
     def fill(self, count: int, extension: str, *, tiny: bool) -> None:
-        """Draw posters 1 to `count`, until they take half of the memory."""
+        """Draw posters 1 to `count`, until they fill half of the cache."""
         for number in range(1, count + 1):
             if 2 * self._bytes > self._max_bytes:
                 break
@@ -147,7 +147,7 @@ def _font(height_px: float) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
 def _draw_tiny(number: int) -> Image.Image:
     rng = generator("tiny", number)
     columns, rows = _TINY_BLOCKS
-    # three blocks of three channels of eight levels tell 2**27 posters apart, and survive JPEG
+    # three blocks with three channels of eight levels distinguish 2**27 posters, and survive JPEG
     levels = [(number >> (3 * digit)) % 8 * 32 + 16 for digit in range(9)]
     ground = [rng.randrange(256) for _ in range(3)]
     pixels = bytes(levels + ground * (columns * rows - 3))

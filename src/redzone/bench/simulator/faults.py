@@ -1,4 +1,4 @@
-"""What goes wrong on purpose, and for whom."""
+"""The faults that the simulator can inject, and the choice of the requests that they affect."""
 
 from __future__ import annotations
 
@@ -39,27 +39,27 @@ class Fault(StrEnum):
 
 IMAGE_SIDE = tuple(fault for fault in Fault if fault is Fault.DEAD or fault.startswith("image_"))
 MODEL_SIDE = tuple(fault for fault in Fault if fault not in IMAGE_SIDE)
-# These hit a poster or a picture once and for all; the others hit one request, so that a retry may pass.
+# These affect every request about a poster or picture; the others affect one request, so a retry may succeed.
 PERMANENT = frozenset({Fault.DEAD, Fault.STALL_ALWAYS})
-# These need several pictures in one request: ALL leaves them out, else it would mean less without packs.
+# These need several pictures in one request. ALL excludes them: without packs they would have no effect.
 PACKED = frozenset({Fault.PACK_MISSING, Fault.PACK_DOUBLED})
 ALL = "all"
 
 
 def parse_fault(text: str) -> tuple[Fault, float]:
-    """Read `kind=share`, a share of the requests between 0 and 1. Raises SettingsInvalid."""
+    """Parse `kind=share`, a share of the requests from 0 to 1. Raises SettingsInvalid."""
     kind, _, share = text.partition("=")
     try:
         return Fault(kind.strip()), _parse_share(text, share)
     except ValueError:
         raise SettingsInvalid(
-            f"fault {text!r}: there is no kind {kind!r}; kinds: {', '.join(Fault)}, or {ALL}=share for all"
+            f"fault {text!r}: unknown kind {kind!r}; use one of {', '.join(Fault)}, or {ALL}=share for all"
         ) from None
 
 
 def parse_faults(texts: Iterable[str]) -> dict[Fault, float]:
-    """Read several `kind=share`; `all=0.05` spreads 5 % of the requests of each side evenly over its
-    kinds but those of packs. A kind named twice, or named beside `all`, adds up. Raises SettingsInvalid."""
+    """Parse several `kind=share`; `all=0.05` spreads 5 % of the requests of each side evenly over its kinds,
+    except those of packs. Shares of the same kind are added. Raises SettingsInvalid."""
     shares: dict[Fault, float] = {}
     for text in texts:
         kind, _, share = text.partition("=")
@@ -76,19 +76,19 @@ def parse_faults(texts: Iterable[str]) -> dict[Fault, float]:
 
 
 def check_shares(shares: Mapping[Fault, float]) -> None:
-    """Raise SettingsInvalid unless the shares of each side are at least 0 and at most 1 together."""
+    """Raise SettingsInvalid unless the shares of each side are at least 0 and add up to at most 1."""
     for name, side in (("model", MODEL_SIDE), ("image", IMAGE_SIDE)):
         own = [shares.get(fault, 0.0) for fault in side]
         if min(own) < 0 or sum(own) > 1 + 1e-9:
             raise SettingsInvalid(
-                f"faults of the {name} side: shares {own}; each is at least 0, together at most 1"
+                f"faults of the {name} side: shares {own}; each must be at least 0, their sum at most 1"
             )
 
 
 def choose_fault(shares: Mapping[Fault, float], seed: int, subject: str, occurrence: int) -> Fault | None:
-    """The fault that hits the `occurrence`-th request about the subject, or None.
+    """Return the fault of the `occurrence`-th request about the subject, or None.
 
-    `shares` is one side's. A permanent kind looks at the subject alone. Equal arguments, equal answer.
+    `shares` are those of one side. Permanent kinds depend on the subject only. Deterministic.
     """
     for fault in PERMANENT & shares.keys():
         if fraction(seed, fault, subject) < shares[fault]:
@@ -109,5 +109,5 @@ def _parse_share(text: str, share: str) -> float:
     except ValueError:
         value = math.nan
     if not 0.0 <= value <= 1.0:
-        raise SettingsInvalid(f"fault {text!r}: write kind=share, the share from 0 to 1: reset=0.05")
+        raise SettingsInvalid(f"fault {text!r}: use kind=share with a share from 0 to 1, such as reset=0.05")
     return value

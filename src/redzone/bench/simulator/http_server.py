@@ -1,4 +1,4 @@
-"""HTTP/1.1 on loopback with a hand on the socket, because a fault is often what the socket does."""
+"""An HTTP/1.1 server that controls its sockets, because many faults are faults of the connection."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ import h11
 from redzone.clock import Clock
 
 DRIP_INTERVAL_S = 0.5
-# A request's line and headers; bodies are not bounded, their senders are on this machine.
+# Of a request line and its headers. Bodies are unbounded: clients run on this machine.
 MAX_HEAD_BYTES = 64 * 1024
 
 
 class ReplyEnd(StrEnum):
-    """What the socket does with a reply."""
+    """How the connection sends a reply."""
 
     WHOLE = "whole"
     HALF = "half"
@@ -34,7 +34,7 @@ class ReplyEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request that has arrived to its last byte. Header names are lower case."""
+    """A complete request. Header names are lower case."""
 
     method: str
     path: str
@@ -45,7 +45,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """What to send. Under RESET and STALL nothing is sent, so that `sent_status` is None."""
+    """A reply. RESET and STALL send nothing, so `sent_status` is None."""
 
     status: int
     body: bytes = b""
@@ -55,21 +55,21 @@ class HttpReply:
 
     @property
     def sent_status(self) -> int | None:
-        """The status that the client sees."""
+        """The status that the client receives."""
         return None if self.ending in (ReplyEnd.RESET, ReplyEnd.STALL) else self.status
 
 
-Answering = Callable[[HttpRequest], Awaitable[HttpReply]]
+Handler = Callable[[HttpRequest], Awaitable[HttpReply]]
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection: requests in turn, each answered by `answer`, kept alive between them.
+    """A keep-alive connection; `handle` answers one request after another.
 
-    When the client goes away, the answer in the making is cancelled.
+    A disconnect cancels the pending reply.
     """
 
-    def __init__(self, answer: Answering, clock: Clock, connections: set[Connection]) -> None:
-        self._answer = answer
+    def __init__(self, handle: Handler, clock: Clock, connections: set[Connection]) -> None:
+        self._handle = handle
         self._clock = clock
         self._connections = connections
         self._parser = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
@@ -78,18 +78,18 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Join the open connections."""
+        """Add this connection to the open ones."""
         self._transport = cast("asyncio.Transport", transport)
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
-        """Leave the open connections and drop the answer in the making."""
+        """Remove this connection from the open ones and cancel the pending reply."""
         self._connections.discard(self)
         if self._task:
             self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser."""
+        """Parse received bytes."""
         self._parser.receive_data(data)
         self._advance()
 
@@ -97,12 +97,12 @@ class Connection(asyncio.Protocol):
         """Close at once; the client sees a connection reset."""
         if not self._transport.is_closing():
             connected = self._transport.get_extra_info("socket")
-            # SO_LINGER with 0 s: the kernel drops what is unsent and sends RST in the place of FIN
+            # SO_LINGER of 0 s: the kernel drops unsent data and sends RST instead of FIN
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
 
-    async def ended(self) -> None:
-        """Return when the answer in the making, if any, is over."""
+    async def wait_closed(self) -> None:
+        """Wait until the pending reply, if any, has ended."""
         if self._task:
             await asyncio.wait([self._task])
 
@@ -116,7 +116,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def _step(self) -> bool:
-        """Take one event from the parser; False when there is none to take yet."""
+        """Process one event of the parser; False if there is none yet."""
         event = self._parser.next_event()
         match event:
             case h11.Request():
@@ -127,12 +127,12 @@ class Connection(asyncio.Protocol):
             case h11.Data():
                 self._body += event.data
             case h11.EndOfMessage():
-                self._start_answer()
+                self._start_reply()
             case _:
                 return False
         return True
 
-    def _start_answer(self) -> None:
+    def _start_reply(self) -> None:
         assert self._head is not None  # noqa: S101 - h11 sends no end before a head
         path, _, query = self._head.target.decode("latin-1").partition("?")
         request = HttpRequest(
@@ -147,7 +147,7 @@ class Connection(asyncio.Protocol):
         self._task.add_done_callback(self._finish)
 
     async def _exchange(self, request: HttpRequest) -> None:
-        reply = await self._answer(request)
+        reply = await self._handle(request)
         match reply.ending:
             case ReplyEnd.WHOLE:
                 self._send(reply)
@@ -166,7 +166,7 @@ class Connection(asyncio.Protocol):
         error = task.exception()
         if error:
             asyncio.get_running_loop().call_exception_handler(
-                {"message": "the simulator failed to answer", "exception": error, "task": task}
+                {"message": "the simulator failed to reply", "exception": error, "task": task}
             )
             self.abort()
         elif self._parser.states == {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}:

@@ -1,4 +1,4 @@
-"""The vision API of the simulator: what it lets in, what it answers, and what goes wrong with it."""
+"""The vision API of the simulator: admission, answers and faults."""
 
 from __future__ import annotations
 
@@ -55,18 +55,18 @@ _ERRORS = {
 
 @dataclass(frozen=True, slots=True)
 class ModelPlan(PlannedReply):
-    """A plan whose reply carries rate headers, written when it goes out. `admitted` is what the gate
-    charged; None for a rejected request."""
+    """A plan whose reply gets rate limit headers when it is sent. `admitted` is the charge of the rate gate,
+    None for a rejected request."""
 
     admitted: Admitted | None = None
 
 
 class ModelApi:
-    """Plans the answers to POST /v1/responses and /v1/chat/completions.
+    """Plans the replies to POST /v1/responses and /v1/chat/completions.
 
-    Every request that is let in by its key counts against the rate limit, whatever becomes of it. The
-    tokens charged up front (input plus max_output_tokens) are corrected when an answer goes out; a
-    request that fails keeps its whole charge.
+    Every request with a valid key counts against the rate limit, even if it fails. The tokens charged before
+    the answer (input plus max_output_tokens) are corrected when the answer is sent; a failed request keeps
+    its whole charge.
     """
 
     def __init__(self, options: SimulatorOptions) -> None:
@@ -78,7 +78,7 @@ class ModelApi:
         self._answers = 0
 
     def refuse(self, request: HttpRequest) -> PlannedReply | None:
-        """The answer to a wrong key, or None."""
+        """Return the 401 for a wrong key, or None."""
         key = self._options.api_key
         if key is None or request.headers.get("authorization") == f"Bearer {key}":
             return None
@@ -86,7 +86,7 @@ class ModelApi:
         return PlannedReply(HttpReply(401, error.body))
 
     def plan(self, api: ModelEndpoint, request: HttpRequest, now_s: float, wall_s: int) -> PlannedReply:
-        """Decide what becomes of the request."""
+        """Decide what happens to the request."""
         options = self._options
         if api is ModelEndpoint.RESPONSES and not options.responses_api:
             return PlannedReply(HttpReply(404, b'{"detail":"Not Found"}'))
@@ -96,19 +96,19 @@ class ModelApi:
         if options.quota_requests is not None and self._answers >= options.quota_requests:
             error = ApiError(429, "the account has no credit", "insufficient_quota", "insufficient_quota")
             return ModelPlan(HttpReply(429, error.body))
-        asked = _read(api, request.body)
+        parsed = _parse(api, request.body)
         image, pictures = (
-            (asked.subjects[0], len(asked.image_ids)) if isinstance(asked, ModelRequest) else (None, 0)
+            (parsed.subjects[0], len(parsed.image_ids)) if isinstance(parsed, ModelRequest) else (None, 0)
         )
-        verdict = self._gate.admit(asked.reserved_tokens if isinstance(asked, ModelRequest) else 0, now_s)
+        verdict = self._gate.admit(parsed.reserved_tokens if isinstance(parsed, ModelRequest) else 0, now_s)
         if isinstance(verdict, Rejected):
             return ModelPlan(self._reject(verdict), image_sha256=image, pictures=pictures)
-        if isinstance(asked, ApiError):
-            return ModelPlan(HttpReply(asked.status, asked.body), admitted=verdict)
-        return self._plan_answer(asked, verdict, wall_s)
+        if isinstance(parsed, ApiError):
+            return ModelPlan(HttpReply(parsed.status, parsed.body), admitted=verdict)
+        return self._plan_answer(parsed, verdict, wall_s)
 
     def close(self, plan: PlannedReply, now_s: float) -> HttpReply:
-        """The reply as it goes out, with the rate headers of this instant."""
+        """Return the reply as it is sent, with the current rate limit headers."""
         if not isinstance(plan, ModelPlan):
             return plan.reply
         used = plan.input_tokens + plan.output_tokens
@@ -118,11 +118,11 @@ class ModelApi:
             return plan.reply
         return replace(plan.reply, headers=[*plan.reply.headers, *rate_headers(self._gate.allowance(now_s))])
 
-    def _plan_answer(self, asked: ModelRequest, admitted: Admitted, wall_s: int) -> ModelPlan:
-        image, pictures = asked.subjects[0], len(asked.image_ids)
+    def _plan_answer(self, request: ModelRequest, admitted: Admitted, wall_s: int) -> ModelPlan:
+        image, pictures = request.subjects[0], len(request.image_ids)
         self._seen[image] += 1
         turn = self._seen[image]
-        fault = self._fault(asked, turn)
+        fault = self._fault(request, turn)
         delay_s = self._latency_s(image, turn) * pack_factor(pictures)
         plan = ModelPlan(
             HttpReply(200), delay_s, fault, image_sha256=image, pictures=pictures, admitted=admitted
@@ -132,24 +132,24 @@ class ModelApi:
             hint = retry_headers(SLOW_DOWN_S) if fault is Fault.SLOW_DOWN else []
             return replace(plan, reply=HttpReply(error.status, error.body, headers=hint))
         try:
-            said = _say(asked, fault)
-        except ValueError as broken:
-            error = bad_request(str(broken), "invalid_json_schema", "schema")
+            answer = _compose_reply(request, fault)
+        except ValueError as problem:
+            error = bad_request(str(problem), "invalid_json_schema", "schema")
             return replace(plan, reply=HttpReply(error.status, error.body), fault=None)
         self._answers += 1
-        body = write_answer(asked, said, self._answers, wall_s)
+        body = write_answer(request, answer, self._answers, wall_s)
         if fault is Fault.BROKEN_JSON:
             return replace(plan, reply=HttpReply(200, body[: len(body) * 2 // 3]))
         if fault in _ENDINGS:
             return replace(plan, reply=HttpReply(200, body, ending=_ENDINGS[fault]))
         return replace(
-            plan, reply=HttpReply(200, body), input_tokens=asked.input_tokens, output_tokens=said.tokens
+            plan, reply=HttpReply(200, body), input_tokens=request.input_tokens, output_tokens=answer.tokens
         )
 
-    def _fault(self, asked: ModelRequest, turn: int) -> Fault | None:
-        """What hits a request: what hits any of its pictures for ever, else what hits its first one now."""
-        shares = self._shares if len(asked.image_ids) > 1 else self._shares_alone
-        hits = [choose_fault(shares, self._options.seed, subject, turn) for subject in asked.subjects]
+    def _fault(self, request: ModelRequest, turn: int) -> Fault | None:
+        """Return the permanent fault of any of its pictures, else the fault of its first picture."""
+        shares = self._shares if len(request.image_ids) > 1 else self._shares_alone
+        hits = [choose_fault(shares, self._options.seed, subject, turn) for subject in request.subjects]
         return next((hit for hit in hits if hit in PERMANENT), hits[0])
 
     def _latency_s(self, image: str, turn: int) -> float:
@@ -166,35 +166,34 @@ class ModelApi:
         return HttpReply(429, error.body, headers=retry_headers(rejected.retry_after_s))
 
 
-def _read(api: ModelEndpoint, body: bytes) -> ModelRequest | ApiError:
+def _parse(api: ModelEndpoint, body: bytes) -> ModelRequest | ApiError:
     try:
         return read_request(api, body)
     except ApiError as error:
         return error
 
 
-def _say(asked: ModelRequest, fault: Fault | None) -> ReplyText:
-    """What the model says of the picture. Raises ValueError for a schema that cannot be followed."""
+def _compose_reply(request: ModelRequest, fault: Fault | None) -> ReplyText:
+    """Compose the model's answer. Raises ValueError for an invalid schema."""
     if fault is Fault.REFUSAL:
         return ReplyText(None, refusal=REFUSAL)
     if fault is Fault.EMPTY:
-        return ReplyText(None if asked.api is ModelEndpoint.RESPONSES else "")
-    answer = answer_to(asked.schema or example_in(asked.prompt) or _NO_SCHEMA, *asked.subjects)
+        return ReplyText(None if request.api is ModelEndpoint.RESPONSES else "")
+    answer = answer_to(request.schema or example_in(request.prompt) or _NO_SCHEMA, *request.subjects)
     if fault in PACKED:
-        _mix_up(answer, fault, asked.image_ids)
+        _corrupt_pack(answer, fault, request.image_ids)
     text = json.dumps(answer)
     if fault is Fault.BROKEN_ANSWER:
         return ReplyText(text[:-1] + ',"')
     if fault is Fault.CUTOFF:
         return ReplyText(text[: len(text) // 2], cut=True)
-    if asked.max_output_tokens and count_tokens(text) > asked.max_output_tokens:
-        return ReplyText(text[: asked.max_output_tokens * CHARS_PER_TOKEN], cut=True)
+    if request.max_output_tokens and count_tokens(text) > request.max_output_tokens:
+        return ReplyText(text[: request.max_output_tokens * CHARS_PER_TOKEN], cut=True)
     return ReplyText(text)
 
 
-def _mix_up(answer: Any, fault: Fault, image_ids: Sequence[str]) -> None:
-    """Leave one numbered picture out, or tell it under another one's number, so that this one is there twice
-    with two verdicts and nobody can say which is its own."""
+def _corrupt_pack(answer: Any, fault: Fault, image_ids: Sequence[str]) -> None:
+    """Remove the entry of one picture, or give it the number of another, which then has two verdicts."""
     match answer:
         case {"pictures": [_, _, *_] as entries}:
             lost, doubled = generator("pack", *image_ids).sample(range(len(entries)), 2)

@@ -1,4 +1,4 @@
-"""What the simulator is asked to be."""
+"""Options of the simulator."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from dataclasses import dataclass, field
 from redzone.bench.simulator.faults import Fault, check_shares
 from redzone.bench.simulator.rate_limits import Enforcement, ServerLimits
 
-# The one named poster size: a few hundred bytes, for runs of 100,000 rows.
+# The only named poster size: a few hundred bytes, for runs of 100,000 rows.
 TINY = "tiny"
 
 
 def pack_factor(pictures: int) -> float:
-    """How much longer an answer about that many pictures takes than one about one. Half of the time of a
-    single answer is taken to be its output, of which there is one for each picture."""
+    """Return the latency of an answer about that many pictures, relative to one. It assumes that half of a
+    single answer's time is its output, which is proportional to the pictures."""
     return (1 + max(1, pictures)) / 2
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatorOptions:
-    """ServerLimits, latency and faults of a simulator. Raises SettingsInvalid for impossible fault shares.
+    """Limits, latency and faults of a simulator. Raises SettingsInvalid for impossible fault shares.
 
-    `latency_s` is the model's median for one picture, times `pack_factor` for more; `latency_spread` the
-    sigma of its logarithm, so that 0.5 puts one answer in twenty beyond 2.3 times the median. `rpm` and `tpm`
-    are per minute, None is no limit; without `announce` no x-ratelimit header is sent (a 429 keeps its
-    retry-after). `faults` maps kinds to shares of the requests. Without `responses_api` /v1/responses is not
-    there. `poster_size` is (width, height), px, and `poster_grain` the share of noise in them: 0.1 makes a
-    JPEG of 1000x1500 some 200 KB, as a photograph's. With `api_key` every other key is refused. After
-    `quota_requests` answers the account is empty.
+    `latency_s` is the model's median for one picture, times `pack_factor` for more; `latency_spread` is the
+    sigma of its logarithm (with 0.5 one answer in twenty takes over 2.3 times the median). `rpm` and `tpm`
+    are per minute, None is no limit; without `announce` no x-ratelimit header is sent (a 429 still has
+    retry-after). `faults` maps kinds to shares of the requests. Without `responses_api` /v1/responses is a
+    404. `poster_size` is (width, height) in px, `poster_grain` the share of noise: 0.1 makes a JPEG of
+    1000x1500 about 200 KB, like a photograph. With `api_key` all other keys are rejected. After
+    `quota_requests` answers the account has no credit.
     """
 
     latency_s: float = 0.0
@@ -51,5 +51,5 @@ class SimulatorOptions:
 
     @property
     def limits(self) -> ServerLimits:
-        """The rate limits."""
+        """The rate limits as ServerLimits."""
         return ServerLimits(self.rpm, self.tpm, Enforcement(self.enforcement))

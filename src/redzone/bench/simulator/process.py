@@ -1,4 +1,4 @@
-"""The simulator as a process of its own: it serves until it is told to stop."""
+"""Runs the simulator as a process until it is stopped."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ import typer
 from redzone.bench.simulator.artwork import poster_list
 from redzone.bench.simulator.options import SimulatorOptions
 from redzone.bench.simulator.server import Simulator
+from redzone.runs.files import replace_file
 
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """Where to listen, and what to write once it does. `size` is that of the list's addresses, "" for the
-    simulator's own; with `until_eof` it ends when standard input does, too."""
+    """Where to listen, and which files to write then. `size` is that of the listed posters, "" for the
+    default; with `until_eof` the simulator also stops at the end of standard input."""
 
     port: int
     ready_file: Path | None
@@ -33,7 +34,7 @@ class ServeOptions:
 
 
 def serve_until_stopped(options: SimulatorOptions, serving: ServeOptions) -> None:
-    """Serve, and tell where on stdout, until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM; print the addresses to stdout."""
     asyncio.run(_serve(options, serving))
 
 
@@ -55,13 +56,14 @@ def _stop_at_eof(stop: asyncio.Event) -> None:
 
 
 def _announce(simulator: Simulator, serving: ServeOptions) -> None:
-    """Write the files, then say where the simulator is: whoever reads that finds them."""
+    """Write the files, then print the addresses, so that readers of the output find the files."""
     if serving.drawn:
         simulator.draw_posters(serving.posters, size=serving.size)
     list_url = simulator.poster_list_url(serving.posters, size=serving.size)
     list_file = serving.list_file or Path("posters.csv")
     if serving.list_file:
-        _write_whole(serving.list_file, poster_list(simulator.origin, serving.posters, serving.size))
+        rows = poster_list(simulator.origin, serving.posters, serving.size)
+        replace_file(serving.list_file, rows.encode())
     if serving.ready_file:
         ready = {
             "origin": simulator.origin,
@@ -69,21 +71,14 @@ def _announce(simulator: Simulator, serving: ServeOptions) -> None:
             "posters_url": list_url,
             "pid": os.getpid(),
         }
-        _write_whole(serving.ready_file, json.dumps(ready) + "\n")
+        replace_file(serving.ready_file, (json.dumps(ready) + "\n").encode())
     name = shlex.quote(str(list_file))
     typer.echo(f"Model API    {simulator.base_url}")
     typer.echo(f"Poster list  {list_url}")
-    typer.echo(f"Seen so far  {simulator.origin}/stats  {simulator.origin}/log\n\nTry:")
+    typer.echo(f"Statistics   {simulator.origin}/stats  {simulator.origin}/log\n\nTry:")
     if not serving.list_file:
         typer.echo(f"  curl -so {name} '{list_url}'")
     typer.echo(
         f"  OPENAI_API_KEY=simulated redzone analyze {name} "
-        f"--base-url {simulator.base_url} --allow-private-hosts\n\nCtrl-C ends it."
+        f"--base-url {simulator.base_url} --allow-private-hosts\n\nPress Ctrl-C to stop."
     )
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file that nobody can see half written."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

@@ -1,6 +1,6 @@
-"""How a limit per minute is kept: three styles behind one interface.
+"""Three ways to enforce a limit per minute, behind one interface.
 
-Pure: every call is handed the time, in seconds of one clock. Amounts are whole: requests or tokens.
+Pure: every call gets the time, in seconds of one clock. Amounts are integers: requests or tokens.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MINUTE_S = 60.0
 
 @dataclass(slots=True)
 class Charge:
-    """An amount taken at an instant. The one mutable value here: its amount is corrected later."""
+    """An amount charged at an instant. Mutable, because the amount is corrected later."""
 
     at_s: float
     amount: int
@@ -23,24 +23,24 @@ class Charge:
 
 
 class RateCounter(Protocol):
-    """One limit under one style."""
+    """A limit and its current use."""
 
     limit: int
 
     def room(self, now_s: float) -> int:
-        """The amount that would be admitted right now."""
+        """Return the amount that would be admitted now."""
 
     def wait_s(self, amount: int, now_s: float) -> float:
-        """Seconds until the amount, or the whole limit if that is less, has room."""
+        """Return seconds until the amount, or the limit if that is less, would be admitted."""
 
     def full_in_s(self, now_s: float) -> float:
-        """Seconds until the allowance is full again."""
+        """Return seconds until the whole limit is available."""
 
     def charge(self, amount: int, now_s: float) -> Charge:
-        """Take an amount that has room."""
+        """Charge an admitted amount."""
 
     def correct(self, charge: Charge, amount: int, now_s: float) -> None:
-        """Put the real amount in the place of the one charged."""
+        """Replace the charged amount with the real one."""
 
     def punish(self, now_s: float) -> None:
         """Count a rejected request."""
@@ -49,15 +49,15 @@ class RateCounter(Protocol):
 class QuantisedCounter:
     """Fixed windows; amounts are 1 and final.
 
-    A window grants at most its share of the minute, rounded up. What rounding grants too much is taken
-    from later windows, so that 60 windows grant at most one more than the limit, and someone who asks at
-    exactly the limit's pace is never turned away, however his pace lies across the windows.
+    A window grants at most its share of the minute, rounded up. The excess of rounding is taken from later
+    windows, so that 60 windows grant at most one more than the limit, and a client at exactly the limit's
+    rate is never rejected, whatever its phase.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._window_s = max(1.0, MINUTE_S / limit)
-        # credit is counted in sixtieths of a request, in whole numbers: sums of floats would drift
+        # credit is an integer number of sixtieths of a request: sums of floats would drift
         self._refill = max(limit, 60)
         self._most = -(-self._refill // 60)
         self._capacity = self._refill + 60
@@ -67,36 +67,36 @@ class QuantisedCounter:
         self._owed = 0
 
     def room(self, now_s: float) -> int:
-        """What is left of the window that `now_s` lies in."""
+        """Return what is left of the current window."""
         self._enter(now_s)
         return min(self._most - self._used, self._credit // 60)
 
     def wait_s(self, amount: int, now_s: float) -> float:
-        """Seconds to the next window that has something left."""
+        """Return seconds until the next window with credit left."""
         if self.room(now_s) >= amount:
             return 0.0
         ahead = 1 if self._owed < self._next_room() else 2
         return self._start_s(ahead) - now_s
 
     def full_in_s(self, now_s: float) -> float:
-        """Seconds to the next window that has all of its share."""
+        """Return seconds until the next window with its full share."""
         self._enter(now_s)
         missing = 60 * (self._most + self._owed) - self._credit
         ahead = max(-(-missing // self._refill), 2 if self._owed else 1 if self._used else 0)
         return self._start_s(ahead) - now_s if ahead else 0.0
 
     def charge(self, amount: int, now_s: float) -> Charge:
-        """Take from the window."""
+        """Charge the current window."""
         self._enter(now_s)
         self._used += amount
         self._credit -= 60 * amount
         return Charge(now_s, amount)
 
     def correct(self, charge: Charge, amount: int, now_s: float) -> None:
-        """A request stays a request."""
+        """Do nothing: requests are counted exactly."""
 
     def punish(self, now_s: float) -> None:
-        """Take one from the next window, while it has one."""
+        """Charge one to the next window, if it has any left."""
         self._enter(now_s)
         self._owed = min(self._owed + 1, self._next_room())
 
@@ -111,7 +111,7 @@ class QuantisedCounter:
         if index <= self._index:
             return
         passed = index - self._index
-        # what rejections owe is paid in the next window, whether anybody asks in it or not
+        # the next window pays for rejections, even without requests in it
         paid = min(self._credit + self._refill, self._capacity) - 60 * self._owed
         self._credit = min(paid + (passed - 1) * self._refill, self._capacity)
         self._used = self._owed if passed == 1 else 0
@@ -120,7 +120,7 @@ class QuantisedCounter:
 
 
 class RollingCounter:
-    """A log of what was taken in the last 60 seconds."""
+    """A log of the charges of the last 60 seconds."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -129,12 +129,12 @@ class RollingCounter:
         self._penalties = 0
 
     def room(self, now_s: float) -> int:
-        """The limit less what the last 60 seconds took."""
+        """Return the limit less the charges of the last 60 seconds."""
         self._forget(now_s)
         return max(0, self.limit - self._used)
 
     def wait_s(self, amount: int, now_s: float) -> float:
-        """Seconds until enough of the log is older than 60."""
+        """Return seconds until enough charges are older than 60 s."""
         self._forget(now_s)
         missing = self._used + min(amount, self.limit) - self.limit
         for charge in self._log:
@@ -146,24 +146,24 @@ class RollingCounter:
         return 0.0
 
     def full_in_s(self, now_s: float) -> float:
-        """Seconds until the newest entry is older than 60."""
+        """Return seconds until the newest charge is older than 60 s."""
         self._forget(now_s)
         return self._log[-1].at_s + MINUTE_S - now_s if self._log else 0.0
 
     def charge(self, amount: int, now_s: float) -> Charge:
-        """Write the amount into the log."""
+        """Add the amount to the log."""
         self._forget(now_s)
         return self._write(Charge(now_s, amount))
 
     def correct(self, charge: Charge, amount: int, now_s: float) -> None:
-        """Rewrite the entry, if it still is in the log."""
+        """Change the charge if it is still in the log."""
         self._forget(now_s)
         if charge.at_s > now_s - MINUTE_S:
             self._used += amount - charge.amount
             charge.amount = amount
 
     def punish(self, now_s: float) -> None:
-        """Take a slot, while rejections have taken fewer than the limit."""
+        """Charge one, as long as penalties are fewer than the limit."""
         self._forget(now_s)
         if self._penalties < self.limit:
             self._penalties += 1
@@ -182,7 +182,7 @@ class RollingCounter:
 
 
 class BucketCounter:
-    """A bucket of one minute's allowance that refills evenly."""
+    """A bucket of one minute's limit that refills evenly."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -191,35 +191,35 @@ class BucketCounter:
         self._at_s = 0.0
 
     def room(self, now_s: float) -> int:
-        """Whole units in the bucket."""
+        """Return the whole units in the bucket."""
         self._refill(now_s)
-        # 1e-6: twenty refills of a twentieth are a whole unit, whatever floats say
+        # 1e-6: twenty refills of a twentieth are one unit, despite float errors
         return max(0, math.floor(self.limit - self._spent + 1e-6))
 
     def wait_s(self, amount: int, now_s: float) -> float:
-        """Seconds until the missing part has been refilled."""
+        """Return seconds until the missing part is refilled."""
         self._refill(now_s)
         return max(0.0, self._spent + min(amount, self.limit) - self.limit) / self._per_s
 
     def full_in_s(self, now_s: float) -> float:
-        """Seconds until all that was spent has been refilled."""
+        """Return seconds until the bucket is full."""
         self._refill(now_s)
         return self._spent / self._per_s
 
     def charge(self, amount: int, now_s: float) -> Charge:
-        """Take from the bucket."""
+        """Charge the bucket."""
         self._refill(now_s)
         self._spent += amount
         return Charge(now_s, amount)
 
     def correct(self, charge: Charge, amount: int, now_s: float) -> None:
-        """Give back, or take, the difference."""
+        """Refund or charge the difference."""
         self._refill(now_s)
         self._spent = max(0.0, self._spent + amount - charge.amount)
         charge.amount = amount
 
     def punish(self, now_s: float) -> None:
-        """Run up a debt of at most one minute's allowance."""
+        """Add to a debt of at most one minute's limit."""
         self._refill(now_s)
         self._spent = min(self._spent + 1, max(self._spent, 2.0 * self.limit))
 

@@ -1,19 +1,18 @@
-"""The simulator's rate limits. Pure: every call is handed the time, in seconds of one clock.
+"""The simulator's rate limits. Pure: every call gets the time, in seconds of one clock.
 
-Requests per minute are enforced in one of three styles, each of which real servers use:
+Requests per minute are enforced in one of three ways, all used by real servers:
 
 - quantised: fixed windows of one second, each with its share of the minute (600 per minute are
   10 in every second); below 60 per minute one request in every 60/limit seconds.
 - rolling: at most the limit in any 60 seconds.
-- bucket: a full minute's allowance at once, refilled evenly.
+- bucket: a full minute's limit at once, refilled evenly.
 
-Tokens per minute follow the rolling log under `rolling` and the bucket otherwise, because a second's
-share of the tokens is often smaller than one request.
+Tokens per minute use the rolling log with `rolling` and the bucket otherwise, because a second's share of
+the tokens is often smaller than one request.
 
-A rejected request counts as a request, too (and takes no tokens). What rejections take is bounded:
-under `quantised` they take at most the next window's allowance, under `rolling` at most as many
-slots as the limit has, under `bucket` they run up a debt of at most one minute's allowance. So a
-storm starves itself while it lasts, and for at most one window (a second, or a minute) after it.
+A rejected request also counts as a request (but takes no tokens). Its cost is bounded: with `quantised` by
+the next window's share, with `rolling` by the limit, with `bucket` by a debt of one minute's limit. So a
+client that keeps retrying gets nothing meanwhile, and for at most one window (a second or a minute) after.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from redzone.models import Allowance
 
 
 class Enforcement(StrEnum):
-    """How a server turns a limit per minute into yes or no."""
+    """How a server enforces a limit per minute."""
 
     QUANTISED = "quantised"
     ROLLING = "rolling"
@@ -40,7 +39,7 @@ class Enforcement(StrEnum):
 
 
 class LimitScope(StrEnum):
-    """Which of the two limits said no."""
+    """The limit that rejected a request."""
 
     REQUESTS = "requests"
     TOKENS = "tokens"
@@ -48,7 +47,7 @@ class LimitScope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """The allowance per minute; None is no limit. Raises ValueError for a limit below 1."""
+    """The limits per minute; None is no limit. Raises ValueError for a limit below 1."""
 
     requests_per_min: int | None = None
     tokens_per_min: int | None = None
@@ -57,26 +56,26 @@ class ServerLimits:
     def __post_init__(self) -> None:
         for name, limit in (("requests", self.requests_per_min), ("tokens", self.tokens_per_min)):
             if limit is not None and limit < 1:
-                raise ValueError(f"{name} per minute: {limit}; a limit is at least 1, none is None")
+                raise ValueError(f"{name} per minute: {limit}; a limit must be at least 1, or None")
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The request may go on. `tokens` is what was charged up front."""
+    """The request is admitted. `tokens` is the charge before the answer."""
 
     tokens: Charge | None
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The request must come back. Alone, it is admitted `retry_after_s` seconds later, unless it
-    asks for more tokens than the limit."""
+    """The request is rejected. Without other requests it would be admitted `retry_after_s` seconds later,
+    unless it needs more tokens than the limit."""
 
     scope: LimitScope
     retry_after_s: float
 
 
-def _request_meter(limits: ServerLimits) -> RateCounter | None:
+def _request_counter(limits: ServerLimits) -> RateCounter | None:
     if limits.requests_per_min is None:
         return None
     styles: dict[Enforcement, type[QuantisedCounter] | type[RollingCounter] | type[BucketCounter]] = {
@@ -87,7 +86,7 @@ def _request_meter(limits: ServerLimits) -> RateCounter | None:
     return styles[limits.enforcement](limits.requests_per_min)
 
 
-def _token_meter(limits: ServerLimits) -> RateCounter | None:
+def _token_counter(limits: ServerLimits) -> RateCounter | None:
     if limits.tokens_per_min is None:
         return None
     rolling = limits.enforcement is Enforcement.ROLLING
@@ -95,16 +94,16 @@ def _token_meter(limits: ServerLimits) -> RateCounter | None:
 
 
 class RateGate:
-    """Says yes or no to each request, and what is left."""
+    """Admits or rejects requests, and knows what is left of the limits."""
 
     def __init__(self, limits: ServerLimits) -> None:
-        self._requests = _request_meter(limits)
-        self._tokens = _token_meter(limits)
+        self._requests = _request_counter(limits)
+        self._tokens = _token_counter(limits)
 
     def admit(self, tokens: int, now_s: float) -> Admitted | Rejected:
-        """Take one request and its tokens, or count a rejection. `tokens` is the estimate of the
-        input plus the most that may come out."""
-        scope = self._obstacle(tokens, now_s)
+        """Charge one request and its tokens, or count a rejection. `tokens` is the estimate of the input plus
+        the maximum of the output."""
+        scope = self._exceeded_limit(tokens, now_s)
         if scope is None:
             if self._requests:
                 self._requests.charge(1, now_s)
@@ -117,12 +116,12 @@ class RateGate:
         return Rejected(scope, wait_s)
 
     def settle(self, admitted: Admitted, tokens: int, now_s: float) -> None:
-        """Put the tokens really used in the place of those charged up front."""
+        """Replace the tokens charged before the answer with those used."""
         if self._tokens and admitted.tokens:
             self._tokens.correct(admitted.tokens, tokens, now_s)
 
     def allowance(self, now_s: float) -> Allowance:
-        """What the headers say: what is left right now, and seconds until all of it is back."""
+        """Return the limits, what is left of them now, and seconds until they are fully available."""
         requests, tokens = self._requests, self._tokens
         return Allowance(
             limit_requests=requests.limit if requests else None,
@@ -133,7 +132,7 @@ class RateGate:
             reset_tokens_s=tokens.full_in_s(now_s) if tokens else None,
         )
 
-    def _obstacle(self, tokens: int, now_s: float) -> LimitScope | None:
+    def _exceeded_limit(self, tokens: int, now_s: float) -> LimitScope | None:
         if self._requests and self._requests.room(now_s) < 1:
             return LimitScope.REQUESTS
         if self._tokens and self._tokens.room(now_s) < tokens:

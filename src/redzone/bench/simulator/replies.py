@@ -1,4 +1,4 @@
-"""Answers of both model APIs, in the shapes that openai 3.54 parses, and the headers about rates."""
+"""Writes responses of both model APIs, in the shapes that openai 3.54 parses, and rate limit headers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODELS = ("gpt-6-luna", "simulated-vision")
 
 @dataclass(frozen=True, slots=True)
 class ReplyText:
-    """What goes back: a text or a refusal, and whether it was cut off."""
+    """The text or refusal of an answer, and whether it was cut off."""
 
     text: str | None
     refusal: str | None = None
@@ -23,18 +23,18 @@ class ReplyText:
 
     @property
     def tokens(self) -> int:
-        """Output tokens, by length."""
+        """Output tokens, estimated from the length."""
         return count_tokens(self.text or self.refusal or "")
 
 
-def write_answer(asked: ModelRequest, said: ReplyText, number: int, created_s: int) -> bytes:
-    """The 200 body of the API that was asked."""
-    write = _write_response if asked.api is ModelEndpoint.RESPONSES else _write_completion
-    return json.dumps(write(asked, said, number, created_s)).encode()
+def write_answer(request: ModelRequest, reply: ReplyText, number: int, created_s: int) -> bytes:
+    """Return the body of a 200 response."""
+    write = _write_response if request.api is ModelEndpoint.RESPONSES else _write_completion
+    return json.dumps(write(request, reply, number, created_s)).encode()
 
 
 def write_models(created_s: int) -> bytes:
-    """The body of GET /v1/models."""
+    """Return the body of GET /v1/models."""
     models = [
         {"id": name, "object": "model", "created": created_s, "owned_by": "simulator"} for name in MODELS
     ]
@@ -42,7 +42,7 @@ def write_models(created_s: int) -> bytes:
 
 
 def rate_headers(allowance: Allowance) -> list[tuple[str, str]]:
-    """The x-ratelimit-* headers of the limits that there are."""
+    """Return the x-ratelimit-* headers of the limits that are set."""
     limits = {
         "requests": (allowance.limit_requests, allowance.remaining_requests, allowance.reset_requests_s),
         "tokens": (allowance.limit_tokens, allowance.remaining_tokens, allowance.reset_tokens_s),
@@ -59,7 +59,7 @@ def rate_headers(allowance: Allowance) -> list[tuple[str, str]]:
 
 
 def write_duration(seconds: float) -> str:
-    """A duration as Go writes it, rounded up to a millisecond: 120ms, 1s, 1.5s, 6m0s, 1h0m0s."""
+    """Format a duration like Go, rounded up to a millisecond: 120ms, 1s, 1.5s, 6m0s, 1h0m0s."""
     total_ms = math.ceil(round(seconds * 1000, 3))
     if 0 < total_ms < 1000:
         return f"{total_ms}ms"
@@ -72,19 +72,19 @@ def write_duration(seconds: float) -> str:
 
 
 def retry_headers(retry_after_s: float) -> list[tuple[str, str]]:
-    """Both retry headers, rounded up so that whoever waits exactly that long is not turned away by a
-    rounding error."""
+    """Return both retry headers, rounded up so that a client that waits exactly that long is not rejected by
+    a rounding error."""
     after_ms = math.floor(retry_after_s * 1000 + 1e-3) + 1
     return [("retry-after", str(math.ceil(after_ms / 1000))), ("retry-after-ms", str(after_ms))]
 
 
-def _write_response(asked: ModelRequest, said: ReplyText, number: int, created_s: int) -> dict[str, Any]:
+def _write_response(request: ModelRequest, reply: ReplyText, number: int, created_s: int) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
-    if said.refusal is not None:
-        content.append({"type": "refusal", "refusal": said.refusal})
-    elif said.text is not None:
-        content.append({"type": "output_text", "text": said.text, "annotations": [], "logprobs": []})
-    status = "incomplete" if said.cut else "completed"
+    if reply.refusal is not None:
+        content.append({"type": "refusal", "refusal": reply.refusal})
+    elif reply.text is not None:
+        content.append({"type": "output_text", "text": reply.text, "annotations": [], "logprobs": []})
+    status = "incomplete" if reply.cut else "completed"
     message = {
         "id": f"msg_{number}",
         "type": "message",
@@ -98,36 +98,36 @@ def _write_response(asked: ModelRequest, said: ReplyText, number: int, created_s
         "created_at": created_s,
         "status": status,
         "error": None,
-        "incomplete_details": {"reason": "max_output_tokens"} if said.cut else None,
+        "incomplete_details": {"reason": "max_output_tokens"} if reply.cut else None,
         "instructions": None,
-        "max_output_tokens": asked.max_output_tokens,
-        "model": asked.model,
+        "max_output_tokens": request.max_output_tokens,
+        "model": request.model,
         "output": [message] if content else [],
         "parallel_tool_calls": True,
         "tool_choice": "auto",
         "tools": [],
         "usage": {
-            "input_tokens": asked.input_tokens,
+            "input_tokens": request.input_tokens,
             "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-            "output_tokens": said.tokens,
+            "output_tokens": reply.tokens,
             "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": asked.input_tokens + said.tokens,
+            "total_tokens": request.input_tokens + reply.tokens,
         },
     }
 
 
-def _write_completion(asked: ModelRequest, said: ReplyText, number: int, created_s: int) -> dict[str, Any]:
-    message = {"role": "assistant", "content": said.text, "refusal": said.refusal}
-    finish = "length" if said.cut else "stop"
+def _write_completion(request: ModelRequest, reply: ReplyText, number: int, created_s: int) -> dict[str, Any]:
+    message = {"role": "assistant", "content": reply.text, "refusal": reply.refusal}
+    finish = "length" if reply.cut else "stop"
     return {
         "id": f"chatcmpl-{number}",
         "object": "chat.completion",
         "created": created_s,
-        "model": asked.model,
+        "model": request.model,
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
         "usage": {
-            "prompt_tokens": asked.input_tokens,
-            "completion_tokens": said.tokens,
-            "total_tokens": asked.input_tokens + said.tokens,
+            "prompt_tokens": request.input_tokens,
+            "completion_tokens": reply.tokens,
+            "total_tokens": request.input_tokens + reply.tokens,
         },
     }

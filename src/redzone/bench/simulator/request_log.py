@@ -1,4 +1,4 @@
-"""What the simulator saw: the witness of every law about requests."""
+"""The log of requests to the simulator, and its statistics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODEL_PATHS = frozenset(ModelEndpoint)
 
 @dataclass(frozen=True, slots=True)
 class PlannedReply:
-    """What is to happen with a request, decided the moment it has arrived: `reply` after `delay_s`."""
+    """What will happen to a request, decided when it arrives: `reply` after `delay_s`."""
 
     reply: HttpReply
     delay_s: float = 0.0
@@ -32,11 +32,11 @@ class PlannedReply:
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """One request. `at_s` is the loop's time at which its last byte had arrived, the instant that the
-    rate limit looked at. `status` is None while no answer went out: pending, stalled, reset, or the
-    client left. `sent_bytes` is the length of the body that went out, of the part that a fault cut off, too.
-    `pictures` are shown to the model, `image_sha256` is the first one's. Tokens are those that the answer
-    reports; a rejected or broken request has none."""
+    """One request. `at_s` is the loop's time when its last byte arrived, which the rate limit uses. `status`
+    is None if no reply was sent: pending, stalled, reset, or the client disconnected. `sent_bytes` is the
+    length of the reply's body, including a part that a fault cut off. `pictures` is their number,
+    `image_sha256` that of the first. Tokens are those in the reply's usage; rejected and broken requests have
+    none."""
 
     at_s: float
     wall: datetime
@@ -59,17 +59,17 @@ class RequestRecord:
 
     @property
     def asks_model(self) -> bool:
-        """Whether it is an attempt at the model, on either API."""
+        """Whether it is a request to the model, on either API."""
         return self.method == "POST" and self.path in MODEL_PATHS
 
     def as_json(self) -> dict[str, Any]:
-        """The record as JSON values."""
+        """Return the record as JSON values."""
         values = {part.name: getattr(self, part.name) for part in fields(self)}
         return values | {"wall": self.wall.isoformat()}
 
 
 def summarise(log: Sequence[RequestRecord]) -> dict[str, Any]:
-    """The log in numbers; `busiest_minute` is the most model requests in any 60 s."""
+    """Summarise the log; `busiest_minute` is the most model requests in any 60 s."""
     model = [record for record in log if record.asks_model]
     return {
         "requests": len(log),
@@ -87,7 +87,7 @@ def summarise(log: Sequence[RequestRecord]) -> dict[str, Any]:
 
 
 def busiest_window(starts_s: Iterable[float], window_s: float = WINDOW_S) -> int:
-    """The most starts in any half-open window of that length. Starts come in order."""
+    """Return the most starts in any half-open window of that length. Starts are sorted."""
     window: deque[float] = deque()
     most = 0
     for start_s in starts_s:

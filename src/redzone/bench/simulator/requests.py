@@ -1,4 +1,4 @@
-"""Requests of both model APIs: what is asked, what it weighs, and what is wrong with it."""
+"""Parses requests of both model APIs, counts their tokens and finds their errors."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ PATCH_PX = 32
 PATCH_FACTOR = 1.2
 CHARS_PER_TOKEN = 4
 MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"RIFF": "image/webp"}
-# What a request without max_output_tokens reserves of the tokens per minute.
+# Output tokens reserved for a request without max_output_tokens.
 DEFAULT_RESERVE_TOKENS = 1024
 
 
 class ModelEndpoint(StrEnum):
-    """The two ways to ask, by their paths."""
+    """The paths of the two model APIs."""
 
     RESPONSES = "/v1/responses"
     CHAT = "/v1/chat/completions"
 
 
 class ApiError(Exception):
-    """An answer with an error body. `kind` is the body's `type`."""
+    """A response with an error body. `kind` is the body's `type`."""
 
     def __init__(
         self, status: int, message: str, kind: str, code: str | None, param: str | None = None
@@ -44,14 +44,14 @@ class ApiError(Exception):
 
 
 def bad_request(message: str, code: str | None = None, param: str | None = None) -> ApiError:
-    """A 400 of the API."""
+    """Return a 400 of the API."""
     return ApiError(400, message, "invalid_request_error", code, param)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """What a request asks. `image_ids` are the sha256 of each picture's bytes, in their order; tokens are
-    counted by the published rule."""
+    """A parsed request. `image_ids` are the sha256 of each picture's bytes, in order; tokens are counted by
+    OpenAI's published rule."""
 
     api: ModelEndpoint
     model: str
@@ -63,33 +63,33 @@ class ModelRequest:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """What the answer is about: the pictures, or without any the prompt's sha256."""
+        """The ids of the pictures, or without any the prompt's sha256."""
         return self.image_ids or (sha256(self.prompt.encode()).hexdigest(),)
 
     @property
     def reserved_tokens(self) -> int:
-        """What the tokens per minute are charged up front."""
+        """Tokens charged to the rate limit before the answer."""
         return self.input_tokens + (self.max_output_tokens or DEFAULT_RESERVE_TOKENS)
 
 
 def count_tokens(text: str) -> int:
-    """Tokens of a text, by the rule of thumb of four characters each."""
+    """Estimate the tokens of a text: four characters each."""
     return math.ceil(len(text) / CHARS_PER_TOKEN)
 
 
 def image_tokens(width: int, height: int) -> int:
-    """Tokens of a picture of that many px: patches of 32 px, by the factor."""
+    """Return the tokens of a picture of that size in px: patches of 32 px times a factor."""
     return math.ceil(math.ceil(width / PATCH_PX) * math.ceil(height / PATCH_PX) * PATCH_FACTOR)
 
 
 def read_request(api: ModelEndpoint, body: bytes) -> ModelRequest:
-    """What the body asks. Raises ApiError as the API would answer."""
+    """Parse the body. Raises ApiError as the API would respond."""
     try:
         request = json.loads(body)
     except ValueError:
         raise bad_request("the body is not valid JSON") from None
     if not isinstance(request, dict) or not isinstance(request.get("model"), str):
-        raise bad_request("the parameter 'model' is missing", "missing_required_parameter", "model")
+        raise bad_request("missing required parameter: 'model'", "missing_required_parameter", "model")
     texts, images = _read_parts(api, request)
     schema = _read_schema(api, request)
     prompt = "\n".join(texts)
@@ -113,10 +113,10 @@ def _read_parts(
 ) -> tuple[list[str], list[tuple[str, int, int]]]:
     key = "input" if api is ModelEndpoint.RESPONSES else "messages"
     if key not in request:
-        raise bad_request(f"the parameter {key!r} is missing", "missing_required_parameter", key)
+        raise bad_request(f"missing required parameter: {key!r}", "missing_required_parameter", key)
     texts: list[str] = [request["instructions"]] if request.get("instructions") else []
     images: list[tuple[str, int, int]] = []
-    for part in _parts_of(request[key], key):
+    for part in _content_parts(request[key], key):
         match part:
             case {"type": "input_text" | "output_text" | "text", "text": str(text)}:
                 texts.append(text)
@@ -125,11 +125,11 @@ def _read_parts(
             case {"type": "image_url", "image_url": {"url": str(url)}}:
                 images.append(_read_image(url))
             case _:
-                raise bad_request(f"{key}: a part is of no known type", "invalid_value", key)
+                raise bad_request(f"{key}: unknown type of a content part", "invalid_value", key)
     return texts, images
 
 
-def _parts_of(messages: Any, key: str) -> Iterator[Any]:
+def _content_parts(messages: Any, key: str) -> Iterator[Any]:
     if isinstance(messages, str):
         yield {"type": "text", "text": messages}
         return
@@ -144,7 +144,7 @@ def _parts_of(messages: Any, key: str) -> Iterator[Any]:
 
 
 def _read_image(url: str) -> tuple[str, int, int]:
-    """(sha256, width, height) of a picture given as a data URI. Only the picture's header is read."""
+    """Return (sha256, width, height) of a picture in a data URI. Only the picture's header is read."""
     head, comma, coded = url.partition(",")
     broken = bad_request(
         "the image is not a base64 data URI of a JPEG, PNG or WebP picture",
@@ -166,12 +166,12 @@ def _read_image(url: str) -> tuple[str, int, int]:
 
 
 def _read_schema(api: ModelEndpoint, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    where, wanted = "text.format", (request.get("text") or {}).get("format")
+    where, format_ = "text.format", (request.get("text") or {}).get("format")
     if api is ModelEndpoint.CHAT:
-        where, wanted = "response_format", request.get("response_format")
-    if not wanted or wanted.get("type") != "json_schema":
+        where, format_ = "response_format", request.get("response_format")
+    if not format_ or format_.get("type") != "json_schema":
         return None
-    config = wanted if api is ModelEndpoint.RESPONSES else wanted.get("json_schema", {})
+    config = format_ if api is ModelEndpoint.RESPONSES else format_.get("json_schema", {})
     if not isinstance(config.get("schema"), dict) or not config.get("name"):
         raise bad_request("a JSON schema needs a name and a schema", "missing_required_parameter", where)
     schema: Mapping[str, Any] = config["schema"]
@@ -181,8 +181,8 @@ def _read_schema(api: ModelEndpoint, request: Mapping[str, Any]) -> Mapping[str,
 
 
 def check_strict(schema: Any, where: str) -> None:
-    """Raise ApiError unless every object in the schema is closed and requires all of its properties,
-    which is what the API asks of a strict schema."""
+    """Raise ApiError unless every object in the schema is closed and requires all of its properties, as the
+    API demands of strict schemas."""
     if isinstance(schema, Sequence) and not isinstance(schema, str):
         for part in schema:
             check_strict(part, where)
@@ -192,8 +192,8 @@ def check_strict(schema: Any, where: str) -> None:
         names = set(schema.get("properties", {}))
         if schema.get("additionalProperties") is not False or set(schema.get("required", ())) != names:
             raise bad_request(
-                f"a strict schema closes its objects (additionalProperties: false) and requires every "
-                f"property; this one does not: {sorted(names)}",
+                f"a strict schema needs additionalProperties: false and all properties required in every "
+                f"object; the object with {sorted(names)} does not comply",
                 "invalid_json_schema",
                 where,
             )

@@ -1,6 +1,6 @@
-"""Posters and a vision API on loopback: rate limits, latency and faults to order, and a log of all of it.
+"""A simulator of image servers and the vision API, with rate limits, latency, faults and a request log.
 
-Bench, tests and demo use it. In a test:
+Used by the bench and the tests. In a test:
 
     async with Simulator(SimulatorOptions(rpm=600)) as simulator:
         client = AsyncOpenAI(base_url=simulator.base_url, api_key="simulated", max_retries=0)
@@ -41,10 +41,10 @@ _NOT_FOUND = HttpReply(
 
 
 class Simulator:
-    """The server, listening on 127.0.0.1 from entering to leaving; port 0 takes a free one.
+    """An async context manager that listens on 127.0.0.1; port 0 picks a free one.
 
-    `log` has one record for every request, in the order of their arrival, some 400 bytes each; it is
-    never cut, because it is what the tests believe.
+    `log` has a record of every request in order of arrival, about 400 bytes each. It is never truncated,
+    because tests rely on it.
     """
 
     def __init__(
@@ -76,30 +76,30 @@ class Simulator:
         open_connections = tuple(self._connections)
         for connection in open_connections:
             connection.abort()
-        await asyncio.gather(*(connection.ended() for connection in open_connections))
+        await asyncio.gather(*(connection.wait_closed() for connection in open_connections))
         await self._server.wait_closed()
-        await asyncio.sleep(0)  # lets the transports close their sockets
+        await asyncio.sleep(0)  # lets transports close their sockets
 
     @property
     def origin(self) -> str:
-        """http://127.0.0.1:PORT, without a slash at the end."""
+        """http://127.0.0.1:PORT, without a trailing slash."""
         return f"http://{HOST}:{self._port}"
 
     @property
     def base_url(self) -> str:
-        """What an OpenAI client takes as its base URL."""
+        """The base URL for an OpenAI client."""
         return f"{self.origin}/v1"
 
     def poster_url(self, number: int, *, size: str = "", extension: str = ".jpg") -> str:
-        """The address of a poster; size `tiny` makes it a few hundred bytes."""
+        """Return the URL of a poster; with size `tiny` it has a few hundred bytes."""
         return f"{self.origin}/posters/{number}{extension}{f'?size={size}' if size else ''}"
 
     def poster_list_url(self, count: int, *, size: str = "") -> str:
-        """The address of an input list of that many posters."""
+        """Return the URL of an input list of that many posters."""
         return f"{self.origin}/posters.csv?n={count}{f'&size={size}' if size else ''}"
 
     def draw_posters(self, count: int, *, size: str = "") -> None:
-        """Draw JPEG posters 1 to `count` before anybody asks, as many as the memory for them holds."""
+        """Draw JPEG posters 1 to `count` in advance, as many as the cache holds."""
         self._posters.draw(count, tiny=size == TINY)
 
     async def _answer(self, request: HttpRequest) -> HttpReply:
@@ -151,7 +151,7 @@ class Simulator:
 
 
 def _redirect(target: str) -> HttpReply:
-    # quoted, so that no line break in it becomes a header of its own
+    # quoted, so that a line break cannot start another header
     location = quote(target, safe="%/:?#[]@!$&'()*+,;=~")
     return HttpReply(302, headers=[("location", location)]) if location else _NOT_FOUND
 

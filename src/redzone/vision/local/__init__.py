@@ -1,1 +1,1 @@
-"""The embedded model: two small networks and a rule, on this machine."""
+"""The local model: two small networks and a logistic rule, run on this machine."""

@@ -1,4 +1,4 @@
-"""What the local model makes of a poster's pixels: evidence per zone, and a verdict from the evidence."""
+"""From a poster's pixels to evidence per zone, and from the evidence to a verdict."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Pixels = npt.NDArray[np.uint8]
 # 16 of 255 between neighbours were all free: nothing readable is that faint.
 PLAIN_GRID = (320, 480)
 PLAIN_STEP = 16
-# Fainter faces weigh in the verdict, but are not shown as found.
+# Fainter faces count in the verdict, but are not listed as elements.
 SHOWN_FACE = 0.5
 
 
@@ -40,19 +40,19 @@ class Fit:
 
     @classmethod
     def shipped(cls) -> Fit:
-        """The one in local_fit.json."""
+        """The fit in fit.json."""
         record = json.loads(resources.files("redzone.vision.local").joinpath("fit.json").read_text())
         return cls(**record["fit"])
 
     def probability(self, evidence: Evidence) -> float:
-        """That the zone contains a key element, 0-1."""
+        """Probability that the zone contains a key element, 0-1."""
         log_odds = self.intercept + self.text * logit(evidence.text, self.floor) + self.face * evidence.face
         return 1 / (1 + math.exp(-log_odds))
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was seen in one zone: scores 0-1 and boxes. A plain zone scores 0 without being looked into."""
+    """Scores 0-1 and boxes of one zone. A plain zone scores 0, and no network runs for it."""
 
     plain: bool = False
     text: float = 0.0
@@ -63,13 +63,13 @@ class Evidence:
 
 
 def logit(probability: float, floor: float) -> float:
-    """The log odds of a probability held between `floor` and 1 - `floor`."""
-    held = min(max(probability, floor), 1 - floor)
-    return math.log(held / (1 - held))
+    """The log odds of a probability clamped between `floor` and 1 - `floor`."""
+    clamped = min(max(probability, floor), 1 - floor)
+    return math.log(clamped / (1 - clamped))
 
 
 class Examiner:
-    """Both networks, loaded; safe to use from many threads. Raises ModelFilesMissing."""
+    """Both networks, loaded; thread-safe. Raises ModelFilesMissing."""
 
     def __init__(self) -> None:
         self._texts = TextDetector()
@@ -77,7 +77,7 @@ class Examiner:
         self.providers = self._texts.providers
 
     def examine(self, pixels: Pixels, zones: Sequence[Zone]) -> list[Evidence]:
-        """What each zone shows. The networks run once for all zones, and not at all if all are plain."""
+        """Evidence per zone. The networks run once for all zones, and not at all if every zone is plain."""
         plain = [is_plain(pixels, zone) for zone in zones]
         if all(plain):
             return [Evidence(plain=True) for _ in zones]
@@ -90,13 +90,13 @@ class Examiner:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Evidence and fit together."""
+    """An examiner and the fit that turns its evidence into verdicts."""
 
     examiner: Examiner
     fit: Fit
 
     def judge(self, data: bytes, size: tuple[int, int], zones: Sequence[Zone]) -> tuple[ZoneVerdict, ...]:
-        """One verdict a zone. `data` is a poster's sRGB bytes row by row, `size` its width and height."""
+        """One verdict per zone. `data` is the poster's sRGB bytes row by row, `size` its width and height."""
         width, height = size
         seen = self.examiner.examine(np.frombuffer(data, np.uint8).reshape(height, width, 3), zones)
         return tuple(verdict(zone, evidence, self.fit) for zone, evidence in zip(zones, seen, strict=True))
@@ -146,7 +146,7 @@ def _within_poster(face: Face) -> Box:
 
 
 def verdict(zone: Zone, evidence: Evidence, fit: Fit) -> ZoneVerdict:
-    """The more probable answer, its probability as the confidence (50-100), and what speaks for it."""
+    """The more probable answer, with its probability as the confidence (50-100) and the reason."""
     probability = fit.probability(evidence)
     found = probability > 0.5
     return ZoneVerdict(
@@ -159,7 +159,7 @@ def verdict(zone: Zone, evidence: Evidence, fit: Fit) -> ZoneVerdict:
 
 
 def _elements(evidence: Evidence, fit: Fit) -> tuple[Element, ...]:
-    """What was located; where nothing was, the kind that weighs more, without a box."""
+    """The located elements; if there are none, the kind with the larger weight, without a box."""
     located = [Element(kind=ElementKind.TEXT, label="lettering", box=box) for box in evidence.text_boxes]
     located += [Element(kind=ElementKind.FACE, label="face", box=box) for box in evidence.face_boxes]
     if located:

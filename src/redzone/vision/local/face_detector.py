@@ -1,4 +1,4 @@
-"""Where a poster shows faces: YuNet, the OpenCV Zoo's face detector, decoded here without OpenCV."""
+"""Face detection with YuNet (OpenCV Zoo); its output is decoded here, without OpenCV."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIDE_PX = 640
 STRIDES = (8, 16, 32)
 LOWEST_SCORE = 0.1
 SAME_FACE_IOU = 0.3
-# YuNet's box ends at the eyebrows or a little above; a forehead counts as face.
+# YuNet's box ends at or just above the eyebrows; the forehead counts as part of the face.
 FOREHEAD = 0.1
 SMALLEST_HEIGHT = 0.02
 COVER = 0.2
@@ -26,7 +26,7 @@ COVER = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One face: its rectangle in fractions of the poster (it may reach beyond it), and a score 0-1."""
+    """A face: its box in fractions of the poster (it may extend beyond it) and a score 0-1."""
 
     left: float
     top: float
@@ -35,7 +35,7 @@ class Face:
     score: float
 
     def counts_in(self, zone: Zone) -> bool:
-        """Whether it covers a fifth of the zone, or a fifth of it lies in the zone, in both directions."""
+        """Whether, in both directions, the overlap is at least a fifth of the shorter span."""
         height = self.bottom - self.top
         if height < SMALLEST_HEIGHT:
             return False
@@ -51,14 +51,14 @@ def _shared(first: float, last: float, zone_first: float, zone_last: float) -> f
 
 
 class FaceDetector:
-    """Finds faces on whole posters."""
+    """Finds faces in whole posters."""
 
     def __init__(self) -> None:
         self._session = weights.open_session(weights.FACE)
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def find(self, pixels: Pixels) -> list[Face]:
-        """Faces scored 0.1 or more, best first, one a face. `pixels` is (height, width, 3) sRGB."""
+        """Faces with a score of at least 0.1, best first. `pixels` is (height, width, 3) sRGB."""
         height, width = pixels.shape[:2]
         scale = SIDE_PX / max(height, width)
         inner = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -69,11 +69,11 @@ class FaceDetector:
         rows = np.concatenate([_decode(outputs, stride) for stride in STRIDES])
         rows[:, 0:4:2] /= inner[0]
         rows[:, 1:4:2] /= inner[1]
-        return [Face(*map(float, row)) for row in _one_a_face(rows)]
+        return [Face(*map(float, row)) for row in _suppress_overlaps(rows)]
 
 
 def _decode(outputs: dict[str, Rows], stride: int) -> Rows:
-    """Rows of left, top, right, bottom (pixels of the square) and score, of one of the three grids."""
+    """Rows of left, top, right, bottom (pixels of the input square) and score, for one stride."""
     score = np.sqrt(np.clip(outputs[f"cls_{stride}"][0, :, 0] * outputs[f"obj_{stride}"][0, :, 0], 0, 1))
     cells = np.flatnonzero(score >= LOWEST_SCORE)
     offset, size = np.hsplit(outputs[f"bbox_{stride}"][0, cells], 2)
@@ -83,8 +83,8 @@ def _decode(outputs: dict[str, Rows], stride: int) -> Rows:
     return np.column_stack([centre - half, centre + half, score[cells]]).astype(np.float32)
 
 
-def _one_a_face(rows: Rows) -> list[Rows]:
-    """The best row of each face: of rows that overlap by 30 % of their union only the best stays."""
+def _suppress_overlaps(rows: Rows) -> list[Rows]:
+    """Non-maximum suppression: of boxes with an IoU of 0.3 or more only the best one is kept."""
     kept: list[Rows] = []
     for row in rows[np.argsort(-rows[:, 4], kind="stable")]:
         if all(_iou(row, other) < SAME_FACE_IOU for other in kept):

@@ -1,7 +1,7 @@
 """Provider `local`: two small networks on this machine's processor. No key, no network, no cost.
 
-This module stays cheap to import: numpy and onnxruntime come with the first question. What the model
-computes is in local_judge.py, how well it does in docs/local-model.md.
+This module is cheap to import: numpy and onnxruntime are loaded with the first question. classifier.py
+computes the verdicts; docs/local-model.md has the accuracy figures.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from redzone.vision.local.classifier import Judge
 
 VERSION = "redzone-local-1"
-# An inference takes up to 0.25 GB while it runs (measured with 640x960 posters), a thread runs one.
+# Each thread runs one inference, which takes up to 0.25 GB (measured with 640x960 posters).
 MOST_THREADS = 16
 
 
 class LocalModel:
-    """Judges side by side on every processor, 16 at most; an inference leaves the interpreter's lock."""
+    """Runs one inference per processor in parallel, at most 16; inference releases the GIL."""
 
     name = "local"
     source = Source.LOCAL
@@ -44,41 +44,41 @@ class LocalModel:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="redzone-local")
 
     def load(self) -> Judge:
-        """Load the networks, once; about 0.4 s. Blocks. Raises ModelFilesMissing."""
+        """Load the networks once (about 0.4 s). Blocking. Raises ModelFilesMissing."""
         with self._loading:
             if self._judge is None:
                 self._judge = _load()
             return self._judge
 
     def warm_up(self) -> None:
-        """Begin to load the networks."""
+        """Start loading the networks in the background."""
         self._threads.submit(self.load)
 
     async def ready(self) -> None:
-        """At once: here no request has to leave at its time."""
+        """Returns immediately: there is no rate limit."""
 
-    def estimate(self, *questions: Question) -> RequestEstimate:  # noqa: ARG002  # no question takes anything
-        """Nothing: no tokens, no money."""
+    def estimate(self, *questions: Question) -> RequestEstimate:  # noqa: ARG002  # no question uses any quota
+        """Zero: no tokens, no money."""
         return RequestEstimate()
 
     def cost_usd(self, reply: Reply) -> float:  # noqa: ARG002  # no reply costs anything
-        """Nothing."""
+        """Zero."""
         return 0.0
 
     async def ask(self, question: Question) -> Reply:
-        """One verdict a zone. Raises ModelFilesMissing, and ValueError for a view that is not pixels.
+        """One verdict per zone. Raises ModelFilesMissing, and ValueError for a view that is not pixels.
 
-        Cancelled while it waits for a thread, it never starts; cancelled later, the thread finishes and
-        its verdict is dropped.
+        If cancelled before a thread is free, it never starts; if cancelled later, the thread finishes and
+        its verdict is discarded.
         """
         if question.view.kind is not ViewKind.PIXELS:
-            raise ValueError(f"the local model is asked with pixels, not with a {question.view.kind}")
+            raise ValueError(f"the local model takes a view of kind pixels, not {question.view.kind}")
         loop = asyncio.get_running_loop()
         verdicts = await loop.run_in_executor(self._threads, self._answer, question)
         return Reply(verdicts, VERSION)
 
     async def ask_together(self, questions: Sequence[Question]) -> tuple[Reply, ...]:
-        """One after the other: here a request costs nothing. Raises as `ask` does."""
+        """Answers the questions one by one: requests are free here. Raises as `ask` does."""
         return tuple([await self.ask(question) for question in questions])
 
     def _answer(self, question: Question) -> tuple[ZoneVerdict, ...]:
@@ -86,7 +86,7 @@ class LocalModel:
         return self.load().judge(view.data, (view.width, view.height), question.zones)
 
     async def aclose(self) -> None:
-        """Give the threads back; waits for the posters in them, a fraction of a second."""
+        """Shut the threads down; waits a fraction of a second for running inferences."""
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
 
 
@@ -99,7 +99,7 @@ def _load() -> Judge:
 
 
 def ensure_installed() -> None:
-    """Raise ModelFilesMissing unless the runtime and the weights are there; loads nothing."""
+    """Raise ModelFilesMissing unless the runtime and the weights are installed; loads nothing."""
     for package in ("numpy", "onnxruntime"):
         if importlib.util.find_spec(package) is None:
             raise ModelFilesMissing(f"the local model needs {package}; {INSTALL}")
@@ -108,7 +108,7 @@ def ensure_installed() -> None:
 
 
 def probe() -> str:
-    """Load the model, judge a drawn poster, and say in one line what answered. Raises ModelFilesMissing."""
+    """Load the model, judge a drawn poster and return the version and runtime. Raises ModelFilesMissing."""
     judge = _load()
     stripes = bytes(255 * (column // 8 % 2) for _ in range(96) for column in range(64) for _ in range(3))
     judge.judge(stripes, (64, 96), (Zone(name="red", x=0.0, y=0.0, w=0.6, h=0.1),))

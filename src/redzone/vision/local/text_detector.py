@@ -1,4 +1,4 @@
-"""Where a poster bears text: PP-OCRv6 (small), PaddleOCR's text detector, and what is read off its map."""
+"""Text detection with PP-OCRv6 small (PaddleOCR), and scores and boxes from its probability map."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ Pixels = npt.NDArray[np.uint8]
 Map = npt.NDArray[np.float32]
 
 STRIDE = 32
-# The share of a zone's pixels that must bear text. It ignores a speck and notices one letter.
+# The share of a zone's pixels that must be text: ignores a speck, detects a single letter.
 SCORE_SHARE = 0.002
 AREA_THRESHOLD = 0.3
-# The network marks the core of a line. Its authors grow the core by area x 1.5 / perimeter on each side.
+# The network marks the core of a text line; PaddleOCR grows it by area x 1.5 / perimeter on each side.
 GROWTH = 1.5
 SMALLEST_CORE_PX = 3
 
 
 class TextDetector:
-    """Marks text on whole posters."""
+    """Marks text in whole posters."""
 
     def __init__(self) -> None:
         self._session = weights.open_session(weights.TEXT)
 
     @property
     def providers(self) -> list[str]:
-        """What the runtime computes with, the preferred one first."""
+        """onnxruntime's execution providers, the preferred one first."""
         return list(self._session.get_providers())
 
     def mark(self, pixels: Pixels) -> Map:
         """The probability of text at every pixel. `pixels` is the WHOLE poster, (height, width, 3) sRGB.
 
-        On the zone alone the network invents text, and on the upper half it misses some: it weighs a
-        place against the whole picture.
+        The network needs the whole picture as context: on the zone alone it reports text that is not there,
+        and on the upper half it misses some.
         """
         height, width = pixels.shape[:2]
         batch = np.zeros((1, 3, _padded(height), _padded(width)), np.float32)
@@ -49,13 +49,13 @@ def _padded(length: int) -> int:
 
 
 def text_score(part: Map) -> float:
-    """The probability that 0.2 % of the pixels of a zone exceed."""
+    """The text probability that 0.2 % of the zone's pixels exceed."""
     above = int(part.size * SCORE_SHARE)
     return float(np.partition(part, part.size - 1 - above, axis=None)[part.size - 1 - above])
 
 
 def text_rectangles(part: Map) -> list[tuple[int, int, int, int]]:
-    """Left, top, right, bottom of each piece of text in a zone, pixels, grown to the letters' edges."""
+    """Left, top, right, bottom (pixels) of each text area in a zone, grown to the letters' edges."""
     height, width = part.shape
     found = []
     for left, top, right, bottom, area in connected_areas(part > AREA_THRESHOLD):

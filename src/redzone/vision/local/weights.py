@@ -1,4 +1,4 @@
-"""Where the local model's weights are, and how they are opened. They come with the wheel (hatch_build.py)."""
+"""Finds and opens the local model's weights, which are part of the wheel (hatch_build.py)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INSTALL = "pip install 'redzone[local]'"
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """One file of weights in the folder, and the sha256 that the model was fitted with."""
+    """A weights file and the sha256 of the version that the model was fitted with."""
 
     file: str
     sha256: str
@@ -29,7 +29,7 @@ FACE = Weights(
 
 
 def find(weights: Weights) -> Path:
-    """The installed file, its content checked. Raises ModelFilesMissing with the command that brings it."""
+    """Path of the installed file, checked by hash. Raises ModelFilesMissing with the install command."""
     spec = importlib.util.find_spec(FOLDER)
     folders = spec.submodule_search_locations if spec else None
     for folder in folders or ():
@@ -48,18 +48,18 @@ def _checked(path: Path, weights: Weights) -> Path:
 
 
 def open_session(weights: Weights) -> Any:
-    """An onnxruntime session, safe to run from many threads, one thread an inference.
+    """An onnxruntime session; thread-safe, each inference uses one thread.
 
-    CUDA is used where the installed runtime has it. Raises ModelFilesMissing.
+    CUDA is used if the installed runtime supports it. Raises ModelFilesMissing.
     """
     try:
         import onnxruntime  # type: ignore[import-untyped]  # ships neither stubs nor py.typed
     except ImportError as error:
         raise ModelFilesMissing(f"the local model needs onnxruntime ({error}); {INSTALL}") from error
     options = onnxruntime.SessionOptions()
-    # posters are judged side by side, so more threads for one of them would only contend
+    # posters are judged in parallel, so more threads per poster would only contend
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors only: stderr belongs to the live view
+    options.log_severity_level = 3  # errors only: stderr is used by the live view
     available = onnxruntime.get_available_providers()
     providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]
     return onnxruntime.InferenceSession(str(find(weights)), options, providers=providers)
