@@ -205,7 +205,10 @@ def check(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False
         )
     else:
         counts = " + ".join(f"{count:,} {status}" for status, count in report.counts.items())
-        typer.echo(f"{report.lines:,} lines: {report.intents:,} intents, {report.outcomes:,} outcomes")
+        kinds = [f"{report.intents:,} intents", f"{report.outcomes:,} outcomes"]
+        if report.spent_lines:
+            kinds.append(f"{report.spent_lines:,} of spending without an outcome")
+        typer.echo(f"{report.lines:,} lines: {', '.join(kinds)}")
         typer.echo(f"{report.rows:,} rows = {counts} + {report.pending:,} pending")
         typer.echo(f"in doubt: {len(report.in_doubt):,} requests without a recorded answer")
         for bad in report.bad_lines[:20]:

@@ -87,6 +87,11 @@ def render_intent(row: int, model: str, started_at: datetime, most_usd: float = 
     return seal(_INTENT + _json(intent)[1:])
 
 
+def is_intent(line: bytes) -> bool:
+    """Whether a line precedes a paid request."""
+    return line.startswith(_INTENT)
+
+
 def render_outcome(outcome: Outcome) -> bytes:
     """The line that `parse_line` reads back as an equal Outcome; lone surrogates become U+FFFD."""
     return seal(_OUTCOME + _json(outcome)[1:])

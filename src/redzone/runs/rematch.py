@@ -116,7 +116,7 @@ def _match_outcomes(path: Path, old: CheckpointIndex, matching: _Matching) -> No
     matched = path.with_name("checkpoint.matched.jsonl")
     matched.unlink(missing_ok=True)
     remainder = _Remainder(old.cost_usd, old.most_spent_usd - old.cost_usd, old.tokens)
-    with Journal(matched) as journal:
+    with Journal(matched, reserve_bytes=0) as journal:
         lines = _renumbered(old, matching, remainder)
         while batch := list(islice(lines, _BATCH)):
             journal.append(batch)

@@ -51,7 +51,7 @@ class ObservedRun:
         counts = {status.value: count for status, count in self.counts.items()}
         reason = self.record.reason
         if self.state is RunState.INTERRUPTED and self.record.state is RecordedState.RUNNING:
-            reason = "its process was killed"
+            reason = "its process ended without recording why"
         return self.record.model_copy(update={"state": state, "counts": counts, "reason": reason})
 
 

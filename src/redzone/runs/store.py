@@ -68,8 +68,11 @@ class RunStore:
         self._on_skip = on_skip or (lambda text: _log.warning("%s", text))
         self.folder = home / "runs"
 
-    def create(self, record: RunRecord) -> RunFolder:
-        """Create a folder with its run.json, the other files empty and private. Raises UsageError."""
+    def create(self, record: RunRecord, fill: Callable[[RunFolder], RunRecord] | None = None) -> RunFolder:
+        """Create a folder with its run.json, the other files empty and private. Raises UsageError.
+
+        It is visible only when it is complete. Before that, `fill` may add files and complete the record.
+        """
         make_home(self.home)
         folder = RunFolder(self.folder / record.id)
         draft = RunFolder(self.folder / f".new-{record.id}")
@@ -83,7 +86,7 @@ class RunStore:
             try:
                 for path in (draft.checkpoint_path, draft.metrics_path, draft.log_path):
                     os.close(open_private(path, os.O_WRONLY))
-                draft.write(record)
+                draft.write(fill(draft) if fill is not None else record)
                 draft.path.rename(folder.path)
             except BaseException:
                 shutil.rmtree(draft.path, ignore_errors=True)
