@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from redzone.plan import RunPlan
     from redzone.run_setup import RunRequest
     from redzone.runs import RunFolder
+    from redzone.terminal.summary import Ending
 
 SHOWN_VERDICTS = 30
 
@@ -68,63 +69,80 @@ def _estimate(settings: Settings, request: RunRequest) -> tuple[RunPlan, RunEsti
 
 
 def finish(run: Run, result: RunResult, console: Console, options: OutputOptions) -> None:
-    """Write the results, say how the run went and what to do next.
+    """Writes the results, then prints the summary and the next commands.
 
     Raises UsageError, after the summary, if the results cannot be written.
     """
-    from redzone.errors import Interrupted, UsageError
-    from redzone.terminal.summary import Ending, SummaryFacts, print_summary
+    from redzone.errors import UsageError
 
     for repair in result.repairs:
         say(repair)
-    job, snapshot = run.job, result.snapshot
-    cost_usd = snapshot.known_cost_usd if snapshot is not None else None
     failure: UsageError | None = None
     written: list[str] = []
     try:
-        written = write_outputs(job.folder, options)
+        written = write_outputs(run.job.folder, options)
     except UsageError as error:
         failure = UsageError(f"{error}; the run has them: `redzone export {run.id} -o FILE` writes them")
-    if snapshot is None:
-        if failure is not None:
-            raise failure
+    if options.as_json:
+        print_json(_result_json(run, result, written))
+    _print_summary(run, result, console, written)
+    if failure is not None:
+        raise failure
+
+
+def _result_json(run: Run, result: RunResult, written: list[str]) -> dict[str, object]:
+    """The result of `--json`. A run that was finished before has the figures of its checkpoint."""
+    from redzone.runs.index import CheckpointIndex
+
+    snapshot, record = result.snapshot, run.record
+    if snapshot is not None:
+        cost_usd = snapshot.known_cost_usd
+    else:
+        index = CheckpointIndex.read(run.job.folder.checkpoint_path)
+        cost_usd = record.known_cost_usd(index.cost_usd, index.tokens.input + index.tokens.output)
+    return {
+        "run_id": run.id,
+        "state": _ending(result).value,
+        "reason": str(result.stopped or ""),
+        "rows": run.job.rows,
+        "counts": {str(status): count for status, count in result.counts.items()},
+        "requests": snapshot.requests if snapshot is not None else 0,
+        "image_bytes": snapshot.image_bytes if snapshot is not None else 0,
+        "cost_usd": None if cost_usd is None else round(cost_usd, 6),
+        "seconds": round(snapshot.elapsed_s, 3) if snapshot is not None else 0.0,
+        "folder": str(run.job.folder.path),
+        "outputs": written,
+    }
+
+
+def _ending(result: RunResult) -> Ending:
+    from redzone.errors import Interrupted
+    from redzone.terminal.summary import Ending
+
+    if result.stopped is None:
+        return Ending.FINISHED
+    return Ending.INTERRUPTED if isinstance(result.stopped, Interrupted) else Ending.STOPPED
+
+
+def _print_summary(run: Run, result: RunResult, console: Console, written: list[str]) -> None:
+    from redzone.terminal.summary import SummaryFacts, print_summary, verdict_table
+
+    if result.snapshot is None:
         return
-    ending = Ending.FINISHED
-    if result.stopped is not None:
-        ending = Ending.INTERRUPTED if isinstance(result.stopped, Interrupted) else Ending.STOPPED
     facts = SummaryFacts(
         run_id=run.id,
-        folder=str(job.folder.path),
-        ending=ending,
+        folder=str(run.job.folder.path),
+        ending=_ending(result),
         reason=str(result.stopped or ""),
         outputs=tuple(written),
         next_commands=_next_commands(result, written),
     )
-    if options.as_json:
-        print_json(
-            {
-                "run_id": run.id,
-                "state": ending.value,
-                "reason": facts.reason,
-                "rows": job.rows,
-                "counts": {str(status): count for status, count in result.counts.items()},
-                "requests": snapshot.requests,
-                "image_bytes": snapshot.image_bytes,
-                "cost_usd": None if cost_usd is None else round(cost_usd, 6),
-                "seconds": round(snapshot.elapsed_s, 3),
-                "folder": facts.folder,
-                "outputs": written,
-            }
-        )
-    if job.rows <= SHOWN_VERDICTS:
+    if run.job.rows <= SHOWN_VERDICTS:
         from redzone.reports.results import open_results
-        from redzone.terminal.summary import verdict_table
 
-        with open_results(job.folder) as results:
+        with open_results(run.job.folder) as results:
             console.print(verdict_table(results.reviewed_outcomes()))
-    print_summary(console, snapshot, facts)
-    if failure is not None:
-        raise failure
+    print_summary(console, result.snapshot, facts)
 
 
 def write_outputs(folder: RunFolder, options: OutputOptions) -> list[str]:
