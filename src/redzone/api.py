@@ -13,8 +13,8 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -148,8 +148,9 @@ async def estimate_request(settings: Settings, request: RunRequest) -> tuple[Run
     """`estimate` for settings that are loaded already, with the plan that it is for."""
     plan, home = make_plan(settings), home_of(settings)
     with TemporaryDirectory() as scratch:
-        # nothing is made: without a home yet, an empty cache stands in for its own
-        place = home if (home / CACHE_NAME).is_file() else Path(scratch)
+        # nothing is created: an empty cache stands in for one that does not exist or is switched off
+        known = settings.enable_cache and (home / CACHE_NAME).is_file()
+        place = home if known else Path(scratch)
         inputs = await asyncio.to_thread(survey_request, settings, request, Path(scratch))
         found = await _estimate(plan, place, inputs)
         return plan, found.model_copy(update={"notes": inputs.survey().notes})
@@ -200,6 +201,13 @@ class Run:
         """Whether nothing was left to do when it was opened."""
         assert self._opened is not None  # noqa: S101  only after `open`
         return self._opened.inputs is None
+
+    def use_settings(self, settings: Settings) -> None:
+        """Run with other settings, such as fewer workers, in this process only. Before `start`."""
+        assert self._opened is not None  # noqa: S101  `job` raises first
+        job = self.job
+        plan = make_plan(settings, job.plan.provider, job.plan.zones)
+        self._opened = replace(self._opened, job=replace(job, plan=plan))
 
     @property
     def input_notes(self) -> tuple[str, ...]:
@@ -347,7 +355,9 @@ class Run:
                 counts = {status: record.counts.get(status, 0) for status in Status}
                 return RunResult(self.id, job.folder.path, job.rows, counts)
             log_into(job.folder.log_path)
-            await asyncio.to_thread(self._stack.enter_context, run_log(job.folder.log_path))
+            loop, notice = asyncio.get_running_loop(), self._notice()
+            events = run_log(job.folder.log_path, lambda text: _call_in(loop, notice, text))
+            await asyncio.to_thread(self._stack.enter_context, events)
             journal = await asyncio.to_thread(Journal, job.folder.checkpoint_path)
             self._stack.callback(journal.close)
             repairs = describe_repairs(journal)
@@ -362,7 +372,11 @@ class Run:
                 index = await asyncio.to_thread(CheckpointIndex.read, job.folder.checkpoint_path)
                 counts = {**counts, **index.counts}
             ended = ended_record(running, stopped, counts, snapshot.elapsed_s)
-            await asyncio.to_thread(job.folder.write, ended)
+            try:
+                await asyncio.to_thread(job.folder.write, ended)
+            except OSError as error:
+                # the checkpoint has it all; without a recorded end the run counts as interrupted
+                notice(f"{job.folder.record_path} cannot be written: {error.strerror}; the outcomes are safe")
             return RunResult(self.id, job.folder.path, job.rows, counts, stopped, snapshot, repairs)
         finally:
             await asyncio.shield(asyncio.to_thread(self._stack.close))
@@ -398,7 +412,8 @@ class Run:
                 given.add(text)
                 log.warning("%s", text)
                 for listener in self._notices:
-                    listener(text)
+                    with suppress(OSError):  # a terminal that is gone
+                        listener(text)
 
         return pass_on
 
@@ -413,3 +428,9 @@ async def _estimate(plan: RunPlan, home: Path, inputs: Inputs) -> RunEstimate:
     finally:
         await model.aclose()
         await asyncio.to_thread(cache.close)
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[str], None], text: str) -> None:
+    """Call from another thread, unless the loop has ended."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(function, text)

@@ -5,6 +5,7 @@ Heavy packages are imported inside the command that needs them.
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from redzone.commands.dashboard import dashboard
 from redzone.commands.doctor import doctor
 from redzone.commands.report import report
 from redzone.commands.run_output import (
+    OutputOptions,
     check_outputs,
     finish,
     print_estimate,
@@ -23,6 +25,7 @@ from redzone.commands.run_output import (
 from redzone.commands.terminal import (
     HomeOption,
     JsonOption,
+    OverwriteOption,
     load_settings,
     print_json,
     resolve_home,
@@ -164,6 +167,7 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
         ),
     ] = False,
     output: OutputOption = None,
+    overwrite: OverwriteOption = False,
     allow_private_hosts: Annotated[
         bool, typer.Option("--allow-private-hosts", help="Also fetch images from private addresses.")
     ] = False,
@@ -222,9 +226,9 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
     if preset and "-" not in inputs:  # stdin can be read only once
         for line in run_estimate_lines(loaded.settings, request):
             say(line)
-    display = _display(progress)
-    check_outputs(output)
-    result = _carry_out(api.begin(loaded.settings, request), display, output or [], as_json=as_json)
+    display, options = _display(progress), OutputOptions(tuple(output or ()), overwrite, as_json)
+    check_outputs(options, inputs)
+    result = _carry_out(api.begin(loaded.settings, request), display, options)
     raise typer.Exit(result.exit_code(fail_on_fail=fail_on is not None))
 
 
@@ -249,6 +253,7 @@ def resume(  # noqa: PLR0913
         str | None, typer.Option(metavar="fail", help="Exit with code 5 if a poster fails.")
     ] = None,
     output: OutputOption = None,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     progress: ProgressOption = "auto",
     home: HomeOption = None,
@@ -265,14 +270,15 @@ def resume(  # noqa: PLR0913
     from redzone.runs import RunStore
 
     _choice("--fail-on", fail_on, ("fail",))
-    store = RunStore(resolve_home(load_settings({"home": home})))
-    if run is None and store.newest_unfinished() is None:
+    store = RunStore(resolve_home(load_settings({"home": home})), say)
+    folder = store.newest_unfinished() if run is None else store.get(run)
+    if folder is None:
         say(f"every run in {store.folder} is finished")
         return
-    display = _display(progress)
-    check_outputs(output)
+    display, options = _display(progress), OutputOptions(tuple(output or ()), overwrite, as_json)
+    check_outputs(options, folder.read().inputs.paths)
     again = api.resume(
-        run,
+        folder.id,
         home=home,
         retry_errors=retry_errors,
         allow_changed_input=allow_changed_input,
@@ -282,7 +288,7 @@ def resume(  # noqa: PLR0913
         deadline_s=deadline,
         max_cost_usd=max_cost,
     )
-    result = _carry_out(again, display, output or [], as_json=as_json)
+    result = _carry_out(again, display, options)
     raise typer.Exit(result.exit_code(fail_on_fail=fail_on is not None))
 
 
@@ -308,6 +314,7 @@ app.add_typer(bench.app, name="bench")
 
 def main() -> None:
     """Runs the command line; prints expected errors as one line on stderr and sets the exit code."""
+    _prepare_stdout()
     try:
         try:
             app(standalone_mode=True)
@@ -343,6 +350,15 @@ def _report_os_error(error: Exception) -> ExitCode:
     return code
 
 
+def _prepare_stdout() -> None:
+    """What is piped or redirected is UTF-8; a terminal gets a replacement for what it cannot show."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="replace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
 def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
@@ -367,7 +383,7 @@ def _display(progress: str) -> DisplayOptions:
     return DisplayOptions(Progress(progress), stderr())
 
 
-def _carry_out(run: Run, display: DisplayOptions, output: list[str], *, as_json: bool) -> RunResult:
+def _carry_out(run: Run, display: DisplayOptions, options: OutputOptions) -> RunResult:
     """Say what the run is, carry it out, and say how it went."""
     from redzone.commands.runner import carry_out
 
@@ -380,5 +396,5 @@ def _carry_out(run: Run, display: DisplayOptions, output: list[str], *, as_json:
         for note in run.input_notes:
             say(note)
     result = carry_out(run, display)
-    finish(run, result, display.console, output, as_json=as_json)
+    finish(run, result, display.console, options)
     return result

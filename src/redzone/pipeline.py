@@ -24,7 +24,15 @@ from redzone.engine.model_calls import ModelCallParts, ModelCalls, PosterTask
 from redzone.engine.outcome import PosterStats, VerdictResult, error_outcome, judged_outcome
 from redzone.engine.retry_policy import Attempt, AttemptResult, RetryPolicy, next_attempt
 from redzone.engine.workers import RowSource
-from redzone.errors import DeadlineFault, ErrorCode, InputFault, ModelFault, PosterFault, RunStopped
+from redzone.errors import (
+    DeadlineFault,
+    ErrorCode,
+    InputFault,
+    JournalFailed,
+    ModelFault,
+    PosterFault,
+    RunStopped,
+)
 from redzone.imaging import FramingOptions
 from redzone.limiter import LimiterClosed
 from redzone.models import (
@@ -41,7 +49,7 @@ from redzone.models import (
 )
 from redzone.net import Fetched, Fetcher, NotModified, PartialFile, Validators
 from redzone.plan import workers_needed
-from redzone.runs.checkpoint import render_outcome
+from redzone.runs.checkpoint import Spent, render_outcome, render_spent
 from redzone.telemetry.metrics import Stage
 from redzone.telemetry.reporter import Reporter
 
@@ -173,6 +181,7 @@ class Pipeline:
         except PosterFault as fault:
             return self._error_outcome(task, fault)
         except (LimiterClosed, RunStopped):
+            await self._record_spending(task)
             raise
         except Exception as error:
             if time.expired:
@@ -355,6 +364,16 @@ class Pipeline:
         await self._parts.recorder.commit(render_outcome(outcome))
         self._parts.metrics.recorded(outcome)
         await self._parts.listener(outcome)
+
+    async def _record_spending(self, task: PosterTask) -> None:
+        """Write down what a poster has cost that stays pending: its requests were answered."""
+        stats = task.stats
+        if stats.attempts and self._parts.model.paid:
+            spent = Spent(
+                row=stats.row.row, attempts=stats.attempts, cost_usd=stats.cost_usd, tokens=stats.tokens
+            )
+            with suppress(JournalFailed):
+                await self._parts.recorder.commit(render_spent(spent))
 
     def _auto_workers(self) -> int:
         rate_per_min = self._parts.limiter.state().pace_per_min

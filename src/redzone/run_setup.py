@@ -73,14 +73,13 @@ def open_new(settings: Settings, request: RunRequest, stack: ExitStack) -> Opene
     plan, home = make_plan(settings), home_of(settings)
     store, record = RunStore(home), _new_record(plan, request)
     if STDIN in record.inputs.paths:
-        folder = store.create(record)
-        try:
-            spool_stdin(folder.path)
-            inputs, record = _survey(folder, record)
-        except BaseException:
-            store.remove(folder.id)
-            raise
-        folder.write(record)
+
+        def read_stdin(draft: RunFolder) -> RunRecord:
+            spool_stdin(draft.path)
+            return _survey(draft, record)[1]
+
+        folder = store.create(record, read_stdin)
+        inputs, record = _survey(folder, record)
     else:
         inputs, record = _survey(RunFolder(store.folder / record.id), record)
         folder = store.create(record)

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-import aiofiles
-
 from redzone import imaging
 from redzone.cache import Cache, CacheKey
 from redzone.clock import LoopClock
@@ -26,8 +24,8 @@ from redzone.pipeline import Options, Parts, Pipeline
 from redzone.plan import RunPlan
 from redzone.runs import RunFolder
 from redzone.runs.journal import Journal, Recorder
-from redzone.telemetry.metrics import Metrics, RunFacts, Snapshot
-from redzone.telemetry.metrics_log import render_line
+from redzone.telemetry.metrics import Metrics, RunFacts
+from redzone.telemetry.metrics_log import MetricsLog
 from redzone.telemetry.reporter import Reporter
 from redzone.vision.interface import VisionModel
 
@@ -74,13 +72,8 @@ async def assemble(
         _model_and_cache(job, listeners.notice) as (model, cache),
         Fetcher(_fetch_options(plan), clock, random) as fetcher,
         Recorder(journal) as recorder,
-        aiofiles.open(job.folder.metrics_path, "a", encoding="utf-8") as metrics_file,
+        MetricsLog(job.folder.metrics_path) as metrics_log,
     ):
-
-        async def write_metrics(snapshot: Snapshot) -> None:
-            await metrics_file.write(render_line(snapshot))
-            await metrics_file.flush()
-
         limiter = Limiter(limits, clock)
         parts = Parts(
             fetcher=fetcher,
@@ -93,7 +86,9 @@ async def assemble(
             breaker=CircuitBreaker(settings.breaker_failures, settings.breaker_s, clock),
             clock=clock,
             random=random,
-            reporter=Reporter(metrics, limiter, clock, (write_metrics,), settings.stuck_after_s),
+            reporter=Reporter(
+                metrics, limiter, clock, (metrics_log.write,), settings.stuck_after_s, listeners.notice
+            ),
             listener=listeners.outcome,
         )
         retry = retry_policy(plan, model)
@@ -169,6 +164,7 @@ def _facts(plan: RunPlan) -> RunFacts:
         pack=plan.pack,
         delay_ms=plan.settings.request_delay_ms,
         budget_usd=plan.settings.max_cost_usd,
+        priced=all(model in plan.prices for model in plan.models),
     )
 
 

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from redzone.models import Poster, Row, Status
-from redzone.query import RunIndex
+import pytest
+
+from redzone.models import Outcome, Poster, Row, Status, Tokens
+from redzone.query import RunIndex, compare
 from redzone.review import Action, Review
+from redzone.runs.checkpoint import Spent, render_intent, render_spent
+from redzone.runs.index import CheckpointIndex
 from redzone.runs.rematch import rematch
 from redzone.runs.reviews import read_reviews
 from tests.outcomes import outcome
@@ -66,3 +70,62 @@ def test_of_rows_with_the_same_poster_a_review_keeps_its_own(tmp_path: Path) -> 
     }
     rematch(folder, lambda: rows(2, 2, 1))
     assert sorted(read_reviews(folder.reviews_path)) == [1, 3]
+
+
+def unnamed(*images: str) -> list[Poster]:
+    """A list without an id column: each id is the number of its row."""
+    urls = [f"https://posters.example/{image}.jpg" for image in images]
+    return [Poster(row, str(row), url) for row, url in enumerate(urls, 1)]
+
+
+def judged(posters: Sequence[Poster], *statuses: Status) -> list[Outcome]:
+    pairs = zip(posters, statuses, strict=True)
+    return [outcome(one.row, status, id=one.id, image=one.image) for one, status in pairs]
+
+
+def test_without_an_id_column_an_inserted_line_detaches_nothing(tmp_path: Path) -> None:
+    """Outcomes and reviews belong to the image, the second appearance of one to the second."""
+    before, after = unnamed("a", "b", "a"), unnamed("new", "a", "b", "a")
+    statuses = (Status.PASS, Status.FAIL, Status.UNSURE)
+    reviews = [
+        note(2, "of b").model_copy(update={"id": "2", "image": before[1].image}),
+        note(3, "of the second a").model_copy(update={"id": "3", "image": before[2].image}),
+    ]
+    folder = run_of(tmp_path, judged(before, *statuses), reviews)
+    for _ in range(2):  # and once more, as after a crash
+        rematch(folder, lambda: after)
+        with RunIndex(folder) as browser:
+            found = {one.row.row: (one.row.id, one.status, one.note) for one in browser.reviewed_outcomes()}
+        assert found == {
+            2: ("2", Status.PASS, None),
+            3: ("3", Status.FAIL, "of b"),
+            4: ("4", Status.UNSURE, "of the second a"),
+        }
+
+
+def test_two_runs_of_lists_without_ids_are_compared_by_image(tmp_path: Path) -> None:
+    """An inserted line changes every row number and no verdict."""
+    before = run_of(tmp_path / "one", judged(unnamed("a", "b"), Status.PASS, Status.FAIL))
+    after = run_of(tmp_path / "two", judged(unnamed("new", "a", "b"), Status.PASS, Status.PASS, Status.PASS))
+    with RunIndex(before) as one, RunIndex(after) as other:
+        found = compare(one, other)
+    assert (found.unchanged, found.only_before, found.only_after) == (1, 0, 1)
+    assert [change.row_after for change in found.fixed] == [3]
+
+
+def test_the_money_stays_the_same_whatever_the_new_list_holds(tmp_path: Path) -> None:
+    """Of posters that are gone, replaced answers, requests in doubt, and one poster a thousand times."""
+    outcomes = [outcome(1), outcome(1, cost_usd=0.5, attempts=1), outcome(2, cost_usd=0.25), outcome(3)]
+    folder = run_of(tmp_path, outcomes)
+    with folder.checkpoint_path.open("ab") as file:
+        file.write(render_intent(4, "m", NOW, 0.125))
+        file.write(render_spent(Spent(row=5, attempts=1, cost_usd=0.0625, tokens=Tokens(input=10, output=1))))
+    old = CheckpointIndex.read(folder.checkpoint_path)
+    assert old.most_spent_usd == pytest.approx(0.5 + 0.25 + 0.002 + 0.125 + 0.0625)
+    for new in (rows(*[1] * 1000), rows(3, 2), rows(9), rows()):
+        rematch(folder, lambda new=new: new)  # type: ignore[misc]  # bound now
+        index = CheckpointIndex.read(folder.checkpoint_path)
+        assert index.cost_usd == pytest.approx(old.cost_usd, abs=1e-9)
+        assert index.most_spent_usd == pytest.approx(old.most_spent_usd, abs=1e-9)
+        assert index.tokens == old.tokens
+        assert index.in_doubt == ()

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -19,7 +20,7 @@ from random import Random
 
 import pytest
 
-from redzone.errors import CheckpointUnusable, RunLocked, RunNotFound, UsageError
+from redzone.errors import CheckpointUnusable, JournalFailed, RunLocked, RunNotFound, UsageError
 from redzone.models import ViewKind, Zone
 from redzone.runs import (
     RecordedState,
@@ -31,9 +32,13 @@ from redzone.runs import (
     make_home,
     new_run_id,
 )
+from redzone.runs.index import CheckpointIndex
 from redzone.runs.journal import Journal
+from redzone.runs.reviews import read_reviews
+from redzone.telemetry.metrics_log import newest
 from tests.unprivileged import unprivileged
 
+PROJECT = Path(__file__).parents[2]
 NOON = datetime(2026, 10, 3, 12, 0, 0, tzinfo=UTC)
 HOLD_LOCK = """
 import sys
@@ -222,7 +227,7 @@ def test_an_id_is_given_once(store: RunStore) -> None:
 def test_runs_are_listed_newest_first_beside_any_rubbish(
     store: RunStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Strange names are passed over, a run whose run.json cannot be read is left out with a warning."""
+    """Strange names are passed over, a run whose run.json cannot be read is skipped with a warning."""
     assert store.newest_first() == ()
     assert store.newest_unfinished() is None
     older, newest = "20261003-120000-abcd", "20261004-120000-abcd"
@@ -233,7 +238,7 @@ def test_runs_are_listed_newest_first_beside_any_rubbish(
     (store.folder / "notes").mkdir()
     with caplog.at_level(logging.WARNING):
         assert [one.id for one in store.newest_first()] == [newest, older]
-    assert "20261005-120000-abcd/run.json cannot be read" in caplog.text
+    assert "20261005-120000-abcd has no run.json: the run was killed before it began" in caplog.text
     unfinished = store.newest_unfinished()
     assert unfinished is not None
     assert unfinished.id == older
@@ -297,3 +302,109 @@ def test_remove_deletes_the_run_and_nothing_behind_a_link(store: RunStore, tmp_p
     with pytest.raises(RunNotFound):
         store.remove("20261009")
     assert (outside / "keep").exists()
+
+
+def test_a_run_is_invisible_until_it_is_complete(store: RunStore) -> None:
+    """Killed while it is created, it leaves nothing that any command sees, and the next run cleans up."""
+    code = """
+import os, signal, sys
+from pathlib import Path
+from redzone.runs import RunStore
+from tests.runs.test_store import record
+def die(draft):
+    print(sorted(p.name for p in draft.path.iterdir()), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+RunStore(Path(sys.argv[1])).create(record(), die)
+"""
+    killed = subprocess.run(
+        [sys.executable, "-c", code, store.home], cwd=PROJECT, capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert b"checkpoint.jsonl" in killed.stdout
+    assert (store.folders(), store.newest_first(), store.newest_unfinished()) == ((), (), None)
+    (left,) = store.folder.iterdir()
+    os.utime(left, (0, 0))
+    assert store.create(record()).read() == record()
+    assert [path.name for path in store.folder.iterdir()] == ["20261003-120000-abcd"]
+
+
+def test_a_run_that_fails_while_it_is_created_leaves_nothing(store: RunStore) -> None:
+    """Not even its draft."""
+
+    def fail(_: RunFolder) -> RunRecord:
+        raise UsageError("no input")
+
+    with pytest.raises(UsageError, match="no input"):
+        store.create(record(), fail)
+    assert list(store.folder.iterdir()) == []
+
+
+def test_half_a_run_of_an_older_version_is_passed_over_with_a_word(store: RunStore) -> None:
+    """It has no run.json: a prefix that a whole run shares means that run, its own id says what it is."""
+    skipped: list[str] = []
+    telling = RunStore(store.home, skipped.append)
+    whole = store.create(record("20261003-120000-abcd", RecordedState.INTERRUPTED))
+    half = store.folder / "20261003-130000-abcd"
+    half.mkdir()
+    assert telling.newest_unfinished() == whole
+    assert "has no run.json: the run was killed before it began" in skipped[0]
+    assert store.get("20261003") == whole
+    with pytest.raises(RunNotFound, match=r"`redzone runs rm 20261003-130000-abcd` removes what is left"):
+        store.get(half.name).read()
+    assert store.remove(half.name) == half.name
+
+
+def test_a_copied_folder_is_a_run_of_its_own(store: RunStore) -> None:
+    """Its id is its folder's name."""
+    folder = store.create(record())
+    copy = store.folder / "20261004-000000-c0py"
+    shutil.copytree(folder.path, copy)
+    assert RunFolder(copy).read() == record().model_copy(update={"id": copy.name})
+
+
+def test_without_an_id_resume_passes_over_runs_in_other_hands(store: RunStore) -> None:
+    """And says so where there is no other one."""
+    older = store.create(record("20261003-120000-abcd", RecordedState.INTERRUPTED))
+    newer = store.create(record("20261004-120000-abcd"))
+    assert store.newest_unfinished() == newer
+    with another_process(newer) as process:
+        assert store.newest_unfinished() == older
+        with older.lock(), pytest.raises(RunLocked, match=f"process {process.pid} is working on it"):
+            store.newest_unfinished()
+
+
+@pytest.mark.parametrize("name", ["checkpoint.jsonl", "metrics.jsonl", "log.jsonl", "lock", "cache.sqlite"])
+def test_a_prepared_folder_has_nothing_outside_written(store: RunStore, tmp_path: Path, name: str) -> None:
+    """A link in it is refused before any file is opened for writing, and no reader follows it."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"precious, without a newline")
+    folder = store.create(record())
+    (folder.path / name).unlink(missing_ok=True)
+    (folder.path / name).symlink_to(secret)
+    with pytest.raises(UsageError, match=f"{name} is not a regular file"), folder.lock():
+        pass
+    with pytest.raises(JournalFailed, match="symbolic link, which is not followed"):
+        Journal(_linked(folder.path / "linked.jsonl", secret))
+    assert folder.is_locked() is False
+    assert secret.read_bytes() == b"precious, without a newline"
+
+
+def _linked(path: Path, target: Path) -> Path:
+    path.symlink_to(target)
+    return path
+
+
+def test_a_pipe_or_a_link_for_a_file_is_an_error_and_never_waited_for(store: RunStore) -> None:
+    """As run.json, checkpoint, reviews and metrics."""
+    folder = store.create(record())
+    for path in (folder.record_path, folder.checkpoint_path, folder.reviews_path, folder.metrics_path):
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+    with pytest.raises(RunNotFound, match="it is not a regular file"):
+        folder.read()
+    with pytest.raises(CheckpointUnusable, match="it is not a regular file"):
+        CheckpointIndex.read(folder.checkpoint_path)
+    with pytest.raises(UsageError, match="it is not a regular file"):
+        read_reviews(folder.reviews_path)
+    with pytest.raises(OSError, match="it is not a regular file"):
+        newest(folder.metrics_path)

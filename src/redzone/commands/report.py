@@ -22,7 +22,7 @@ from redzone.commands.filter_options import (
     TextOption,
     build_filter,
 )
-from redzone.commands.terminal import HomeOption, RunArgument, home_for, say
+from redzone.commands.terminal import HomeOption, OverwriteOption, RunArgument, home_for, say
 
 if TYPE_CHECKING:
     from redzone.reports import Pictures, Shot
@@ -55,6 +55,7 @@ def report(  # noqa: PLR0913  Typer reads an option from each argument
     source: SourceOption = None,
     code: CodeOption = None,
     text: TextOption = "",
+    overwrite: OverwriteOption = False,
     home: HomeOption = None,
 ) -> None:
     """Write an HTML or PDF report of a run.
@@ -87,7 +88,13 @@ def report(  # noqa: PLR0913  Typer reads an option from each argument
             raise UsageError(f"--output {target}: a report is .html or .pdf; for tables use redzone export")
     with open_results(folder) as results:
         for line in write_outputs(
-            results, targets, wanted, sys.stdout, report_pictures(folder), most_pictures=pictures
+            results,
+            targets,
+            wanted,
+            sys.stdout,
+            report_pictures(folder),
+            most_pictures=pictures,
+            overwrite=overwrite,
         ):
             say(line)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,24 +21,26 @@ if TYPE_CHECKING:
     from redzone.plan import RunPlan
     from redzone.run_setup import RunRequest
     from redzone.runs import RunFolder
+    from redzone.terminal.summary import Ending
 
 SHOWN_VERDICTS = 30
 
 
-def check_outputs(output: list[str] | None) -> None:
-    """Rejects unusable output paths before the run costs anything. Raises UsageError."""
-    if not output:
-        return
-    from redzone.errors import UsageError
-    from redzone.reports import format_for
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """Where the results go: files, or `-` for stdout; and whether the summary is JSON on stdout."""
 
-    for target in output:
-        if target != "-":
-            format_for(Path(target))
-            if not Path(target).absolute().parent.is_dir():
-                raise UsageError(
-                    f"--output {target}: the folder {Path(target).parent} does not exist; create it first"
-                )
+    targets: tuple[str, ...]
+    overwrite: bool
+    as_json: bool
+
+
+def check_outputs(options: OutputOptions, inputs: Iterable[str]) -> None:
+    """Refuse an impossible output before anything is paid for. Raises UsageError."""
+    if options.targets:
+        from redzone.reports.destination import check_destinations
+
+        check_destinations(options.targets, inputs, overwrite=options.overwrite)
 
 
 def print_estimate(settings: Settings, request: RunRequest, *, as_json: bool) -> None:
@@ -64,65 +68,97 @@ def _estimate(settings: Settings, request: RunRequest) -> tuple[RunPlan, RunEsti
     return asyncio.run(estimate_request(settings, request))
 
 
-def finish(run: Run, result: RunResult, console: Console, output: list[str], *, as_json: bool) -> None:
-    """Writes the results, then prints the summary and the next commands."""
-    from redzone.errors import Interrupted
-    from redzone.terminal.summary import Ending, SummaryFacts, print_summary
+def finish(run: Run, result: RunResult, console: Console, options: OutputOptions) -> None:
+    """Writes the results, then prints the summary and the next commands.
+
+    Raises UsageError, after the summary, if the results cannot be written.
+    """
+    from redzone.errors import UsageError
 
     for repair in result.repairs:
         say(repair)
-    job, snapshot = run.job, result.snapshot
-    written = write_outputs(job.folder, output)
-    if snapshot is None:
+    failure: UsageError | None = None
+    written: list[str] = []
+    try:
+        written = write_outputs(run.job.folder, options)
+    except UsageError as error:
+        failure = UsageError(f"{error}; the run has them: `redzone export {run.id} -o FILE` writes them")
+    if options.as_json:
+        print_json(_result_json(run, result, written))
+    _print_summary(run, result, console, written)
+    if failure is not None:
+        raise failure
+
+
+def _result_json(run: Run, result: RunResult, written: list[str]) -> dict[str, object]:
+    """The result of `--json`. A run that was finished before has the figures of its checkpoint."""
+    from redzone.runs.index import CheckpointIndex
+
+    snapshot, record = result.snapshot, run.record
+    if snapshot is not None:
+        cost_usd = snapshot.known_cost_usd
+    else:
+        index = CheckpointIndex.read(run.job.folder.checkpoint_path)
+        cost_usd = record.known_cost_usd(index.cost_usd, index.tokens.input + index.tokens.output)
+    return {
+        "run_id": run.id,
+        "state": _ending(result).value,
+        "reason": str(result.stopped or ""),
+        "rows": run.job.rows,
+        "counts": {str(status): count for status, count in result.counts.items()},
+        "requests": snapshot.requests if snapshot is not None else 0,
+        "image_bytes": snapshot.image_bytes if snapshot is not None else 0,
+        "cost_usd": None if cost_usd is None else round(cost_usd, 6),
+        "seconds": round(snapshot.elapsed_s, 3) if snapshot is not None else 0.0,
+        "folder": str(run.job.folder.path),
+        "outputs": written,
+    }
+
+
+def _ending(result: RunResult) -> Ending:
+    from redzone.errors import Interrupted
+    from redzone.terminal.summary import Ending
+
+    if result.stopped is None:
+        return Ending.FINISHED
+    return Ending.INTERRUPTED if isinstance(result.stopped, Interrupted) else Ending.STOPPED
+
+
+def _print_summary(run: Run, result: RunResult, console: Console, written: list[str]) -> None:
+    from redzone.terminal.summary import SummaryFacts, print_summary, verdict_table
+
+    if result.snapshot is None:
         return
-    ending = Ending.FINISHED
-    if result.stopped is not None:
-        ending = Ending.INTERRUPTED if isinstance(result.stopped, Interrupted) else Ending.STOPPED
     facts = SummaryFacts(
         run_id=run.id,
-        folder=str(job.folder.path),
-        ending=ending,
+        folder=str(run.job.folder.path),
+        ending=_ending(result),
         reason=str(result.stopped or ""),
         outputs=tuple(written),
         next_commands=_next_commands(result, written),
     )
-    if as_json:
-        print_json(
-            {
-                "run_id": run.id,
-                "state": ending.value,
-                "reason": facts.reason,
-                "rows": job.rows,
-                "counts": {str(status): count for status, count in result.counts.items()},
-                "requests": snapshot.requests,
-                "image_bytes": snapshot.image_bytes,
-                "cost_usd": round(snapshot.cost_usd, 6),
-                "seconds": round(snapshot.elapsed_s, 3),
-                "folder": facts.folder,
-                "outputs": written,
-            }
-        )
-    if job.rows <= SHOWN_VERDICTS:
+    if run.job.rows <= SHOWN_VERDICTS:
         from redzone.reports.results import open_results
-        from redzone.terminal.summary import verdict_table
 
-        with open_results(job.folder) as results:
+        with open_results(run.job.folder) as results:
             console.print(verdict_table(results.reviewed_outcomes()))
-    print_summary(console, snapshot, facts)
+    print_summary(console, result.snapshot, facts)
 
 
-def write_outputs(folder: RunFolder, output: list[str]) -> list[str]:
-    """Writes the run's results to each target. Returns the full paths of the files."""
+def write_outputs(folder: RunFolder, options: OutputOptions) -> list[str]:
+    """Write the run's results to each target; the full paths of the files."""
     from redzone.query import ALL
     from redzone.reports import results
 
-    if output:
+    targets, overwrite = options.targets, options.overwrite
+    if targets:
         from redzone.commands.report import report_pictures
 
+        pictures = report_pictures(folder)
         with results.open_results(folder) as found:
-            for line in results.write_outputs(found, output, ALL, sys.stdout, report_pictures(folder)):
+            for line in results.write_outputs(found, targets, ALL, sys.stdout, pictures, overwrite=overwrite):
                 say(line)
-    return [str(Path(target).absolute()) for target in output if target != "-"]
+    return [str(Path(target).absolute()) for target in targets if target != "-"]
 
 
 def _next_commands(result: RunResult, written: list[str]) -> tuple[str, ...]:

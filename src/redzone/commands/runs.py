@@ -24,6 +24,7 @@ from redzone.commands.filter_options import (
 from redzone.commands.terminal import (
     HomeOption,
     JsonOption,
+    OverwriteOption,
     RunArgument,
     home_for,
     print_json,
@@ -40,11 +41,18 @@ _LISTED = ("run", "state", "rows", *_STATUSES, "label", "model", "input")
 @app.command("list")
 def list_runs(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """List the runs, newest first."""
+    from redzone.errors import UsageError
     from redzone.runs import RunStore
+    from redzone.runs.status import observe
     from redzone.text import clean
 
     store = RunStore(home_for(home))
-    records = store.newest_first()
+    records = []
+    for folder in store.folders():
+        try:
+            records.append(observe(folder).corrected)
+        except UsageError as error:
+            say(f"skipped: {error}")
     if as_json:
         print_json([record.model_dump(mode="json", by_alias=True) for record in records])
         return
@@ -69,18 +77,20 @@ def show(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False)
     from redzone.runs import RunStore
     from redzone.runs.index import CheckpointIndex
     from redzone.runs.lock import lock_owner_pid
+    from redzone.runs.status import observe
     from redzone.text import clean
 
     folder = RunStore(home_for(home)).get(run)
-    record = folder.read()
+    record = observe(folder).corrected
     index = CheckpointIndex.read(folder.checkpoint_path)
+    cost_usd = record.known_cost_usd(index.cost_usd, index.tokens.input + index.tokens.output)
     counts = {status.value: count for status, count in index.counts.items()}
     results = {
         "folder": str(folder.path),
         "counts": counts,
         "pending": record.rows - index.answered,
         "in_doubt": list(index.in_doubt),
-        "cost_usd": round(index.cost_usd, 6),
+        "cost_usd": None if cost_usd is None else round(cost_usd, 6),
         "tokens": {"input": index.tokens.input, "output": index.tokens.output},
         "worked_on_by_pid": lock_owner_pid(folder),
     }
@@ -99,7 +109,8 @@ def show(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False)
         **{status: f"{count:,}" for status, count in counts.items()},
         "pending": f"{record.rows - index.answered:,}",
         "in doubt": f"{len(index.in_doubt):,} requests without a recorded answer",
-        "cost": f"${index.cost_usd:.4f} for {index.tokens.input:,} + {index.tokens.output:,} tokens",
+        "cost": ("unknown" if cost_usd is None else f"${cost_usd:.4f}")
+        + f" for {index.tokens.input:,} + {index.tokens.output:,} tokens",
         "folder": str(folder.path),
     }
     for name, value in facts.items():
@@ -139,6 +150,7 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
     source: SourceOption = None,
     code: CodeOption = None,
     text: TextOption = "",
+    overwrite: OverwriteOption = False,
     home: HomeOption = None,
 ) -> None:
     """Write a run's results: one row per input row that matches the options.
@@ -150,6 +162,7 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
       redzone export 20261123 --status fail --status unsure --unreviewed -o review.csv
     """
     from redzone.commands.report import report_pictures
+    from redzone.reports.destination import check_destinations
     from redzone.reports.results import INPUT_CHANGED, open_results, write_outputs
     from redzone.runs import RunStore
 
@@ -162,10 +175,12 @@ def export(  # noqa: PLR0913  Typer reads an option from each argument
         text=text,
     )
     folder = RunStore(home_for(home)).get(run)
+    targets, pictures = output or ["-"], report_pictures(folder)
+    check_destinations(targets, folder.read().inputs.paths, overwrite=overwrite)
     with open_results(folder) as results:
         if results.inputs is None:
             say(INPUT_CHANGED)
-        for line in write_outputs(results, output or ["-"], wanted, sys.stdout, report_pictures(folder)):
+        for line in write_outputs(results, targets, wanted, sys.stdout, pictures, overwrite=overwrite):
             say(line)
 
 
@@ -190,7 +205,10 @@ def check(run: RunArgument, home: HomeOption = None, as_json: JsonOption = False
         )
     else:
         counts = " + ".join(f"{count:,} {status}" for status, count in report.counts.items())
-        typer.echo(f"{report.lines:,} lines: {report.intents:,} intents, {report.outcomes:,} outcomes")
+        kinds = [f"{report.intents:,} intents", f"{report.outcomes:,} outcomes"]
+        if report.spent_lines:
+            kinds.append(f"{report.spent_lines:,} of spending without an outcome")
+        typer.echo(f"{report.lines:,} lines: {', '.join(kinds)}")
         typer.echo(f"{report.rows:,} rows = {counts} + {report.pending:,} pending")
         typer.echo(f"in doubt: {len(report.in_doubt):,} requests without a recorded answer")
         for bad in report.bad_lines[:20]:

@@ -20,13 +20,20 @@ _NEXT_STEPS: dict[int, tuple[str, ExitCode]] = {
     errno.EACCES: ("check the permissions", ExitCode.USAGE),
     errno.EMFILE: (_FILES, ExitCode.USAGE),
     errno.ENFILE: (_FILES, ExitCode.USAGE),
+    errno.EBADF: ("redirect stdout to a file", ExitCode.UNEXPECTED),
     errno.ENOMEM: ("close other programs or use fewer --workers", ExitCode.UNEXPECTED),
 }
 
 
 def find_os_error(error: BaseException) -> OSError | None:
     """The OSError that `error` is, holds as a group, or was caused by; None if there is none."""
-    return next((each for each in _related(error) if isinstance(each, OSError)), None)
+    for each in _related(error):
+        if isinstance(each, OSError):
+            return each
+        # a compiled module that cannot be opened says so in words only
+        if isinstance(each, ImportError) and os.strerror(errno.EMFILE) in str(each):
+            return OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    return None
 
 
 def _related(error: BaseException) -> Iterator[BaseException]:

@@ -25,6 +25,9 @@ HomeOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace existing files that redzone did not write.")
+]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN_ID", help="Run id or a unique prefix of it.")]
 
 

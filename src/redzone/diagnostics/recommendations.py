@@ -193,9 +193,10 @@ def _cache(snapshot: Snapshot) -> Advice | None:
     asked = _asked(snapshot)
     if snapshot.facts.cache_on or asked < ENOUGH_POSTERS or snapshot.facts.local:
         return None
+    price = f" for ${snapshot.cost_usd:,.4f}" if snapshot.known_cost_usd is not None else ""
     return Advice(
         Topic.CACHE,
-        f"{asked:,} posters were sent to the model for ${snapshot.cost_usd:,.4f}, and the cache is off",
+        f"{asked:,} posters were sent to the model{price}, and the cache is off",
         "the next run pays for them again; set ENABLE_ANALYSIS_CACHE",
     )
 

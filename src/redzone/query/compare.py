@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from redzone.inputs import STDIN
@@ -21,14 +21,16 @@ class _Found(NamedTuple):
     poster: bytes
     poster_id: bytes | None
     picture: str | None
+    image: bytes
 
 
 def compare(before: RunIndex, after: RunIndex) -> Comparison:
     """Compare the outcomes of the same posters, by the status after review.
 
     Posters are the same by id and image. Of the rest, those with an id that is unique on both sides are the
-    same, with a replaced picture. `newly_failing` fail now and did not before; `fixed` pass now and failed
-    before; `flipped` changed in any other way.
+    same, with a replaced picture; in lists without an id column the image alone counts.
+    `newly_failing` fail now and did not before; `fixed` pass now and failed before; `flipped` changed in any
+    other way.
     """
     old, new = before.ask(_all), after.ask(_all)
     pairs = list(_pairs(old, new))
@@ -47,26 +49,49 @@ def compare(before: RunIndex, after: RunIndex) -> Comparison:
 
 
 def _all(db: sqlite3.Connection) -> list[_Found]:
-    found = db.execute("SELECT row, status, poster, poster_id, picture FROM outcome ORDER BY row")
+    found = db.execute("SELECT row, status, poster, poster_id, picture, image FROM outcome ORDER BY row")
     return [_Found(row, STATUSES[status], *rest) for row, status, *rest in found]
 
 
 def _pairs(old: Sequence[_Found], new: Sequence[_Found]) -> Iterator[tuple[_Found, _Found]]:
-    # of rows with the same poster, the first is paired with the first, the second with the second
-    waiting: dict[bytes, list[_Found]] = {}
-    for one in reversed(old):
-        waiting.setdefault(one.poster, []).append(one)
-    rest = []
-    for other in new:
-        same = waiting.get(other.poster)
-        if same:
-            yield same.pop(), other
-        else:
-            rest.append(other)
-    left = _by_id(one for some in waiting.values() for one in some)
-    for poster_id, other in _by_id(rest).items():
+    old, new = list(old), list(new)
+    for pairing in (_same_poster, _same_id, _same_image):
+        pairs = list(pairing(old, new))
+        yield from pairs
+        paired = {one.row for one, _ in pairs}, {other.row for _, other in pairs}
+        old = [one for one in old if one.row not in paired[0]]
+        new = [other for other in new if other.row not in paired[1]]
+
+
+def _same_poster(old: Sequence[_Found], new: Sequence[_Found]) -> Iterator[tuple[_Found, _Found]]:
+    return _in_order(old, new, lambda one: one.poster)
+
+
+def _same_id(old: Sequence[_Found], new: Sequence[_Found]) -> Iterator[tuple[_Found, _Found]]:
+    left = _by_id(old)
+    for poster_id, other in _by_id(new).items():
         if poster_id in left:
             yield left[poster_id], other
+
+
+def _same_image(old: Sequence[_Found], new: Sequence[_Found]) -> Iterator[tuple[_Found, _Found]]:
+    """In a list without an id column the id is the row's number, which says nothing about the poster."""
+    for one, other in _in_order(old, new, lambda found: found.image):
+        if one.poster_id is None or other.poster_id is None:
+            yield one, other
+
+
+def _in_order(
+    old: Sequence[_Found], new: Sequence[_Found], key: Callable[[_Found], bytes]
+) -> Iterator[tuple[_Found, _Found]]:
+    """Those with the same key: the first with the first, the second with the second."""
+    waiting: dict[bytes, list[_Found]] = {}
+    for one in reversed(old):
+        waiting.setdefault(key(one), []).append(one)
+    for other in new:
+        same = waiting.get(key(other))
+        if same:
+            yield same.pop(), other
 
 
 def _by_id(found: Iterable[_Found]) -> dict[bytes, _Found]:

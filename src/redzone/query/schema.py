@@ -12,7 +12,7 @@ from redzone.query.filter import folded
 from redzone.review import ReviewedOutcome
 
 # in the file's header; a file with another number is created again
-VERSION = 4
+VERSION = 5
 # in the order of Sort.STATUS: what needs attention comes first
 STATUSES = (Status.FAIL, Status.UNSURE, Status.ERROR, Status.PASS)
 KINDS = tuple(ElementKind)
@@ -26,14 +26,14 @@ TABLES = (
         reviewed INTEGER NOT NULL, disagreed INTEGER NOT NULL, kinds INTEGER NOT NULL,
         unsaid INTEGER NOT NULL, confidence REAL NOT NULL, source TEXT, code TEXT,
         grp TEXT NOT NULL, title TEXT NOT NULL, finished_us INTEGER NOT NULL,
-        poster BLOB NOT NULL, poster_id BLOB, picture TEXT
+        poster BLOB NOT NULL, poster_id BLOB, picture TEXT, image BLOB NOT NULL
     )""",
     "CREATE TABLE words (row INTEGER PRIMARY KEY, folded BLOB NOT NULL)",
     """CREATE TABLE review (
         row INTEGER NOT NULL, number INTEGER NOT NULL, event TEXT NOT NULL, PRIMARY KEY (row, number)
     ) WITHOUT ROWID""",
 )
-OUTCOME_COLUMNS = 18
+OUTCOME_COLUMNS = 19
 # Every index contains all filtered columns, so that a scan never leaves it: any page of any filter and order
 # of 100,000 outcomes takes about 10 ms, and no plan depends on statistics.
 _FILTERED = "status, grp, reviewed, disagreed, kinds, source, code, confidence"
@@ -78,6 +78,7 @@ def reviewed_row(reviewed: ReviewedOutcome, outcome: Outcome, offset: int) -> tu
         # an id that equals the row number is probably made up, and means nothing in another list
         _digest(outcome.id) if outcome.id != str(outcome.row) else None,
         outcome.image_sha256[:16] if outcome.image_sha256 is not None else None,
+        _digest(outcome.image),
     )
 
 

@@ -27,6 +27,7 @@ class Digest:
     reviewed: int = 0
     overruled: int = 0
     cost_usd: float = 0.0
+    tokens: int = 0
     counts: Counter[Status] = field(default_factory=Counter)
     groups: dict[str, Counter[Status]] = field(default_factory=dict)
     confidence: list[Counter[Status]] = field(default_factory=lambda: [Counter() for _ in range(BUCKETS)])
@@ -56,6 +57,7 @@ class Digest:
             self.pending += 1
             return
         self.cost_usd += outcome.cost_usd
+        self.tokens += outcome.tokens.input + outcome.tokens.output
         self.counts[status] += 1
         self.reviewed += reviewed.reviewed
         self.overruled += status is not reviewed.original_status

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
+import io
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -35,6 +37,7 @@ _TABLES: Mapping[Format, TableWriter] = {
     Format.JSON: write_json,
     Format.JSONL: write_jsonl,
 }
+STREAMED = frozenset(_TABLES)
 REPORTS = frozenset({Format.HTML, Format.PDF})
 _EXTENSIONS: Mapping[str, Format] = {
     ".csv": Format.CSV,
@@ -83,11 +86,11 @@ def write_results(
     """Write the rows in the order given, in constant memory, and return their number.
 
     HTML and PDF need the `report` and show each row as a card. A file is replaced as a whole: the old one
-    stays until the new one is on disk. A stream (stdout) takes CSV, JSON and JSONL and must encode as UTF-8.
-    Raises UsageError if the file cannot be written.
+    stays until the new one is on disk. A stream (stdout) takes CSV, JSON and JSONL, and is switched to UTF-8.
+    Raises UsageError if the file or stream cannot be written, BrokenPipeError if its reader has gone.
     """
     if not isinstance(target, Path):
-        return _TABLES[form](target, reviewed_outcomes, layout)
+        return _write_stream(target, form, reviewed_outcomes, layout)
     with replacing(target, streamed=form in _TABLES) as path:
         if form in _TABLES:
             with path.open("w", encoding="utf-8", newline="") as stream:
@@ -106,3 +109,20 @@ def write_results(
         from redzone.reports.pdf_file import write_pdf
 
         return write_pdf(path, reviewed_outcomes, report)
+
+
+def _write_stream(
+    stream: TextIO, form: Format, reviewed_outcomes: Iterable[ReviewedOutcome], layout: TableLayout
+) -> int:
+    try:
+        if isinstance(stream, io.TextIOWrapper):
+            # whatever the locale: results are UTF-8, as in files
+            stream.reconfigure(encoding="utf-8", newline="")
+        count = _TABLES[form](stream, reviewed_outcomes, layout)
+        stream.flush()  # a full disk is reported here, not at exit
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = "it is closed" if error.errno == errno.EBADF else error.strerror
+        raise UsageError(f"stdout cannot be written: {reason}; name a file with --output") from error
+    return count

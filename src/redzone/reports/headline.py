@@ -68,7 +68,7 @@ def run_facts(facts: ReportMetadata, found: Digest) -> list[tuple[str, str]]:
         ("Judged by", clean(facts.judge, 120) + sure),
         ("Run", f"{facts.run_id}, begun {facts.begun_at:%Y-%m-%d %H:%M} UTC, {facts.state}"),
         ("Duration", _span(facts.seconds)),
-        ("Cost", _money(found.cost_usd)),
+        ("Cost", _cost(found, facts)),
         ("Report", f"made {facts.made_at:%Y-%m-%d %H:%M} UTC with redzone {facts.version}"),
     ]
     # no line begins with a percent sign
@@ -87,6 +87,12 @@ def _span(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _cost(found: Digest, facts: ReportMetadata) -> str:
+    if found.tokens and not found.cost_usd and not facts.zero_cost_is_known:
+        return f"unknown: the price of the model is not known; {found.tokens:,} tokens"
+    return _money(found.cost_usd)
 
 
 def _money(usd: float) -> str:

@@ -41,7 +41,7 @@ def result_object(reviewed: ReviewedOutcome, layout: TableLayout) -> dict[str, o
     """The row and its outcome, with the names of the checkpoint; `columns` are the input's own.
 
     `status` is the one after review. Every object has the same keys. Without an outcome the status is
-    `pending` and the rest empty.
+    `pending` and the rest empty; an unknown cost is null.
     """
     row, outcome = reviewed.row, reviewed.outcome
     image = row.image if isinstance(row, Poster) else ""
@@ -57,6 +57,8 @@ def result_object(reviewed: ReviewedOutcome, layout: TableLayout) -> dict[str, o
         empty = dict.fromkeys((*_OUTCOME_FIELDS, *REVIEW_COLUMNS))
         return source | empty | {"status": PENDING, "zones": []}
     found = outcome.model_dump(mode="json", exclude=set(_INPUT_FIELDS))
+    if not layout.cost_is_known(reviewed):
+        found["cost_usd"] = None
     return source | found | {"status": reviewed.status} | _reviewed(reviewed)
 
 

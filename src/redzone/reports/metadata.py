@@ -15,7 +15,8 @@ from redzone.runs import RunRecord
 
 @dataclass(frozen=True, slots=True)
 class ReportMetadata:
-    """The run as a report shows it. `selection` describes the chosen rows, empty for all of them."""
+    """The run as a report shows it. `selection` describes the chosen rows, empty for all of them.
+    Without `zero_cost_is_known`, a cost of 0 for used tokens means that the price is unknown."""
 
     run_id: str
     label: str
@@ -30,6 +31,7 @@ class ReportMetadata:
     seconds: float
     version: str
     selection: str = ""
+    zero_cost_is_known: bool = True
 
 
 def report_metadata(record: RunRecord, made_at: datetime, selection: str = "") -> ReportMetadata:
@@ -49,6 +51,7 @@ def report_metadata(record: RunRecord, made_at: datetime, selection: str = "") -
         seconds=record.seconds,
         version=record.version,
         selection=selection,
+        zero_cost_is_known=record.zero_cost_is_known,
     )
 
 

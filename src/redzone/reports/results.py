@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TextIO
 
+from redzone.errors import UsageError
 from redzone.inputs import Inputs
 from redzone.query import ALL, Filter, RunIndex
 from redzone.reports import (
@@ -21,6 +22,7 @@ from redzone.reports import (
     report_metadata,
     write_results,
 )
+from redzone.reports.destination import STDOUT, check_destinations
 from redzone.review import ReviewedOutcome
 from redzone.runs import RunFolder
 from redzone.runs.input import unchanged_run_input
@@ -53,7 +55,8 @@ class Results:
     def layout(self) -> TableLayout:
         """The columns of a table of these results."""
         columns = self.record.columns if self.inputs is not None else ("row", "id", "title", "group", "image")
-        return TableLayout(columns, tuple(zone.name for zone in self.record.zones))
+        zones = tuple(zone.name for zone in self.record.zones)
+        return TableLayout(columns, zones, self.record.zero_cost_is_known)
 
     def reviewed_outcomes(self, wanted: Filter = ALL) -> Iterator[ReviewedOutcome]:
         """The matching rows in input order, with pending ones if the filter admits them; in constant memory.
@@ -99,19 +102,24 @@ def write_outputs(  # noqa: PLR0913
     results: Results,
     targets: Sequence[str],
     wanted: Filter,
-    stream: TextIO,
+    stream: TextIO | None,
     pictures: Pictures = no_pictures,
     *,
     most_pictures: int | None = None,
+    overwrite: bool = False,
 ) -> Iterator[str]:
     """Write the matching rows to each target and yield a line about each file; `-` is CSV on the stream.
 
-    The pictures are for HTML and PDF. Raises UsageError for an unknown extension before anything is written.
+    The pictures are for HTML and PDF. Raises UsageError, before anything is written for a target that
+    `check_destinations` refuses.
     """
-    forms = [Format.CSV if target == "-" else format_for(Path(target)) for target in targets]
+    check_destinations(targets, results.record.inputs.paths, overwrite=overwrite)
+    if STDOUT in targets and stream is None:
+        raise UsageError("stdout is closed; name a file with --output")
+    forms = [Format.CSV if target == STDOUT else format_for(Path(target)) for target in targets]
     for target, form in zip(targets, forms, strict=True):
-        place = stream if target == "-" else Path(target)
+        place = stream if target == STDOUT and stream is not None else Path(target)
         report = build_report(results, wanted, pictures, most_pictures)
         count = write_results(place, form, results.reviewed_outcomes(wanted), results.layout, report)
-        if target != "-":
+        if target != STDOUT:
             yield f"{count:,} rows written to {target}"

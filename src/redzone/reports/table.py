@@ -11,7 +11,7 @@ from redzone.text import clean
 
 PENDING = "pending"
 _ZONE_COLUMNS = ("contains_key_elements", "confidence_pct", "elements", "justification")
-_OUTCOME_COLUMNS = (
+OUTCOME_COLUMNS = (
     "source",
     "model",
     "error_code",
@@ -36,10 +36,12 @@ REVIEW_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class TableLayout:
-    """The columns of a table of results: the input's own, and those of the judged zones."""
+    """The columns of a table of results: the input's own, and those of the judged zones. Without
+    `zero_cost_is_known`, a cost of 0 for used tokens is left empty: the price is unknown."""
 
     input_columns: tuple[str, ...]
     zones: tuple[str, ...]
+    zero_cost_is_known: bool = True
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -57,13 +59,24 @@ class TableLayout:
     def cells(self, reviewed: ReviewedOutcome) -> tuple[str, ...]:
         """One line of the table. The text is unchanged: each format escapes it in its own way."""
         own = (reviewed.row.columns.get(column, "") for column in self.input_columns)
-        return (*own, *result_cells(reviewed, self.zones))
+        cells = result_cells(reviewed, self.zones)
+        if not self.cost_is_known(reviewed):
+            cost = result_columns(self.zones).index("cost_usd")
+            cells = (*cells[:cost], "", *cells[cost + 1 :])
+        return (*own, *cells)
+
+    def cost_is_known(self, reviewed: ReviewedOutcome) -> bool:
+        """Whether the outcome's cost is a figure."""
+        outcome = reviewed.outcome
+        if self.zero_cost_is_known or outcome is None or outcome.cost_usd:
+            return True
+        return not outcome.tokens.input + outcome.tokens.output
 
 
 def result_columns(zones: Sequence[str]) -> tuple[str, ...]:
     """`status`, four columns per zone prefixed with its name, then those of the outcome and the reviews."""
     judged = (f"{zone}_{column}" for zone in zones for column in _ZONE_COLUMNS)
-    return ("status", *judged, *_OUTCOME_COLUMNS, *REVIEW_COLUMNS)
+    return ("status", *judged, *OUTCOME_COLUMNS, *REVIEW_COLUMNS)
 
 
 def result_cells(reviewed: ReviewedOutcome, zones: Sequence[str]) -> tuple[str, ...]:

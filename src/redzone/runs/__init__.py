@@ -1,7 +1,8 @@
 """The run folder: request, checkpoint, reviews, event log, and the lock against other processes."""
 
+from redzone.runs.folder import RunFolder
 from redzone.runs.record import RecordedState, RunInputs, RunRecord, new_run_id
-from redzone.runs.store import RunFolder, RunStore, find_home, make_home
+from redzone.runs.store import RunStore, find_home, make_home
 
 __all__ = [
     "RecordedState",

@@ -24,6 +24,7 @@ SCHEMA = 1
 
 _INTENT = b'{"kind":"intent","schema":1,'
 _OUTCOME = b'{"kind":"outcome","schema":1,'
+_SPENT = b'{"kind":"spent","schema":1,'
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _F = TypeVar("_F", bound=Frozen)
@@ -38,6 +39,21 @@ class Intent(Frozen):
     model: str
     most_usd: float = Field(default=0.0, ge=0.0)
     started_at: datetime
+
+
+class Spent(Frozen):
+    """What requests cost that belong to no outcome of the file.
+
+    With a `row`: the row is pending, and its `attempts` were answered before the run stopped, so they are not
+    in doubt. Without: the outcomes of a former input that were not taken over. `lost_usd` is the upper bound
+    for requests whose cost is not known.
+    """
+
+    row: int | None = Field(default=None, ge=1)
+    attempts: int = Field(default=0, ge=0)
+    cost_usd: float = Field(default=0.0, ge=0.0)
+    lost_usd: float = Field(default=0.0, ge=0.0)
+    tokens: Tokens = Tokens()
 
 
 class OtherSchema(ValueError):
@@ -71,16 +87,28 @@ def render_intent(row: int, model: str, started_at: datetime, most_usd: float = 
     return seal(_INTENT + _json(intent)[1:])
 
 
+def is_intent(line: bytes) -> bool:
+    """Whether a line precedes a paid request."""
+    return line.startswith(_INTENT)
+
+
 def render_outcome(outcome: Outcome) -> bytes:
     """The line that `parse_line` reads back as an equal Outcome; lone surrogates become U+FFFD."""
     return seal(_OUTCOME + _json(outcome)[1:])
 
 
-def parse_line(raw: bytes) -> Intent | Outcome:
+def render_spent(spent: Spent) -> bytes:
+    """The line that `parse_line` reads back as an equal Spent."""
+    return seal(_SPENT + _json(spent)[1:])
+
+
+def parse_line(raw: bytes) -> Intent | Outcome | Spent:
     """The value of one line with its newline. Raises OtherSchema, or ValueError for a damaged line."""
     _verify(raw)
     if raw.startswith(_OUTCOME):
         return _body(raw, _OUTCOME, Outcome)
+    if raw.startswith(_SPENT):
+        return _body(raw, _SPENT, Spent)
     return _body(raw, _INTENT, Intent)
 
 
@@ -103,7 +131,7 @@ def _json(value: Frozen) -> bytes:
 
 def _verify(raw: bytes) -> None:
     if is_sealed(raw):
-        if not raw.startswith((_OUTCOME, _INTENT)):
+        if not raw.startswith((_OUTCOME, _INTENT, _SPENT)):
             raise OtherSchema(f"its schema is not {SCHEMA}")
     elif has_seal(raw):
         raise ValueError(WRONG_CHECKSUM)
@@ -130,7 +158,7 @@ class CheckpointLine(NamedTuple):
     number: int
     offset: int
     raw: bytes
-    head: IntentHead | OutcomeHead | None
+    head: IntentHead | OutcomeHead | Spent | None
     fault: str = ""
 
 
@@ -158,7 +186,7 @@ def tail(file: BinaryIO, path: Path, start: int) -> Iterator[tuple[int, int, Out
 
 
 def _outcome(path: Path, offset: int, raw: bytes) -> Outcome | None:
-    if raw.startswith(_INTENT):
+    if raw.startswith((_INTENT, _SPENT)):
         return None
     try:
         found = parse_line(raw)
@@ -176,6 +204,8 @@ def _parsed_head(path: Path, line: RawLine) -> CheckpointLine:
         return CheckpointLine(number, offset, raw, None, TORN)
     try:
         _verify(raw)
+        if raw.startswith(_SPENT):
+            return CheckpointLine(number, offset, raw, _body(raw, _SPENT, Spent))
         head = OutcomeHead if raw.startswith(_OUTCOME) else IntentHead
         return CheckpointLine(number, offset, raw, head.model_validate_json(raw))
     except (OtherSchema, ValidationError) as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from redzone.runs.files import open_private
+from redzone.runs.jsonl import append_lines
 
 
 class _JsonFormatter(logging.Formatter):
@@ -37,26 +38,65 @@ _RUN_LOG: ContextVar[Path | None] = ContextVar("run_log", default=None)
 
 
 def log_into(path: Path) -> None:
-    """Everything that this context, and the tasks begun in it, log belongs to the run of this log."""
+    """From now on, records of this context and of the tasks started in it belong to the run of this log."""
     _RUN_LOG.set(path)
 
 
-@contextmanager
-def run_log(path: Path) -> Iterator[None]:
-    """Append what redzone logs about this run while the block runs. Raises OSError."""
-    stream = os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8")
-    with stream:
-        handler = logging.StreamHandler(stream)
-        handler.setFormatter(_JsonFormatter())
-        queue: SimpleQueue[logging.LogRecord] = SimpleQueue()
-        listener = QueueListener(queue, handler)
-        logger = logging.getLogger("redzone")
-        feeder = QueueHandler(queue)
-        feeder.addFilter(lambda _: _RUN_LOG.get() in (None, path))
-        logger.addHandler(feeder)
-        listener.start()
+class _FileHandler(logging.Handler):
+    """Appends whole lines. What cannot be written is lost, with one call of `on_failure`."""
+
+    def __init__(self, path: Path, on_failure: Callable[[str], None]) -> None:
+        super().__init__()
+        self._path = path
+        self._on_failure = on_failure
+        self._failed = False
+        self._descriptor: int | None = None
         try:
-            yield
-        finally:
-            listener.stop()
-            logger.removeHandler(feeder)
+            self._descriptor = open_private(path, os.O_WRONLY | os.O_APPEND)
+        except OSError as error:
+            self._report(error)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._descriptor is None:
+            return
+        line = f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
+        try:
+            length = os.fstat(self._descriptor).st_size
+            append_lines(self._descriptor, length, line, lambda _: None, keep_whole=False)
+        except OSError as error:
+            self._report(error)
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        super().close()
+
+    def _report(self, error: OSError) -> None:
+        if not self._failed:
+            self._failed = True
+            self._on_failure(f"{self._path} cannot be written: {error.strerror}; events are not logged")
+
+
+@contextmanager
+def run_log(path: Path, on_failure: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+    """Append what redzone logs about this run while the block runs.
+
+    A log that cannot be written never ends a run: `on_failure` gets one sentence about it, perhaps in the
+    log's own thread.
+    """
+    handler = _FileHandler(path, on_failure)
+    handler.setFormatter(_JsonFormatter())
+    queue: SimpleQueue[logging.LogRecord] = SimpleQueue()
+    listener = QueueListener(queue, handler)
+    logger = logging.getLogger("redzone")
+    feeder = QueueHandler(queue)
+    feeder.addFilter(lambda _: _RUN_LOG.get() in (None, path))
+    logger.addHandler(feeder)
+    listener.start()
+    try:
+        yield
+    finally:
+        listener.stop()
+        handler.close()
+        logger.removeHandler(feeder)

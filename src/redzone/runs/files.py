@@ -91,7 +91,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     Nobody ever sees a part of the new content, and the draft is removed when the block fails. With `durable`
     the new content survives a power cut. Raises OSError.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    draft = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.tmp")
     try:
         yield draft
         if durable:

@@ -15,6 +15,7 @@ from redzone.runs.checkpoint import (
     CheckpointLine,
     OtherSchema,
     OutcomeHead,
+    Spent,
     parse_line,
     scan,
     whole_outcome,
@@ -37,6 +38,7 @@ class CheckpointIndex:
         self.path = path
         self.intents = 0
         self.outcomes = 0
+        self.spent_lines = 0
         self.cost_usd = 0.0
         self.torn_bytes = 0
         self.bad_lines: tuple[BadLine, ...] = ()
@@ -64,6 +66,8 @@ class CheckpointIndex:
             self._add_fault(line)
         elif isinstance(line.head, OutcomeHead):
             self._add_outcome(line.offset, line.head)
+        elif isinstance(line.head, Spent):
+            self._add_spent(line.head)
         else:
             self.intents += 1
             requests, most_usd = self._in_doubt.get(line.head.row, (0, 0.0))
@@ -84,18 +88,31 @@ class CheckpointIndex:
             self._counts[_status(page[slot])] -= 1
         page[slot] = offset * 8 + _STATUSES.index(head.status) + 1
         self._counts[head.status] += 1
-        requests, most_usd = self._in_doubt.pop(head.row, (0, 0.0))
-        if requests > head.attempts:
-            # some were made by a process that ended before it could record their cost
-            self._lost_usd += most_usd * (requests - head.attempts) / requests
         self.outcomes += 1
-        self.cost_usd += head.cost_usd
-        self._input_tokens += head.tokens.input
-        self._output_tokens += head.tokens.output
+        self._settle(head.row, head.attempts)
+        self._add_cost(head.cost_usd, head.tokens)
+
+    def _add_spent(self, head: Spent) -> None:
+        self.spent_lines += 1
+        if head.row is not None:
+            self._settle(head.row, head.attempts)
+        self._lost_usd += head.lost_usd
+        self._add_cost(head.cost_usd, head.tokens)
+
+    def _settle(self, row: int, attempts: int) -> None:
+        """The row's requests are known, except those of a process that was killed before it recorded them."""
+        requests, most_usd = self._in_doubt.pop(row, (0, 0.0))
+        if requests > attempts:
+            self._lost_usd += most_usd * (requests - attempts) / requests
+
+    def _add_cost(self, cost_usd: float, tokens: Tokens) -> None:
+        self.cost_usd += cost_usd
+        self._input_tokens += tokens.input
+        self._output_tokens += tokens.output
 
     @property
     def tokens(self) -> Tokens:
-        """The tokens of all outcomes, replaced ones too."""
+        """All tokens, those of replaced outcomes too."""
         return Tokens(input=self._input_tokens, output=self._output_tokens)
 
     @property
@@ -175,11 +192,12 @@ class CheckReport:
     torn_bytes: int
     cost_usd: float
     tokens: Tokens
+    spent_lines: int = 0
 
     @property
     def lines(self) -> int:
         """Whole lines in the file, damaged ones too."""
-        return self.intents + self.outcomes + len(self.bad_lines)
+        return self.intents + self.outcomes + self.spent_lines + len(self.bad_lines)
 
     @property
     def balanced(self) -> bool:
@@ -217,6 +235,7 @@ def check_checkpoint(path: Path, rows: Iterable[int] | int) -> CheckReport:
         torn_bytes=index.torn_bytes,
         cost_usd=index.cost_usd,
         tokens=index.tokens,
+        spent_lines=index.spent_lines,
     )
 
 

@@ -10,16 +10,20 @@ import errno
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from redzone.errors import JournalFailed
-from redzone.runs.checkpoint import BadLine, scan
+from redzone.runs.checkpoint import BadLine, is_intent, scan
 from redzone.runs.files import open_private, replacing, sync_data, sync_folder
 from redzone.runs.index import CheckpointIndex
 from redzone.runs.jsonl import TORN, append_lines
 
+# Space that is kept for the answers that are on their way when the disk becomes full.
+RESERVE_BYTES = 1 << 19
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _REMEDIES = {
     errno.ENOSPC: "free space on that disk",
     errno.EDQUOT: "free space in your quota",
@@ -40,16 +44,19 @@ class Repairs:
 
 class Journal:
     """A checkpoint, open for appending. `index` is its content when it was opened, `repairs` what was
-    repaired then, `syncs` the number of syncs since."""
+    repaired then, `syncs` the number of syncs since. `full` is the failure that stops further requests once
+    the reserve is in use: from then on only what is paid for should be appended."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reserve_bytes: int = RESERVE_BYTES) -> None:
         """Create the file, or repair it, and open it. The caller holds the run's lock.
 
         Raises JournalFailed, and CheckpointUnusable at a line of another schema: then the file is untouched.
         """
         self.path = path
         self.syncs = 0
+        self.full: JournalFailed | None = None
         self._failure: JournalFailed | None = None
+        self._reserve = path.with_name("checkpoint.reserve")
         try:
             os.close(open_private(path, os.O_WRONLY | os.O_APPEND))  # unwritable: fails before it is read
             self.index = CheckpointIndex.read(path)
@@ -69,6 +76,20 @@ class Journal:
         except OSError as error:
             self.close()
             raise self._failed(error) from error
+        if reserve_bytes:
+            self._make_reserve(reserve_bytes)
+
+    def _make_reserve(self, size: int) -> None:
+        # on a disk that has no room for it, or cannot reserve space, the run goes on without
+        with suppress(OSError, AttributeError):
+            descriptor = open_private(self._reserve, os.O_WRONLY | os.O_TRUNC)
+            try:
+                os.posix_fallocate(descriptor, 0, size)
+            except OSError:
+                self._reserve.unlink()
+                raise
+            finally:
+                os.close(descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -79,6 +100,8 @@ class Journal:
     def close(self) -> None:
         """Close the file; everything for which `append` returned is on disk already."""
         os.close(self._descriptor)
+        with suppress(OSError):
+            self._reserve.unlink(missing_ok=True)
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Write whole lines to disk with one write and one sync. Blocks; call it in a thread.
@@ -90,11 +113,23 @@ class Journal:
             raise JournalFailed(str(self._failure))
         data = b"".join(lines)
         try:
-            append_lines(self._descriptor, self._length, data, sync_data, keep_whole=True)
+            self._append(data)
         except OSError as error:
             raise self._failed(error) from error
         self._length += len(data)
         self.syncs += 1
+
+    def _append(self, data: bytes) -> None:
+        try:
+            has_reserve = self._reserve.exists()
+            append_lines(self._descriptor, self._length, data, sync_data, keep_whole=not has_reserve)
+        except OSError as error:
+            if error.errno not in _FULL or not has_reserve:
+                raise
+            self._reserve.unlink()
+            self.full = self._failed(error)
+            self._failure = None
+            append_lines(self._descriptor, self._length, data, sync_data, keep_whole=True)
 
     def _failed(self, error: OSError) -> JournalFailed:
         remedy = _REMEDIES.get(error.errno or 0, "check the disk")
@@ -163,9 +198,12 @@ class Recorder:
 
     async def commit(self, line: bytes) -> None:
         """Return when the line is on disk. If cancelled while waiting, the line is still written.
-        Raises JournalFailed if it may not be on disk, and from then on at every call."""
+        Raises JournalFailed if it may not be on disk, and from then on at every call; on a full disk first
+        for intents only, while the reserve takes the outcomes."""
         if self._failure is not None:
             raise JournalFailed(str(self._failure))
+        if self._journal.full is not None and is_intent(line):
+            raise JournalFailed(str(self._journal.full))
         if self._closing:
             raise RuntimeError("commit() outside of the recorder's block")
         waiting = _Waiting(line, asyncio.get_running_loop().create_future())

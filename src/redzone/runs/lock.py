@@ -6,24 +6,19 @@ drops it when its process ends.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from redzone.errors import UsageError
-from redzone.runs.files import open_regular
-from redzone.runs.store import RunFolder
-
-_HELD_ELSEWHERE = (errno.EACCES, errno.EAGAIN)
+from redzone.runs.folder import RunFolder
 
 
 def lock_owner_pid(folder: RunFolder) -> int | None:
     """The id of the process that holds the run's lock now; None if nobody holds it."""
     pid = folder.worker_pid()
-    return pid if pid is not None and _is_held(folder) and folder.worker_pid() == pid else None
+    return pid if pid is not None and folder.is_locked() and folder.worker_pid() == pid else None
 
 
 def interrupt(folder: RunFolder) -> int:
@@ -58,13 +53,3 @@ def _signal_sender(pid: int) -> Iterator[Callable[[], None]]:
         yield lambda: signal.pidfd_send_signal(handle, signal.SIGINT)
     finally:
         os.close(handle)
-
-
-def _is_held(folder: RunFolder) -> bool:
-    """Whether another process holds the lock: a shared lock is tried and released at once."""
-    try:
-        with open_regular(folder.lock_path) as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno in _HELD_ELSEWHERE
-    return False

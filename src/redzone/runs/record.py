@@ -77,6 +77,15 @@ class RunRecord(_StoredModel):
     counts: Mapping[str, int] = {}
     seconds: float = 0.0
 
+    @property
+    def zero_cost_is_known(self) -> bool:
+        """Whether a cost of 0 means that nothing was paid, not that the price is unknown."""
+        return self.provider == "local" or self.settings.get("input_usd_per_mtok") is not None
+
+    def known_cost_usd(self, cost_usd: float, tokens: int) -> float | None:
+        """A cost of this run; None if tokens were used at an unknown price."""
+        return None if tokens and not cost_usd and not self.zero_cost_is_known else cost_usd
+
 
 def render_record(record: RunRecord) -> bytes:
     """Indented JSON that `parse_record` reads back as an equal record."""

@@ -115,17 +115,15 @@ def append_reviews(path: Path, reviews: Iterable[Review]) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror}; the review is not saved") from error
 
 
-def renumber_reviews(path: Path, find_row: Callable[[Review], int | None]) -> None:
-    """Rewrite the file with the rows that `find_row` returns, without the events for which it returns None.
+def renumber_reviews(path: Path, find: Callable[[Review], Review | None]) -> None:
+    """Rewrite the file with the events that `find` returns, without those for which it returns None.
     The old file is kept beside it; if nothing changes, nothing is written. Raises OSError."""
     with _exclusive(path):
         old = [line.review for line in scan_reviews(path) if line.review is not None]
-        moved = [(review, find_row(review)) for review in old]
-        if all(row == review.row for review, row in moved):
-            return
-        new = (review.model_copy(update={"row": row}) for review, row in moved if row is not None)
-        path.with_name(f"reviews.{path.stat().st_mtime_ns}.jsonl").hardlink_to(path)
-        replace_file(path, b"".join(map(render_review, new)))
+        new = [moved for review in old if (moved := find(review)) is not None]
+        if new != old:
+            path.with_name(f"reviews.{path.stat().st_mtime_ns}.jsonl").hardlink_to(path)
+            replace_file(path, b"".join(map(render_review, new)))
 
 
 @contextmanager

@@ -1,34 +1,26 @@
-"""The run store: one folder per run, its request in `run.json`, and one process at a time."""
+"""The run store: the home, and one folder per run in it."""
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from redzone.errors import CheckpointUnusable, RunLocked, RunNotFound, UsageError
-from redzone.runs.files import (
-    FILE_MODE,
-    make_private_folder,
-    open_private,
-    read_regular,
-    replace_file,
-    sync_folder,
-)
-from redzone.runs.record import (
-    RUN_ID,
-    RecordedState,
-    RunRecord,
-    parse_record,
-    render_record,
-)
+from redzone.errors import RunNotFound, UsageError
+from redzone.runs.files import make_private_folder, open_private, replace_file, sync_folder
+from redzone.runs.folder import RunFolder
+from redzone.runs.record import RUN_ID, RecordedState, RunRecord
 
 HOME_NAME = ".redzone"
 _CANDIDATES_SHOWN = 5
+# a folder under one of these names is not a run yet, or not any more
+_UNFINISHED = (".new-", ".removing-")
+_ABANDONED_AFTER_S = 3600.0
 _log = logging.getLogger(__name__)
 
 
@@ -68,154 +60,62 @@ def make_home(home: Path) -> None:
         ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class RunFolder:
-    """The files of one run."""
-
-    path: Path
-
-    @property
-    def id(self) -> str:
-        """The run id, which is the folder's name."""
-        return self.path.name
-
-    @property
-    def record_path(self) -> Path:
-        """The request and the recorded state."""
-        return self.path / "run.json"
-
-    @property
-    def checkpoint_path(self) -> Path:
-        """Every intent and outcome."""
-        return self.path / "checkpoint.jsonl"
-
-    @property
-    def reviews_path(self) -> Path:
-        """People's reviews of the outcomes; created by the first one."""
-        return self.path / "reviews.jsonl"
-
-    @property
-    def browse_path(self) -> Path:
-        """The index of outcomes and reviews; derived from the other files and safe to delete."""
-        return self.path / "browse.sqlite"
-
-    @property
-    def metrics_path(self) -> Path:
-        """One snapshot a second while running."""
-        return self.path / "metrics.jsonl"
-
-    @property
-    def log_path(self) -> Path:
-        """The event log."""
-        return self.path / "log.jsonl"
-
-    @property
-    def lock_path(self) -> Path:
-        """Locked by the process that works on the run; contains its pid."""
-        return self.path / "lock"
-
-    def read(self) -> RunRecord:
-        """The run's record. Raises RunNotFound without a run.json, CheckpointUnusable for another schema."""
-        try:
-            data = read_regular(self.record_path)
-        except OSError as error:
-            raise RunNotFound(f"{self.record_path} cannot be read: {error.strerror}") from error
-        try:
-            return parse_record(data)
-        except (ValueError, RecursionError) as error:
-            raise CheckpointUnusable(f"{self.record_path} cannot be read: {error}") from error
-
-    def write(self, record: RunRecord) -> None:
-        """Replace run.json as a whole. Raises OSError."""
-        replace_file(self.record_path, render_record(record))
-
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the run's lock for the length of the block; the kernel drops it when the process ends.
-        Raises RunLocked at once if another process holds it."""
-        # 0.1 s to import, and only needed here
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(
-            self.lock_path, mode=FILE_MODE, blocking=False, thread_local=False, on_acquired=_write_pid
-        )
-        try:
-            lock.acquire()
-        except Timeout:
-            owner = _read_pid(self.lock_path) or "of unknown id"
-            raise RunLocked(
-                f"run {self.id}: process {owner} is working on it; wait for it or stop it"
-            ) from None
-        except OSError as error:
-            raise UsageError(
-                f"{self.lock_path} cannot be locked: {error.strerror}; choose another --home"
-            ) from error
-        try:
-            yield
-        finally:
-            # the folder may have been removed
-            with suppress(OSError):
-                os.truncate(self.lock_path, 0)
-            lock.release()
-
-    def worker_pid(self) -> int | None:
-        """The pid in the lock file, if that process exists. For display; only `lock` is reliable."""
-        pid = _read_pid(self.lock_path)
-        return pid if pid is not None and _alive(pid) else None
-
-
-def _write_pid(descriptor: int) -> None:
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-
-
-def _read_pid(path: Path) -> int | None:
-    try:
-        pid = int(read_regular(path))
-    except (OSError, ValueError):
-        return None
-    return pid if 0 < pid < 1 << 31 else None
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 class RunStore:
-    """All runs of one home, in its `runs/`."""
+    """All runs of one home, in its `runs/`. `on_skip` gets a sentence about each run that cannot be read."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, on_skip: Callable[[str], None] | None = None) -> None:
         self.home = home
+        self._on_skip = on_skip or (lambda text: _log.warning("%s", text))
         self.folder = home / "runs"
 
-    def create(self, record: RunRecord) -> RunFolder:
-        """Create a folder with its run.json, the other files empty and private. Raises UsageError."""
+    def create(self, record: RunRecord, fill: Callable[[RunFolder], RunRecord] | None = None) -> RunFolder:
+        """Create a folder with its run.json, the other files empty and private. Raises UsageError.
+
+        It is visible only when it is complete. Before that, `fill` may add files and complete the record.
+        """
         make_home(self.home)
         folder = RunFolder(self.folder / record.id)
+        draft = RunFolder(self.folder / f".new-{record.id}")
         try:
             with suppress(FileExistsError):
                 make_private_folder(self.folder)
-            make_private_folder(folder.path)
-            for path in (folder.checkpoint_path, folder.metrics_path, folder.log_path):
-                os.close(open_private(path, os.O_WRONLY))
-            folder.write(record)
+            self._remove_abandoned()
+            if folder.path.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            make_private_folder(draft.path)
+            try:
+                for path in (draft.checkpoint_path, draft.metrics_path, draft.log_path):
+                    os.close(open_private(path, os.O_WRONLY))
+                draft.write(fill(draft) if fill is not None else record)
+                draft.path.rename(folder.path)
+            except BaseException:
+                shutil.rmtree(draft.path, ignore_errors=True)
+                raise
             sync_folder(self.folder)
         except OSError as error:
             raise UsageError(
-                f"{folder.path} cannot be created: {error.strerror}; try again or choose another --home"
+                f"{folder.path} cannot be created: {error.strerror}; {_next_step(error)}"
             ) from error
         return folder
+
+    def _remove_abandoned(self) -> None:
+        """Remove what killed processes left of runs that they were creating or removing."""
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    age_s = time.time() - entry.stat(follow_symlinks=False).st_mtime
+                    if entry.name.startswith(_UNFINISHED) and age_s > _ABANDONED_AFTER_S:
+                        shutil.rmtree(entry.path, ignore_errors=True)
 
     def get(self, prefix: str) -> RunFolder:
         """The run whose id begins with `prefix`. Raises RunNotFound with candidates for none or several."""
         ids = self._ids()
         found = [run_id for run_id in ids if prefix and run_id.startswith(prefix.lower())]
+        if len(found) > 1:
+            # one that was killed before it began is not meant
+            found = [
+                run_id for run_id in found if RunFolder(self.folder / run_id).record_path.exists()
+            ] or found
         if len(found) == 1:
             return RunFolder(self.folder / found[0])
         if found:
@@ -232,18 +132,23 @@ class RunStore:
         return tuple(record for _, record in self._readable())
 
     def newest_unfinished(self) -> RunFolder | None:
-        """The run that `resume` continues when no id is given."""
-        unfinished = (
+        """The run that `resume` continues when no id is given: the newest one that nobody works on.
+        Raises RunLocked if other processes work on all of them."""
+        unfinished = [
             folder for folder, record in self._readable() if record.state is not RecordedState.FINISHED
-        )
-        return next(unfinished, None)
+        ]
+        free = next((folder for folder in unfinished if not folder.is_locked()), None)
+        if free is None and unfinished:
+            with unfinished[0].lock():  # raises RunLocked, unless it has just ended
+                return unfinished[0]
+        return free
 
     def remove(self, prefix: str) -> str:
         """Delete a run and return its id. Raises RunNotFound, and RunLocked while a process works on it."""
         folder = self.get(prefix)
         doomed = self.folder / f".removing-{folder.id}"
         try:
-            with folder.lock():
+            with folder.lock(check_files=False):
                 # renamed first: a run without its checkpoint would be resumed and paid for from the start
                 folder.path.rename(doomed)
             shutil.rmtree(doomed)
@@ -256,7 +161,7 @@ class RunStore:
             try:
                 yield folder, folder.read()
             except UsageError as error:
-                _log.warning("skipped: %s", error)
+                self._on_skip(f"skipped: {error}")
 
     def _ids(self) -> list[str]:
         try:
@@ -272,6 +177,16 @@ class RunStore:
                 f"{self.folder} cannot be read: {error.strerror}; choose another --home"
             ) from error
         return sorted(ids, reverse=True)
+
+
+def _next_step(error: OSError) -> str:
+    steps = {
+        errno.ENOSPC: "free space on that disk, or choose another --home",
+        errno.EDQUOT: "free space in your quota, or choose another --home",
+        errno.EMFILE: "allow more open files (ulimit -n 1024)",
+        errno.EEXIST: "try again",
+    }
+    return steps.get(error.errno or 0, "choose another --home")
 
 
 def _listed(ids: list[str]) -> str:

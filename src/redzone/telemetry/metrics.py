@@ -121,7 +121,8 @@ class Timings(Frozen):
 class RunFacts(Frozen):
     """What stays constant while a process works on a run. `cpus` is the number of processors, `local` whether
     the model runs on them, `pack` the posters per request, `delay_ms` the minimum time between two request
-    starts, and `budget_usd` the cost limit of the run."""
+    starts, `budget_usd` the cost limit of the run, and `priced` whether the prices of all its models are
+    known."""
 
     cpus: int = 1
     local: bool = False
@@ -129,6 +130,7 @@ class RunFacts(Frozen):
     pack: int = 1
     delay_ms: float = 0.0
     budget_usd: float | None = None
+    priced: bool = True
 
 
 class Snapshot(Frozen):
@@ -168,6 +170,12 @@ class Snapshot(Frozen):
     cpu_s: float = 0.0
     image_bytes: int = 0
     facts: RunFacts = RunFacts()
+
+    @property
+    def known_cost_usd(self) -> float | None:
+        """What the run has cost; None if tokens were used at an unknown price."""
+        used = self.earlier + self.tokens_in + self.tokens_out > 0
+        return None if used and not self.facts.priced else self.cost_usd
 
     @property
     def worked(self) -> int:

@@ -6,16 +6,18 @@ lines are skipped: the file is for display only, the checkpoint is authoritative
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Self
 
 from pydantic import ValidationError
 
-from redzone.runs.files import open_regular
+from redzone.runs.files import open_private, open_regular
+from redzone.runs.jsonl import append_lines, cut_torn_line
 from redzone.telemetry.metrics import Snapshot
 
 IN_THE_CHECKPOINT: Final = {"recent", "groups"}  # so it is not repeated every second
@@ -40,6 +42,33 @@ def parse_line(line: bytes) -> Snapshot | None:
 def without_worker_slots(snapshot: Snapshot) -> Snapshot:
     """The snapshot without the worker slots, which matter only live."""
     return snapshot.model_copy(update={"lanes": ()})
+
+
+class MetricsLog:
+    """Appends snapshots to a run's file, which is opened at the first one. An async context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    async def write(self, snapshot: Snapshot) -> None:
+        """Append one line. Raises OSError; the file then has whole lines, and the next call tries again."""
+        await asyncio.to_thread(self._append, render_line(snapshot).encode("utf-8", "backslashreplace"))
+
+    def _append(self, line: bytes) -> None:
+        if self._descriptor is None:
+            self._descriptor = open_private(self._path, os.O_RDWR | os.O_APPEND)
+        # a torn line of a killed process goes first
+        length = cut_torn_line(self._descriptor)
+        append_lines(self._descriptor, length, line, lambda _: None, keep_whole=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 class Tail:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from redzone.clock import Clock
 from redzone.limiter import Limiter
@@ -17,13 +17,18 @@ WAITING = (Stage.WAIT, Stage.WAIT_DUPLICATE)
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """Watches a run. `stuck_after_s` is how long a poster may stay in one stage other than waiting."""
+    """Watches a run. `stuck_after_s` is how long a poster may stay in one stage other than waiting.
+
+    A listener that fails never ends the run: `warn` gets one sentence about its first failure.
+    """
 
     metrics: Metrics
     limiter: Limiter
     clock: Clock
     listeners: Sequence[Callable[[Snapshot], Awaitable[None]]]
     stuck_after_s: float
+    warn: Callable[[str], None] = log.warning
+    _failed: set[int] = field(default_factory=set)
 
     async def watch(self) -> None:
         """Publish once a second, until cancelled."""
@@ -41,8 +46,18 @@ class Reporter:
                 log.warning(
                     "row %d (%s) is stuck in %s for %.0f s", slot.row, slot.id, slot.stage, slot.age_s
                 )
-        for listen in self.listeners:
-            await listen(snapshot)
+        for number, listen in enumerate(self.listeners):
+            try:
+                await listen(snapshot)
+            except Exception as error:  # noqa: BLE001  whatever fails there is no reason to stop
+                self._report(number, error)
+
+    def _report(self, number: int, error: Exception) -> None:
+        if number not in self._failed:
+            self._failed.add(number)
+            place = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+            reason = (error.strerror if isinstance(error, OSError) else None) or repr(error)
+            self.warn(f"progress cannot be recorded: {place}{reason}; the run goes on without it")
 
     def _rate_figures(self) -> RateFigures:
         state = self.limiter.state()

@@ -89,7 +89,7 @@ def pace_lines(snapshot: Snapshot, width: int) -> list[Text]:
         items.append(fact("left", format_duration(seconds_left(snapshot))))
     if width >= NARROW:
         items.append(fact("requests", format_count(snapshot.requests)))
-    items.append(fact("cost", format_cost(snapshot.cost_usd)))
+    items.append(fact("cost", format_cost(snapshot.known_cost_usd)))
     if snapshot.earlier > 0:
         items.append(fact("done before", format_count(snapshot.earlier)))
     return flow(items, width)

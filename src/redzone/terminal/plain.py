@@ -33,7 +33,7 @@ def plain_line(snapshot: Snapshot) -> str:
         "limit": f"{format_rate(limit)}/min" if limit else "unknown",
         "requests": snapshot.requests,
         "429": snapshot.rate.rejected,
-        "cost": format_cost(snapshot.cost_usd),
+        "cost": format_cost(snapshot.known_cost_usd),
         "eta": format_duration(seconds_left(snapshot)),
     }
     pairs = [f"{key}={_value(str(value).replace(',', ''))}" for key, value in values.items()]

@@ -148,7 +148,7 @@ def _figures(snapshot: Snapshot, facts: SummaryFacts) -> Table:
         "tokens": f"{format_count(snapshot.tokens_in)} in, {format_count(snapshot.tokens_out)} out"
         if snapshot.tokens_in or snapshot.tokens_out
         else "",
-        "cost": format_cost(snapshot.cost_usd),
+        "cost": format_cost(snapshot.known_cost_usd),
         "reused": _reused(snapshot, facts.saved_usd),
     }
     table = Table.grid(padding=(0, 2))

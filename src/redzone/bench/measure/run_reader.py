@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from redzone.bench.measure.result_file import RateSeries, Shares
 from redzone.models import Outcome, Status
-from redzone.runs.checkpoint import Intent, parse_line, scan
+from redzone.runs.checkpoint import Intent, Spent, parse_line, scan
 
 LEAST_STEADY = 10
 SAMPLES = 121
@@ -122,7 +122,7 @@ def read_run(folder: Path) -> RunMeasurement:
     return measured
 
 
-def _lines(checkpoint: Path) -> Iterator[Intent | Outcome]:
+def _lines(checkpoint: Path) -> Iterator[Intent | Outcome | Spent]:
     for line in scan(checkpoint):
         if line.head is not None:
             yield parse_line(line.raw)

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
@@ -19,22 +18,14 @@ from redzone.errors import RunNotFound, UsageError
 from redzone.models import Status
 from redzone.runs import RecordedState, RunFolder, RunRecord, RunStore
 from redzone.runs.index import CheckpointIndex
-from redzone.runs.lock import lock_owner_pid
+from redzone.runs.status import RunState, recorded_counts, run_state
 from redzone.telemetry.metrics import Snapshot
 from redzone.telemetry.metrics_log import newest
 
+__all__ = ["QUIET_AFTER_S", "Overview", "RunState", "RunStatus"]
 _T = TypeVar("_T")
 QUIET_AFTER_S = 15.0
 _log = logging.getLogger(__name__)
-
-
-class RunState(StrEnum):
-    """How a run stands now. A run whose process was killed is interrupted, whatever its run.json says."""
-
-    LIVE = "live"
-    FINISHED = "finished"
-    STOPPED = "stopped"
-    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +45,13 @@ class RunStatus:
     def id(self) -> str:
         """The run id."""
         return self.record.id
+
+    @property
+    def known_cost_usd(self) -> float | None:
+        """What it has cost; None if the price of its model is unknown."""
+        snapshot = self.snapshot
+        tokens = snapshot.tokens_in + snapshot.tokens_out if snapshot is not None else 0
+        return self.record.known_cost_usd(self.cost_usd, tokens)
 
     @property
     def live(self) -> bool:
@@ -129,7 +127,7 @@ class Overview:
 
     def _figures(self, folder: RunFolder) -> RunStatus:
         # the lock first: a run that ends in between is live once more, never interrupted
-        working = lock_owner_pid(folder) is not None
+        working = folder.is_locked()
         record = self._records.get(folder.record_path)
         if record is None:
             raise RunNotFound(f"{folder.record_path} is gone")
@@ -141,17 +139,17 @@ class Overview:
             own, own_s = snapshot, snapshot.elapsed_s if snapshot else 0.0
         cost_usd = snapshot.cost_usd if snapshot else 0.0
         if working:
-            counts = _counts_of(snapshot) if snapshot else _recorded(record)
+            counts = _counts_of(snapshot) if snapshot else recorded_counts(record)
             heard_s = own.at.timestamp() if own else begun_s
             silent_s = time.time() - heard_s
             quiet_s = silent_s if silent_s > QUIET_AFTER_S else None
             return RunStatus(record, RunState.LIVE, counts, cost_usd, record.seconds + own_s, own, quiet_s)
+        state = run_state(locked=False, record=record)
         if record.state is not RecordedState.RUNNING:
-            state = RunState(record.state.value)
-            return RunStatus(record, state, _recorded(record), cost_usd, record.seconds, snapshot)
+            return RunStatus(record, state, recorded_counts(record), cost_usd, record.seconds, snapshot)
         totals = self._totals.get(folder.checkpoint_path) or CheckpointTotals({}, 0.0)
         seconds = record.seconds + own_s
-        return RunStatus(record, RunState.INTERRUPTED, totals.counts, totals.cost_usd, seconds, snapshot)
+        return RunStatus(record, state, totals.counts, totals.cost_usd, seconds, snapshot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +163,6 @@ class CheckpointTotals:
 def _totals(path: Path) -> CheckpointTotals:
     index = CheckpointIndex.read(path)
     return CheckpointTotals(dict(index.counts), index.cost_usd)
-
-
-def _recorded(record: RunRecord) -> dict[Status, int]:
-    return {status: record.counts.get(status.value, 0) for status in Status}
 
 
 def _counts_of(snapshot: Snapshot) -> dict[Status, int]:

@@ -1,0 +1,199 @@
+"""`redzone runs`, `export` and `-o`: what they refuse, what they say, and where it goes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from redzone.bench.simulator.server import Simulator, SimulatorOptions
+from redzone.runs.store import RunStore
+from tests.command import environment, redzone, start, wait_until
+from tests.simulated import model_requests, poster_list, simulated, write_list
+
+SMALL = (60, 90)
+KEY = {"OPENAI_API_KEY": "sk-simulated-0123456789"}
+
+
+@dataclass
+class Place:
+    """A folder with a list and a run of it."""
+
+    path: Path
+    simulator: Simulator
+    posters: Path
+
+    def analyze(self, *more: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+        return redzone("analyze", *self.arguments(*more), cwd=self.path, **KEY, **env)
+
+    def arguments(self, *more: str | Path) -> list[str | Path]:
+        to_simulator = ["--base-url", self.simulator.base_url, "--allow-private-hosts"]
+        return [self.posters, *to_simulator, "--progress", "none", *more]
+
+    @property
+    def run(self) -> str:
+        return RunStore(self.path / ".redzone").folders()[0].id
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    path = tmp_path_factory.mktemp("place")
+    with simulated(SimulatorOptions(poster_size=SMALL)) as simulator:
+        posters = path / "list.csv"
+        write_list(posters, [simulator.poster_url(number) for number in (1, 2, 3)])
+        posters.write_text(
+            posters.read_text(encoding="utf-8").replace("Poster 2", "\u4e2d\u6587"), encoding="utf-8"
+        )
+        yield Place(path, simulator, posters)
+
+
+def test_an_output_that_must_not_be_written_is_refused_before_anything_is_asked(place: Place) -> None:
+    """Onto the input through a link, onto somebody else's table; with no run made and no request sent."""
+    (place.path / "link.csv").symlink_to(place.posters)
+    (place.path / "films.csv").write_text("id,title\n1,Heat\n")
+    before = place.posters.read_bytes()
+    for target, words in (("link.csv", "is the input"), ("films.csv", "was not written by redzone")):
+        refused = place.analyze("-o", target)
+        assert (refused.returncode, words in refused.stderr) == (2, True), refused.stderr
+    assert place.posters.read_bytes() == before
+    assert (place.path / "films.csv").read_text() == "id,title\n1,Heat\n"
+    assert model_requests(place.simulator) == []
+    assert not (place.path / ".redzone").exists()
+
+
+def test_results_are_written_again_and_only_what_is_ours_is_replaced(place: Place) -> None:
+    """analyze, export, report and resume have one rule; --overwrite lifts it, but never for the input."""
+    done = place.analyze("-o", "results.csv", "--min-confidence", "0")
+    assert done.returncode == 0, done.stderr
+    (place.path / "page.html").write_text("<html>mine</html>")
+    for command in ("export", "resume"):
+        again = redzone(command, place.run, "-o", "results.csv", cwd=place.path, **KEY)
+        assert again.returncode == 0, again.stderr
+    for command in ("export", "report", "resume"):
+        refused = redzone(command, place.run, "-o", "page.html", cwd=place.path, **KEY)
+        assert (refused.returncode, "pass --overwrite" in refused.stderr) == (2, True), refused.stderr
+        onto = redzone(command, place.run, "-o", "link.html", "--overwrite", cwd=place.path, **KEY)
+        assert onto.returncode == 0, onto.stderr
+    assert (place.path / "page.html").read_text() == "<html>mine</html>"
+    replaced = redzone("report", place.run, "-o", "page.html", "--overwrite", cwd=place.path)
+    assert replaced.returncode == 0, replaced.stderr
+    onto = redzone("export", place.run, "-o", "./list.csv", "--overwrite", cwd=place.path)
+    assert (onto.returncode, "is the input" in onto.stderr) == (2, True)
+
+
+def test_a_finished_run_is_resumed_with_the_result_of_analyze(place: Place) -> None:
+    """Its JSON, and the exit code that --fail-on asks for."""
+    again = redzone("resume", place.run, "--json", cwd=place.path, **KEY)
+    found = json.loads(again.stdout)
+    assert (again.returncode, found["state"], sum(found["counts"].values())) == (0, "finished", 3)
+    failing = redzone("resume", place.run, "--fail-on", "fail", cwd=place.path, **KEY)
+    assert failing.returncode == (5 if found["counts"]["fail"] else 0)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-16"])
+def test_a_table_on_stdout_is_utf8_whatever_the_locale(place: Place, encoding: str) -> None:
+    """A Windows pipe, a redirect under LANG=C."""
+    done = subprocess.run(
+        [sys.executable, "-m", "redzone", "export", place.run],
+        cwd=place.path, env=environment({"PYTHONIOENCODING": encoding}), capture_output=True, timeout=50,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    titles = [row["content_name"] for row in csv.DictReader(done.stdout.decode("utf-8").splitlines())]
+    assert titles == ["Poster 1", "\u4e2d\u6587", "Poster 3"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "redirect", "words"),
+    [
+        (("export", "2"), ">/dev/full", "stdout cannot be written: No space left on device"),
+        (("runs", "list"), ">/dev/full", "No space left on device"),
+        (("schema",), ">/dev/full", "No space left on device"),
+        (("export", "2"), ">&-", "stdout is closed; name a file with --output"),
+        (("runs", "list"), ">&-", ""),
+        (("schema",), "| true", ""),
+    ],
+)
+def test_a_full_or_closed_stdout_is_a_line_and_no_traceback(
+    place: Place, arguments: tuple[str, ...], redirect: str, words: str
+) -> None:
+    """Whatever the command, however it is redirected."""
+    command = f'"$0" -m redzone "$@" {redirect}'
+    done = subprocess.run(
+        ["bash", "-c", command, sys.executable, *arguments],
+        cwd=place.path, env=environment({}), capture_output=True, text=True, timeout=50, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) <= 1
+    assert done.returncode in ((1, 2) if words else (0, 1))
+
+
+def test_a_dry_run_without_the_cache_counts_what_the_run_will_ask(place: Place) -> None:
+    """The verdicts of the run before are in the cache, which is not used."""
+    with_cache = json.loads(place.analyze("--dry-run", "--json").stdout)
+    without = json.loads(place.analyze("--dry-run", "--json", "--no-cache").stdout)
+    assert (with_cache["cached"], with_cache["requests"]) == (3, 0)
+    assert (without["cached"], without["requests"]) == (0, 3)
+
+
+def test_an_unknown_price_is_unknown_and_not_nothing(place: Place) -> None:
+    """In the summary, `--json`, `runs show`, the table and the report."""
+    done = place.analyze("--model", "house-model", "--json", "-o", "-", "--no-cache")
+    assert done.returncode in (0, 3), done.stderr
+    assert '"cost_usd": null' in done.stdout
+    assert "cost      unknown" in done.stderr
+    assert "cost          unknown for" in redzone("runs", "show", place.run, cwd=place.path).stdout
+    rows = list(csv.DictReader(redzone("export", place.run, cwd=place.path).stdout.splitlines()))
+    assert {row["cost_usd"] for row in rows if int(row["attempts"])} == {""}
+    redzone("report", place.run, "-o", "unpriced.html", cwd=place.path)
+    assert "unknown: the price of the model is not known" in (place.path / "unpriced.html").read_text()
+
+
+def test_too_few_open_files_are_named(place: Place) -> None:
+    """Whatever runs out first, an import or a socket: one line and the next step."""
+    done = subprocess.run(
+        ["bash", "-c", 'ulimit -n 12; exec "$0" -m redzone "$@"', sys.executable, "analyze",
+         *map(str, place.arguments("--workers", "100"))],
+        cwd=place.path, env=environment(KEY), capture_output=True, text=True, timeout=50, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert "too many open files; allow more (`ulimit -n 4096`)" in done.stderr
+
+
+def test_a_killed_run_is_listed_as_interrupted_with_its_counts(tmp_path: Path) -> None:
+    """Running while it runs; after kill -9 neither running nor without counts."""
+    with simulated(SimulatorOptions(poster_size=SMALL, latency_s=0.2)) as simulator:
+        posters = poster_list(tmp_path / "list.csv", simulator, 60)
+        killed = Place(tmp_path, simulator, posters)
+        process = start("analyze", *killed.arguments("--workers", "2"), cwd=tmp_path, **KEY)
+        wait_until(lambda: outcomes(tmp_path) >= 2)
+        assert listed(tmp_path)["state"] == "running"
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    found = listed(tmp_path)
+    assert found["state"] == "interrupted"
+    assert sum(found["counts"].values()) == outcomes(tmp_path)
+    shown = redzone("runs", "show", killed.run, cwd=tmp_path).stdout
+    assert "interrupted: its process ended without recording why" in shown
+
+
+def outcomes(place: Path) -> int:
+    paths = list((place / ".redzone" / "runs").glob("2*/checkpoint.jsonl"))
+    return paths[0].read_bytes().count(b'{"kind":"outcome"') if paths else 0
+
+
+def listed(place: Path) -> dict[str, Any]:
+    (found,) = json.loads(redzone("runs", "list", "--json", cwd=place).stdout)
+    assert isinstance(found, dict)
+    return found
