@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import math
+import signal
 import subprocess
 import sys
 import tempfile
@@ -175,6 +176,7 @@ def main() -> int:
         folder, name, width, height, count = given.write
         write_pictures(Path(folder), name, (int(width), int(height)), int(count))
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the child processes end too
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         found = list(measure(folder, given.folder or folder / "pictures", given))

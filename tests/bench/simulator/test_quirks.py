@@ -85,6 +85,8 @@ def _without_times(response: httpx2.Response) -> Any:
         body = response.json()
     except ValueError:
         return response.text
+    if isinstance(body, list):
+        return body
     return {name: part for name, part in body.items() if name not in ("created", "created_at")}
 
 
@@ -116,12 +118,14 @@ async def test_a_firewall_answers_in_html() -> None:
     assert (response.status_code, response.headers["content-type"]) == (403, "text/html; charset=utf-8")
 
 
-async def test_a_time_to_wait_comes_in_three_forms() -> None:
-    """As seconds, as an HTTP date, and in the text alone."""
+async def test_a_time_to_wait_comes_in_four_forms() -> None:
+    """As seconds, as an HTTP date, in the text alone, and as a field of a body that is a list."""
     day, date, text = [await chat(fault) for fault in (Fault.DAY_LIMIT, Fault.RETRY_DATE, Fault.RETRY_TEXT)]
     assert day.headers["retry-after"] == "86400"
     assert parsedate_to_datetime(date.headers["retry-after"])
     assert "retry-after" not in text.headers
+    delay = await chat(Fault.RETRY_DELAY)
+    assert delay.json()[0]["error"]["details"][0]["retryDelay"] == "1s"
     assert "try again in 1s" in text.json()["error"]["message"]
 
 
@@ -208,7 +212,7 @@ async def test_a_contradiction_lists_elements_in_a_free_zone() -> None:
     assert zone["elements"]
 
 
-@pytest.mark.parametrize("status", [200, 400, 404, 405, 500, 501])
+@pytest.mark.parametrize("status", [200, 400, 404, 405, 500, 520])
 async def test_a_server_without_the_responses_api_has_its_own_status(status: int) -> None:
     """A 200 with an error is what a local server says; chat works."""
     options = SimulatorOptions(responses_api=False, responses_status=status)

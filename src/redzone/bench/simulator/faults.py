@@ -45,6 +45,7 @@ class Fault(StrEnum):
     DAY_LIMIT = "day_limit"
     RETRY_TEXT = "retry_text"
     RETRY_DATE = "retry_date"
+    RETRY_DELAY = "retry_delay"
     TOO_LARGE = "too_large"
     CONTENT_FILTER = "content_filter"
     MODERATION = "moderation"

@@ -22,6 +22,16 @@ DAY_S = 86_400
 REDIRECTED = "redirected"
 REFUSAL = "I'm sorry, but I can't help with this picture."
 _HTML = b"<!doctype html><title>403 Forbidden</title><h1>Access denied</h1><p>Blocked by the firewall."
+_RETRY_DELAY = [
+    {
+        "error": {
+            "code": 429,
+            "message": "You exceeded your current rate.",
+            "status": "RESOURCE_EXHAUSTED",
+            "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{RETRY_S}s"}],
+        }
+    }
+]
 _REASONING = 'The zone {"zone": "?"} has letters in it, I think.'
 
 
@@ -87,6 +97,8 @@ def error_reply(fault: Fault | None, request: ModelRequest, now: datetime) -> Ht
     """Return the error response of a fault, or None if the fault has none for this request."""
     if fault is Fault.HTML_403:
         return HttpReply(403, _HTML, "text/html; charset=utf-8")
+    if fault is Fault.RETRY_DELAY:
+        return HttpReply(429, json.dumps(_RETRY_DELAY).encode())
     if fault is Fault.REDIRECT and not request.redirected:
         return HttpReply(307, headers=[("location", f"{request.api}?{REDIRECTED}=1")])
     if fault in _UNKNOWN:
