@@ -8,8 +8,6 @@ One attempt is exactly one HTTP request. Errors are mapped to ours here and nowh
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,25 +15,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from redzone.errors import (
-    CredentialsRejected,
-    ErrorCode,
-    ModelFault,
-    ModelUnknown,
-    QuotaExhausted,
-    Retry,
-)
+from redzone.errors import ErrorCode, ModelFault, Retry
 from redzone.models import Question, Reply, Source, Tokens, ViewKind
 from redzone.vision import prompts
 from redzone.vision.interface import RequestEstimate
 from redzone.vision.openai.messages import Api, read_replies, request_bytes
 from redzone.vision.openai.prices import Price, image_tokens
-from redzone.vision.openai.rate_limit_headers import read_allowance, retry_after_s
+from redzone.vision.openai.rate_limit_headers import read_allowance
+from redzone.vision.openai.refusals import is_route_missing, status_error, status_fault
 
 if TYPE_CHECKING:
     import httpcore2
-    import httpx2
-    import openai
 
 # A prompt token is about 4 characters of English; 3 makes the estimate an upper bound.
 CHARS_PER_TOKEN = 3
@@ -113,11 +103,11 @@ class OpenAIVision:
             return await self._post(line, Api.CHAT if chat else Api.RESPONSES, questions)
         except openai.APIStatusError as error:
             allowance = read_allowance(error.response.headers)
-            if not chat and _is_route_missing(error):
+            if not chat and is_route_missing(error):
                 fault = self._change_to_chat(line)
             else:
                 text = self._without_key(f"HTTP {error.status_code}: {error.message}")[:MESSAGE_CHARS]
-                fault = _status_fault(error, text, model)
+                fault = status_fault(error, text, model)
         except httpcore2.TimeoutException as error:
             fault = _lost(ErrorCode.MODEL_TIMEOUT, f"no answer within {self._options.timeout_s:g} s", error)
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError) as error:
@@ -162,7 +152,7 @@ class OpenAIVision:
         )
         headers = httpx2.Headers(response.headers)
         if response.status != 200:
-            raise _status_error(response.status, headers, response.content)
+            raise status_error(response.status, headers, response.content)
         return read_replies(api, response.content, questions, read_allowance(headers))
 
 
@@ -209,47 +199,9 @@ def _pool(options: OpenAIOptions, url: str) -> httpcore2.AsyncConnectionPool:
     )
 
 
-def _status_error(status: int, headers: httpx2.Headers, content: bytes) -> openai.APIStatusError:
-    """The SDK's error for an answer that is none, with the body's own `error` where it has one."""
-    import httpx2
-    import openai
-
-    body: object = content.decode(errors="replace")
-    with contextlib.suppress(ValueError, RecursionError):
-        body = json.loads(content)
-    told = body.get("error", body) if isinstance(body, dict) else body
-    response = httpx2.Response(status, headers=headers, request=httpx2.Request("POST", "/"))
-    return openai.APIStatusError(f"Error code: {status} - {body}", response=response, body=told)
-
-
-def _is_route_missing(error: openai.APIStatusError) -> bool:
-    """A 404 or 405 that does not speak of the model: the route itself is not there."""
-    if error.status_code not in (404, 405):
-        return False
-    return error.code != "model_not_found" and "model" not in str(error.message).lower()
-
-
 def _lost(code: ErrorCode, text: str, error: Exception) -> ModelFault:
     """No answer. Where there was a connection, the request may have arrived, and be charged."""
     import httpcore2
 
     unsent = isinstance(error, httpcore2.ConnectError | httpcore2.ConnectTimeout | httpcore2.PoolTimeout)
     return ModelFault(code, text, Retry.TRANSIENT, may_be_charged=not unsent)
-
-
-def _status_fault(error: openai.APIStatusError, message: str, model: str) -> ModelFault:
-    """Our reaction to an HTTP status. Raises where every further request would fail too."""
-    # `from None`: the cause quotes the answer as it came
-    if error.status_code in (401, 403):
-        raise CredentialsRejected(f"{message}; check OPENAI_API_KEY and its project's rights") from None
-    if error.code == "insufficient_quota":
-        raise QuotaExhausted(f"{message}; add credit to the account, then `redzone resume` goes on") from None
-    if error.status_code == 404 or error.code == "model_not_found":
-        raise ModelUnknown(f"{message}; check --model {model} and --base-url") from None
-    if error.status_code == 429:
-        return ModelFault(
-            ErrorCode.MODEL_UNAVAILABLE, message, Retry.RATE_LIMIT, retry_after_s(error.response.headers)
-        )
-    if error.status_code >= 500 or error.status_code in (408, 409):
-        return ModelFault(ErrorCode.MODEL_UNAVAILABLE, message, Retry.TRANSIENT)
-    return ModelFault(ErrorCode.MODEL_REJECTED, message)
