@@ -8,11 +8,13 @@ RedzoneError
 │   ├── ModelFault             one attempt at the model failed; carries the retry decision
 │   └── DeadlineFault          it used up its working time
 ├── RunStopped             the run ends early and can be resumed
-│   ├── CredentialsRejected    401, 403                                    exit 2
+│   ├── CredentialsRejected    401, 403, a key refused by 400              exit 2
 │   ├── ModelUnknown           the API has no such model                   exit 2
+│   ├── ModelUnsuitable        the model cannot look at images             exit 2
 │   ├── QuotaExhausted         the account has no credit left              exit 4
+│   ├── WaitTooLong            a day's limit, or a longer wait than allowed exit 4
 │   ├── BudgetSpent            --max-cost would be exceeded                exit 4
-│   ├── BreakerOpen            every request fails                         exit 4
+│   ├── BreakerOpen            every request fails, or is refused alike    exit 4
 │   ├── InputLost              the input cannot be read to its end any more exit 4
 │   ├── JournalFailed          an outcome could not be written             exit 1
 │   └── Interrupted            Ctrl-C or SIGTERM                           exit 130, 143
@@ -72,11 +74,13 @@ class ErrorCode(StrEnum):
 
 
 class Retry(StrEnum):
-    """What an error says about asking again."""
+    """What an error says about asking again. ADAPTED: the request has been changed to what the server
+    accepts, so the same question is asked again at once."""
 
     NO = "no"
     TRANSIENT = "transient"
     RATE_LIMIT = "rate-limit"
+    ADAPTED = "adapted"
 
 
 class RedzoneError(Exception):
@@ -130,22 +134,25 @@ class DeadlineFault(PosterFault):
 class ModelFault(PosterFault):
     """One attempt at the model brought no verdict.
 
-    `retry` is the decision: RATE_LIMIT slows the whole run for `retry_after_s` seconds,
-    TRANSIENT repeats the question, NO leaves it to the ladder. `may_be_charged`: an answer
-    was perhaps made and paid for, but its tokens are not known.
+    `retry` is the decision: RATE_LIMIT slows the whole run for `retry_after_s` seconds, TRANSIENT and
+    ADAPTED repeat the question, NO leaves it to the retry policy. `may_be_charged`: an answer may have been
+    produced and billed, but its tokens are not known. `refusal` identifies a refusal by the server, its
+    status and code, such as `400 invalid_value`; empty where others would not meet the same.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  a value with defaults
         self,
         code: ErrorCode,
         message: str,
         retry: Retry = Retry.NO,
         retry_after_s: float | None = None,
         may_be_charged: bool = False,
+        refusal: str = "",
     ) -> None:
         super().__init__(code, message, retry)
         self.retry_after_s = retry_after_s
         self.may_be_charged = may_be_charged
+        self.refusal = refusal
 
 
 class RunStopped(RedzoneError):
@@ -166,8 +173,18 @@ class ModelUnknown(RunStopped):
     exit_code = ExitCode.USAGE
 
 
+class ModelUnsuitable(RunStopped):
+    """The model cannot look at images."""
+
+    exit_code = ExitCode.USAGE
+
+
 class QuotaExhausted(RunStopped):
     """The account has no credit left; waiting does not help."""
+
+
+class WaitTooLong(RunStopped):
+    """The server asks to wait longer than `max_hold_s`, such as until a day's limit is reset."""
 
 
 class BudgetSpent(RunStopped):
@@ -175,7 +192,7 @@ class BudgetSpent(RunStopped):
 
 
 class BreakerOpen(RunStopped):
-    """Every request has failed for a while."""
+    """Every request has failed for a while, or has been refused in the same way."""
 
 
 class InputLost(RunStopped):

@@ -134,6 +134,7 @@ def vision_model(
         max_output_tokens=settings.max_output_tokens,
         max_connections=connections,
         prices=prices(settings, provider),
+        max_hold_s=settings.max_hold_s,
     )
     return OpenAIVision(options, notice)
 

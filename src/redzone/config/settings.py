@@ -141,6 +141,13 @@ class Settings(BaseSettings):
         validation_alias=_names("breaker_failures"),
         description="The run stops when at least this many requests in a row have failed ...",
     )
+    max_hold_s: float = Field(
+        default=600.0,
+        gt=0,
+        validation_alias=_names("max_hold_s"),
+        description="The longest wait that a server may ask for, such as by Retry-After. If it asks for a "
+        "longer one (a day's limit), the run stops and can be resumed.",
+    )
     breaker_s: float = Field(
         default=60.0,
         ge=0,

@@ -223,9 +223,10 @@ HINTS: dict[ErrorCode, str] = {
     ErrorCode.IMAGE_TOO_LARGE: "give addresses of smaller pictures, or raise the limit in the settings",
     ErrorCode.MODEL_TIMEOUT: "the model was slow: resume with --retry-errors, or allow more time",
     ErrorCode.MODEL_REFUSED: "the model declined to look: judge these posters by eye, or try another model",
-    ErrorCode.MODEL_UNREADABLE: "the answers did not fit the question: try another model",
+    ErrorCode.MODEL_UNREADABLE: "the answers cannot be read: raise REDZONE_MAX_OUTPUT_TOKENS where they were "
+    "cut off, check --base-url where a web page came, else try another model",
     ErrorCode.MODEL_UNAVAILABLE: "the model's servers failed: resume later with --retry-errors",
-    ErrorCode.MODEL_REJECTED: "the API does not accept the request: check the model's name and settings",
+    ErrorCode.MODEL_REJECTED: "the server refused these requests: each message has its words",
     ErrorCode.DEADLINE: "a poster took too long: resume with --retry-errors, or raise the deadline",
     ErrorCode.BUDGET: "the budget was spent: resume with a higher one",
     ErrorCode.INTERNAL: "a fault in redzone: the run's log has the details",
