@@ -144,6 +144,13 @@ class Settings(BaseSettings):
         validation_alias=_names("breaker_failures"),
         description="The run stops after at least this many failed requests in a row ...",
     )
+    max_hold_s: float = Field(
+        default=600.0,
+        gt=0,
+        validation_alias=_names("max_hold_s"),
+        description="The longest wait that a server may ask for, such as by Retry-After. If it asks for a "
+        "longer one (a day's limit), the run stops and can be resumed.",
+    )
     breaker_s: float = Field(
         default=60.0,
         ge=0,

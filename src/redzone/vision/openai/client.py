@@ -8,39 +8,32 @@ One attempt is exactly one HTTP request. Errors are mapped to ours here and nowh
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from redzone.errors import (
-    CredentialsRejected,
-    ErrorCode,
-    ModelFault,
-    ModelUnknown,
-    QuotaExhausted,
-    Retry,
-)
+from redzone.errors import ErrorCode, ModelFault, Retry
 from redzone.models import Question, Reply, Source, Tokens, ViewKind
 from redzone.vision import prompts
 from redzone.vision.interface import RequestEstimate
-from redzone.vision.openai.messages import Api, read_replies, request_bytes
+from redzone.vision.openai.dialect import Dialect
+from redzone.vision.openai.messages import RequestShape, request_bytes
 from redzone.vision.openai.prices import Price, image_tokens
-from redzone.vision.openai.rate_limit_headers import read_allowance, retry_after_s
+from redzone.vision.openai.rate_limit_headers import read_allowance
+from redzone.vision.openai.reactions import ReactionContext, react
+from redzone.vision.openai.refusals import MESSAGE_CHARS, Refusal, ResponseRefused, read_refusal
+from redzone.vision.openai.replies import read_replies
 
 if TYPE_CHECKING:
     import httpcore2
-    import httpx2
-    import openai
 
 # A prompt token is about 4 characters of English; 3 makes the estimate an upper bound.
 CHARS_PER_TOKEN = 3
 REQUEST_OVERHEAD_TOKENS = 50
-MESSAGE_CHARS = 300  # of a server's own words in a fault
 SHORTEST_KEY = 8  # servers without keys are given "none", a word of many messages
 
 
@@ -54,6 +47,7 @@ class OpenAIOptions:
     max_output_tokens: int = 600
     max_connections: int = 200
     prices: Mapping[str, Price] = field(default_factory=dict)
+    max_hold_s: float = 600.0
 
 
 class OpenAIVision:
@@ -67,8 +61,7 @@ class OpenAIVision:
 
     def __init__(self, options: OpenAIOptions, notice: Callable[[str], None]) -> None:
         self._options = options
-        self._notice = notice
-        self._chat = False
+        self._dialect = Dialect(notice)
         self._opening: asyncio.Future[_Line] | None = None
 
     def warm_up(self) -> None:
@@ -102,27 +95,25 @@ class OpenAIVision:
         return (await self.ask_together((question,)))[0]
 
     async def ask_together(self, questions: Sequence[Question]) -> tuple[Reply, ...]:
-        """One request. Raises CredentialsRejected, QuotaExhausted or ModelUnknown."""
+        """One request. Raises RunStopped where every further request would be refused too."""
         line = await self._line()
         import httpcore2
-        import openai
 
-        chat = self._chat  # another request may find out meanwhile
+        shape = self._dialect.shape  # other requests may change it meanwhile
         model, allowance = questions[0].model, None
         try:
-            return await self._post(line, Api.CHAT if chat else Api.RESPONSES, questions)
-        except openai.APIStatusError as error:
-            allowance = read_allowance(error.response.headers)
-            if not chat and _is_route_missing(error):
-                fault = self._change_to_chat(line)
-            else:
-                text = self._without_key(f"HTTP {error.status_code}: {error.message}")[:MESSAGE_CHARS]
-                fault = _status_fault(error, text, model)
+            replies = await self._post(line, shape, questions)
+        except ResponseRefused as refused:
+            allowance = read_allowance(refused.headers)
+            fault = self._refused(shape, refused, model)
         except httpcore2.TimeoutException as error:
             fault = _lost(ErrorCode.MODEL_TIMEOUT, f"no answer within {self._options.timeout_s:g} s", error)
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError) as error:
             text = self._without_key(f"Connection error: {error}")[:MESSAGE_CHARS]
             fault = _lost(ErrorCode.MODEL_UNAVAILABLE, text, error)
+        else:
+            self._dialect.accepted(shape)
+            return replies
         return (Reply(fault, model, allowance=allowance),) * len(questions)
 
     async def aclose(self) -> None:
@@ -136,12 +127,14 @@ class OpenAIVision:
         # done but for the first time: the shield would cost more than all else here
         return self._opening.result() if self._opening.done() else await asyncio.shield(self._opening)
 
-    def _change_to_chat(self, line: _Line) -> ModelFault:
-        """Use Chat Completions from here on; the question is put again over it."""
-        if not self._chat:
-            self._chat = True
-            self._notice(f"{line.base_url} has no Responses API; using Chat Completions from here on")
-        return ModelFault(ErrorCode.MODEL_UNAVAILABLE, "no Responses API", Retry.TRANSIENT)
+    def _refused(self, shape: RequestShape, refused: ResponseRefused, model: str) -> ModelFault:
+        """Ask in another way, or react. Raises RunStopped."""
+        refusal = read_refusal(refused.status, refused.headers, refused.content, self._without_key)
+        fault = self._dialect.adapt(shape, refusal)
+        if isinstance(fault, Refusal):
+            now = datetime.now(tz=UTC)
+            fault = react(fault, ReactionContext(model, self._options.max_hold_s, now))
+        return fault
 
     def _without_key(self, text: str) -> str:
         """A server's or a library's own words; some of them quote the key."""
@@ -150,20 +143,27 @@ class OpenAIVision:
             return text
         return text.replace(key, "***").replace(repr(key)[1:-1], "***")
 
-    async def _post(self, line: _Line, api: Api, questions: Sequence[Question]) -> tuple[Reply, ...]:
+    async def _post(
+        self, line: _Line, shape: RequestShape, questions: Sequence[Question]
+    ) -> tuple[Reply, ...]:
+        """Raises ResponseRefused."""
         import httpx2
 
         response = await line.pool.request(
             "POST",
-            line.base_url + api,
+            line.base_url + shape.api,
             headers=line.headers,
-            content=request_bytes(api, questions, self._options.max_output_tokens),
+            content=request_bytes(shape, questions, self._options.max_output_tokens),
             extensions=line.extensions,
         )
         headers = httpx2.Headers(response.headers)
-        if response.status != 200:
-            raise _status_error(response.status, headers, response.content)
-        return read_replies(api, response.content, questions, read_allowance(headers))
+        if not 200 <= response.status < 300:
+            raise ResponseRefused(response.status, response.content, headers)
+        try:
+            return read_replies(shape.api, response.content, questions, read_allowance(headers))
+        except ResponseRefused as refused:
+            refused.headers = headers
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,47 +209,9 @@ def _pool(options: OpenAIOptions, url: str) -> httpcore2.AsyncConnectionPool:
     )
 
 
-def _status_error(status: int, headers: httpx2.Headers, content: bytes) -> openai.APIStatusError:
-    """The SDK's error for an answer that is none, with the body's own `error` where it has one."""
-    import httpx2
-    import openai
-
-    body: object = content.decode(errors="replace")
-    with contextlib.suppress(ValueError, RecursionError):
-        body = json.loads(content)
-    told = body.get("error", body) if isinstance(body, dict) else body
-    response = httpx2.Response(status, headers=headers, request=httpx2.Request("POST", "/"))
-    return openai.APIStatusError(f"Error code: {status} - {body}", response=response, body=told)
-
-
-def _is_route_missing(error: openai.APIStatusError) -> bool:
-    """A 404 or 405 that does not speak of the model: the route itself is not there."""
-    if error.status_code not in (404, 405):
-        return False
-    return error.code != "model_not_found" and "model" not in str(error.message).lower()
-
-
 def _lost(code: ErrorCode, text: str, error: Exception) -> ModelFault:
     """No answer. Where there was a connection, the request may have arrived, and be charged."""
     import httpcore2
 
     unsent = isinstance(error, httpcore2.ConnectError | httpcore2.ConnectTimeout | httpcore2.PoolTimeout)
     return ModelFault(code, text, Retry.TRANSIENT, may_be_charged=not unsent)
-
-
-def _status_fault(error: openai.APIStatusError, message: str, model: str) -> ModelFault:
-    """Our reaction to an HTTP status. Raises where every further request would fail too."""
-    # `from None`: the cause quotes the answer as it came
-    if error.status_code in (401, 403):
-        raise CredentialsRejected(f"{message}; check OPENAI_API_KEY and its project's rights") from None
-    if error.code == "insufficient_quota":
-        raise QuotaExhausted(f"{message}; add credit to the account, then `redzone resume` goes on") from None
-    if error.status_code == 404 or error.code == "model_not_found":
-        raise ModelUnknown(f"{message}; check --model {model} and --base-url") from None
-    if error.status_code == 429:
-        return ModelFault(
-            ErrorCode.MODEL_UNAVAILABLE, message, Retry.RATE_LIMIT, retry_after_s(error.response.headers)
-        )
-    if error.status_code >= 500 or error.status_code in (408, 409):
-        return ModelFault(ErrorCode.MODEL_UNAVAILABLE, message, Retry.TRANSIENT)
-    return ModelFault(ErrorCode.MODEL_REJECTED, message)
