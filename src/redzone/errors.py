@@ -10,6 +10,8 @@ RedzoneError
 ├── RunStopped             the run ends early and can be resumed
 │   ├── CredentialsRejected    401, 403                                    exit 2
 │   ├── ModelUnknown           the API has no such model                   exit 2
+│   ├── ModelAddressUnusable   a redirect elsewhere, a bad certificate     exit 2
+│   ├── DownloadsFailing       every download fails                        exit 4
 │   ├── QuotaExhausted         the account has no credit left              exit 4
 │   ├── BudgetSpent            --max-cost would be exceeded                exit 4
 │   ├── BreakerOpen            every request fails                         exit 4
@@ -164,6 +166,16 @@ class ModelUnknown(RunStopped):
     """The API knows no such model, so every further request would fail."""
 
     exit_code = ExitCode.USAGE
+
+
+class ModelAddressUnusable(RunStopped):
+    """The API's address redirects elsewhere, its certificate is not trusted, or its proxy refuses us."""
+
+    exit_code = ExitCode.USAGE
+
+
+class DownloadsFailing(RunStopped):
+    """Every download has failed for a while: the network or the image server is gone."""
 
 
 class QuotaExhausted(RunStopped):

@@ -5,6 +5,7 @@ Each has a `REDZONE_` name; the names in `also` are those that users of other to
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -302,10 +303,13 @@ class Settings(BaseSettings):
             parts = urlsplit(url)
         except ValueError:
             raise ValueError(example) from None  # its text may quote the address
-        if "@" in parts.netloc or parts.query or parts.fragment:
-            # it is shown, written to run.json and logged: no place for a password
+        if any(character.isspace() or character in "\"'`" for character in url):
+            raise ValueError("remove the spaces or quotes in or around the address")
+        # it is shown, written to run.json and logged: no place for a password
+        if "@" in parts.netloc or parts.fragment or not re.fullmatch(_API_VERSION, parts.query):
             raise ValueError(
-                "the address may hold neither user:password@ nor ?...; set OPENAI_API_KEY for the key"
+                "the address may hold neither user:password@ nor a query other than ?api-version=...; "
+                "set OPENAI_API_KEY for the key"
             )
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(example)
@@ -345,12 +349,22 @@ class Settings(BaseSettings):
             ) from error
 
 
+_QUOTES = ("'", '"', "`")
+_API_VERSION = r"(api-version=[\w.-]{1,32})?"  # Azure's
+
+
 def _checked_key(text: str) -> str | None:
     """The key without white space round it; None where nothing is left. Raises ValueError.
 
     HTTP libraries quote an impossible header in their error, and the key with it: so it never gets there.
     """
     key = text.strip()
+    if key[:1] in _QUOTES or key[-1:] in _QUOTES:
+        raise ValueError("remove the quotes around the key")
+    if key.lower().startswith("bearer"):
+        raise ValueError("remove `Bearer` in front of the key")
+    if any(map(str.isspace, key)):
+        raise ValueError("remove the spaces in the key")
     if not (key.isascii() and key.isprintable()):
         raise ValueError("it holds a line break or another character that no key has; copy it again")
     return key or None
