@@ -11,6 +11,8 @@ RedzoneError
 │   ├── CredentialsRejected    401, 403, a key refused by 400              exit 2
 │   ├── ModelUnknown           the API has no such model                   exit 2
 │   ├── ModelUnsuitable        the model cannot look at images             exit 2
+│   ├── ModelAddressUnusable   a redirect elsewhere, a bad certificate     exit 2
+│   ├── DownloadsFailing       every download fails                        exit 4
 │   ├── QuotaExhausted         the account has no credit left              exit 4
 │   ├── WaitTooLong            a day's limit, or a longer wait than allowed exit 4
 │   ├── BudgetSpent            --max-cost would be exceeded                exit 4
@@ -177,6 +179,16 @@ class ModelUnsuitable(RunStopped):
     """The model cannot look at images."""
 
     exit_code = ExitCode.USAGE
+
+
+class ModelAddressUnusable(RunStopped):
+    """The API's address redirects elsewhere, its certificate is not trusted, or its proxy refuses us."""
+
+    exit_code = ExitCode.USAGE
+
+
+class DownloadsFailing(RunStopped):
+    """Every download has failed for a while: the network or the image server is gone."""
 
 
 class QuotaExhausted(RunStopped):

@@ -417,7 +417,7 @@ async def test_the_servers_limits_are_read_from_answers_and_refusals() -> None:
         ({"retry_after": "0.5"}, 0.5),
         ({"retry_after_ms": "1500", "retry_after": "2"}, 1.5),
         ({"retry_after_ms": "soon", "retry_after": "2"}, 2.0),
-        ({"retry_after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+        ({"retry_after": "Wed, 21 Oct 2026 07:28:00 GMT"}, 0.0),
         ({"retry_after": "-1"}, None),
         ({"retry_after": "nan"}, None),
         ({"retry_after": "inf"}, None),
@@ -427,7 +427,7 @@ async def test_the_servers_limits_are_read_from_answers_and_refusals() -> None:
 async def test_retry_after_is_read_in_milliseconds_or_seconds(
     headers: dict[str, str], seconds: float | None
 ) -> None:
-    """None where it is no number: then the limiter backs off by its own rule."""
+    """A date in the past is 0; None where it is unreadable: then the limiter backs off by its own rule."""
     assert fault_of(await ask_server(reply(429, b"", **headers))).retry_after_s == seconds
 
 
