@@ -300,8 +300,8 @@ def schema() -> None:
 
 
 # in the order of the help page
-app.command()(dashboard)
-app.command()(runs.export)
+app.command(short_help="Open the dashboard: watch, review and start runs.")(dashboard)
+app.command(short_help="Write a run's results to a file.")(runs.export)
 app.command()(report)
 app.add_typer(runs.app, name="runs")
 app.command()(runs.check)
@@ -309,7 +309,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(cache.app, name="cache")
 app.command()(doctor)
 app.command()(schema)
-app.add_typer(bench.app, name="bench")
+app.add_typer(bench.app, name="bench", short_help="Measure speed on a simulator or the real API.")
 
 
 def main() -> None:
