@@ -54,7 +54,7 @@ def _read(dashboard: Served, query: str = "") -> str:
     """The page once all of its runs are read; each look waits a second for them."""
     for _ in range(30):
         page = dashboard.get("/analytics" + query).text
-        if "being read" not in page:
+        if "for the first time" not in page:
             return page
     raise AssertionError("the runs were never read")
 

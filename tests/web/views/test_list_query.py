@@ -44,9 +44,9 @@ def test_the_usual_selection_makes_a_short_address() -> None:
 @pytest.mark.parametrize(
     ("pairs", "reason"),
     [
-        ([("sort", "luck")], "sort: 'luck' is none of row, confidence"),
-        ([("look", "heap")], "look: 'heap' is none of grid, list"),
-        ([("show", "all")], "show: 'all' is none of zone, badge, plain, only"),
+        ([("sort", "luck")], "sort: 'luck' is not one of row, confidence"),
+        ([("look", "heap")], "look: 'heap' is not one of grid, list"),
+        ([("show", "all")], "show: 'all' is not one of zone, badge, plain, only"),
         ([("status", "good")], "status: 'good' is none of"),
     ],
 )

@@ -108,12 +108,12 @@ def test_a_relative_path_and_a_home_are_made_whole(
     [
         ("list", "/nowhere/posters.csv", "cannot be read on this machine: No such file"),
         ("list", "~nobody-of-this-name/x.csv", "no such user"),
-        ("list", "", "upload a list, or name one"),
+        ("list", "", "upload a list, or enter a path"),
         ("uploaded", "../../etc/passwd", "upload it again"),
         ("preset", "huge", "choose one of medium, small"),
         ("provider", "oracle", "choose one of auto, openai, local"),
-        ("workers", "0", "must be must be a whole number from 1, or auto"),
-        ("workers", "many", "must be must be a whole number from 1, or auto"),
+        ("workers", "0", "must be a whole number from 1, or auto"),
+        ("workers", "many", "must be a whole number from 1, or auto"),
         ("rpm", "-3", "must be a whole number from 1"),
         ("rpm", "1.5", "must be a whole number from 1"),
         ("tpm", "٣", "must be a whole number from 1"),
@@ -140,7 +140,7 @@ def test_a_fault_is_told_at_its_field(
         (("nowhere",), "", "presets: red"),
         (("red",), "logo=0,0.9,2,0.1", "give fractions"),
         (("red",), "logo", "is not known"),
-        (("red",), "red=0,0,1,1", "red is named twice"),
+        (("red",), "red=0,0,1,1", "zone red is given twice"),
     ],
 )
 def test_zones_are_known_or_well_formed(

@@ -116,7 +116,7 @@ def test_stages_are_shares_of_the_last_minute_while_live_and_of_all_afterwards()
 def test_a_burst_that_the_limit_allows_is_not_drawn_above_it() -> None:
     """Both lines count what was in the last 60 s, as the limit does: 40 requests are 40 after a second."""
     first = snapshot(elapsed_s=1.0, posters_last_min=1800.0, rate=RateFigures(requests_last_min=40))
-    assert "40 at most" in _performance(first).chart
+    assert "peak 40" in _performance(first).chart
 
 
 def test_the_seconds_of_a_poster_come_whole_and_in_parts() -> None:
@@ -132,7 +132,7 @@ def test_silence_is_explained() -> None:
     fresh = snapshot(elapsed_s=2.0, done=3, passed=3, unsure=0, requests=3, cached=0, duplicates=0)
     assert "Recommendations appear after" in _performance(fresh).no_advice
     steady = snapshot(stage_s={Stage.MODEL: 400.0})
-    assert "Nothing to recommend" in _performance(steady).no_advice
+    assert "No recommendations" in _performance(steady).no_advice
 
 
 def test_a_setting_in_a_recommendation_stands_out_and_everything_else_is_text() -> None:
