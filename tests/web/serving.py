@@ -13,6 +13,7 @@ import httpx2
 from starlette.routing import BaseRoute
 
 from redzone.web.app import Dashboard
+from redzone.web.connections import ConnectionLimits
 from redzone.web.server import Server, listen, options_for
 from redzone.web.services.state import WebOptions
 
@@ -41,11 +42,16 @@ class Served:
 
 
 @contextmanager
-def served(home: Path, options: WebOptions | None = None, more: Sequence[BaseRoute] = ()) -> Iterator[Served]:
+def served(
+    home: Path,
+    options: WebOptions | None = None,
+    more: Sequence[BaseRoute] = (),
+    limits: ConnectionLimits | None = None,
+) -> Iterator[Served]:
     """A dashboard of a home, for as long as the block runs, and more routes than its own."""
     listener = listen("127.0.0.1", 0)
     up = Event()
-    server = Server(home, options or options_for("127.0.0.1", listener), up.set)
+    server = Server(home, options or options_for("127.0.0.1", listener), up.set, limits)
     app = server.config.app
     assert isinstance(app, Dashboard)
     app.router.routes.extend(more)

@@ -58,7 +58,7 @@ def confidence_columns(
 
 
 def day_columns(
-    days: Sequence[Day], title: str = "Posters a day", *, width: float = 680.0, height: float = 240.0
+    days: Sequence[Day], title: str = "Posters per day", *, width: float = 680.0, height: float = 240.0
 ) -> str:
     """A column for each day from the first to the last, empty ones too; long times by week or month."""
     columns = _calendar(days)

@@ -45,7 +45,7 @@ class GroupBar:
         if self.points is None:
             return ""
         if abs(self.points) < _STEADY_POINTS:
-            return "as before"
+            return "unchanged"
         size = round(abs(self.points))
         return f"{size} point{'' if size == 1 else 's'} {'more' if self.points > 0 else 'less'}"
 
@@ -94,5 +94,5 @@ def _row(row: GroupBar, y: float, scale: float, width: float) -> Iterator[str]:
     yield tag("rect", f"{name}: {row.told}", css="fail", x=0, y=y, width=length, height=_THICK)
     yield from hatch("fail", 0, y, length, _THICK)
     if row.rate_before is not None:
-        x, before = 100 * row.rate_before * scale, f"{100 * row.rate_before:.0f} % in the run before"
+        x, before = 100 * row.rate_before * scale, f"{100 * row.rate_before:.0f} % in the previous run"
         yield tag("line", before, css="before", x1=x, x2=x, y1=y - 2, y2=y + _THICK + 2)

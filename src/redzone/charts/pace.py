@@ -54,7 +54,7 @@ def pace(chart: PaceChart, *, width: float = 680.0, height: float = 240.0) -> st
     ticks = nice_ticks(max(highest, limit or 0.0) * 1.08)
     entries = [Entry(f"line {line.css}", line.name) for line in chart.lines]
     if chart.marks_s:
-        entries.append(Entry("rejected", "answers 429"))
+        entries.append(Entry("rejected", "429 responses"))
     parts, above = key(entries, 0, width)
     axes = Axes(_LEFT, width - _EDGE, _TOP + above, height - _FOOT, (0.0, 0.0), (seconds, ticks[-1]))
     parts += axes.grid(ticks)
@@ -112,13 +112,13 @@ def _limit(limit: float | None, shown: float | None, axes: Axes) -> Iterator[str
         return
     words = f"limit {short(limit)}"
     if shown is None:
-        yield text(axes.right, axes.top - 7, f"{words} a minute, far above", "tick halo end")
+        yield text(axes.right, axes.top - 7, f"{words} per minute, far above", "tick halo end")
         return
-    yield axes.level(shown, f"limit {shown:,g} a minute")
+    yield axes.level(shown, f"limit {shown:,g} per minute")
     yield text(axes.left + 4, axes.y(shown) - 9, words, "tick halo")
 
 
 def _told(chart: PaceChart, highest: float) -> str:
     names = ", ".join(line.name for line in chart.lines)
     limit = f", limit {chart.limit:,g}" if chart.limit is not None else ""
-    return f"{chart.title}: {names} a minute, {highest:,.4g} at most{limit}"
+    return f"{chart.title}: {names} per minute, peak {highest:,.4g}{limit}"

@@ -11,18 +11,18 @@ from redzone.commands.terminal import HomeOption, home_for, say
 
 def dashboard(
     host: Annotated[
-        str, typer.Option(help="Address to serve at. Anything but this machine's own asks for a token.")
+        str, typer.Option(help="Address to listen on. Any address but the loopback requires a token.")
     ] = "127.0.0.1",
     port: Annotated[
         int | None,
         typer.Option(
-            min=1, max=65535, help="Port to serve at. [default: 8750, or a free one]", show_default=False
+            min=1, max=65535, help="Port to listen on. [default: 8750, or a free one]", show_default=False
         ),
     ] = None,
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
     home: HomeOption = None,
 ) -> None:
-    """Watch runs, judge their posters and take the results away, in a browser.
+    """Watch runs, review posters and export results in a browser.
 
     Examples:
 

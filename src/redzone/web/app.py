@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,9 +27,15 @@ from redzone.web.pages import (
 )
 from redzone.web.security import Access
 from redzone.web.services.state import AppState, WebOptions
-from redzone.web.templates import on_crash, on_http_error, on_usage_error, refusal_page
+from redzone.web.templates import (
+    on_crash,
+    on_file_error,
+    on_http_error,
+    on_usage_error,
+    refusal_page,
+)
 
-# a form; the page that takes whole lists allows itself more
+# a form; the page that accepts uploads has a limit of its own
 MAX_BODY_BYTES = 64 * 1024
 PAGES = (
     runs,
@@ -46,8 +53,8 @@ PAGES = (
 
 
 class Dashboard(Starlette):
-    """A Starlette app inside the rules of access: what they refuse reaches nothing else, and every answer
-    has their headers, that of a crash too."""
+    """The Starlette app behind access control: a refused request reaches nothing else, and every response,
+    an internal error too, has the security headers."""
 
     def __init__(self, state: AppState) -> None:
         super().__init__(
@@ -55,16 +62,18 @@ class Dashboard(Starlette):
             exception_handlers={
                 HTTPException: on_http_error,
                 UsageError: on_usage_error,
+                OSError: on_file_error,
+                sqlite3.Error: on_file_error,
                 Exception: on_crash,
             },
             lifespan=_closing,
             max_body_size=MAX_BODY_BYTES,
         )
         self.state.state = state
-        static_files.assets()  # read before the first request, which would wait for the disk
+        static_files.assets()  # read now, so that the first request does not wait for the disk
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Starlette's own stack, with the rules of access around all of it."""
+        """Starlette's own middleware, with access control around all of it."""
         return Access(super().build_middleware_stack(), self.state.state.options, refusal_page)
 
 
@@ -75,5 +84,5 @@ async def _closing(app: Starlette) -> AsyncIterator[None]:
 
 
 def create_app(home: Path, options: WebOptions | None = None) -> Starlette:
-    """The dashboard of a home. Reads nothing and makes nothing until it is asked for a page."""
+    """Creates the dashboard of a home. It reads and creates no file until a page is requested."""
     return Dashboard(AppState(home, options or WebOptions()))

@@ -1,8 +1,8 @@
-"""Who may come in, and with what headers they are answered. Pure ASGI, outermost of all.
+"""Access control and security headers: pure ASGI, the outermost middleware.
 
-A browser on this machine runs pages of strangers, and they can send requests to any port of it. So a
-request must name a host that is ours (else somebody's DNS name points here), another site may link to the
-dashboard but neither embed its parts nor write, and off the loopback a token is asked for.
+Any web page open in a browser on this machine can send requests to its ports. A request must therefore
+name a known host (DNS rebinding), another site may link to the dashboard but not embed it or change
+anything (CSRF), and outside the loopback a token is required.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import ipaddress
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import cookie_parser
+from starlette.requests import ClientDisconnect, cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -46,7 +47,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request is not answered, in a sentence that says what to do."""
+    """Why a request is refused, and what to do about it."""
 
     status: HTTPStatus
     reason: str
@@ -56,7 +57,7 @@ Refuse = Callable[[Scope, Refusal], Response]
 
 
 class Access:
-    """Lets a request through to the app or refuses it, and puts the headers on whatever is answered."""
+    """Passes a request to the app or refuses it, and adds the security headers to every response."""
 
     def __init__(self, app: ASGIApp, options: WebOptions, refuse: Refuse) -> None:
         self._app = app
@@ -64,7 +65,7 @@ class Access:
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handles one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -74,15 +75,19 @@ class Access:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
-                # pages show a run's state of this moment, and what they show is nobody else's business
+                # pages are live and private: no cache may keep them
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        await self._answer(scope)(scope, receive, send_guarded)
+        # a client that leaves in the middle of a form or a download is no error, and reads no response
+        with suppress(ClientDisconnect):
+            await self._answer(scope)(scope, receive, send_guarded)
 
     def _answer(self, scope: Scope) -> ASGIApp:
         headers = Headers(scope=scope)
-        refusal = wrong_host(headers, self._options) or wrong_site(scope["method"], headers)
+        refusal = (
+            wrong_host(headers, self._options) or wrong_site(scope["method"], headers) or upgrade(headers)
+        )
         if refusal is not None:
             return self._refuse(scope, refusal)
         token = self._options.token
@@ -97,55 +102,62 @@ class Access:
             scope,
             Refusal(
                 HTTPStatus.UNAUTHORIZED,
-                "This dashboard asks for a token. Open the address that `redzone dashboard` printed when it "
-                "was started; it ends in ?token=...",
+                "This dashboard requires a token. Open the URL that `redzone dashboard` printed when it "
+                "started; it ends in ?token=...",
             ),
         )
 
     def _welcome(self, path: str, query: str, headers: Headers, token: str) -> Response:
-        """The cookie, and on to the same page without the token in its address."""
+        """Sets the cookie and redirects to the same page without the token in its URL."""
         # one slash: two would lead to another host
         place = quote("/" + path.lstrip("/")) + (f"?{query}" if query else "")
         answer: Response = RedirectResponse(place, HTTPStatus.SEE_OTHER)
         if headers.get("sec-fetch-site") not in (None, "none", "same-origin"):
-            # a redirect that another site began does not carry the new cookie, a page's own step does
-            answer = PlainTextResponse("The dashboard opens now.\n", headers={"Refresh": f"0; url={place}"})
+            # the new cookie is not sent on a redirect that another site started, but on a refresh it is
+            answer = PlainTextResponse("Opening the dashboard.\n", headers={"Refresh": f"0; url={place}"})
         answer.set_cookie(self._options.cookie, token, httponly=True, samesite="strict")
         return answer
 
 
 def wrong_host(headers: Headers, options: WebOptions) -> Refusal | None:
-    """A refusal unless the Host header names us: a stranger's name that points here is a trap."""
+    """Rejects unknown Host headers (DNS rebinding)."""
     named = headers.getlist("host")
     host = _host_name(named[0]) if len(named) == 1 else None
     if host is not None and (host in options.names or (options.any_address and _is_address(host))):
         return None
     return Refusal(
         HTTPStatus.MISDIRECTED_REQUEST,
-        "The dashboard does not go by this name. Open it at the address that `redzone dashboard` printed, "
+        "The dashboard does not accept this host name. Open the URL that `redzone dashboard` printed, "
         "or start it with --host and the name that you use.",
     )
 
 
 def wrong_site(method: str, headers: Headers) -> Refusal | None:
-    """A refusal for what another site sends: it may link to a page, and nothing else."""
+    """Rejects requests from another site, except links to a page."""
     site = headers.get("sec-fetch-site")
     if method in SAFE:
-        # a frame navigates, too, but no document of its own
+        # a frame navigates too, but its destination is not a document
         linked = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
         if site in (None, "same-origin", "none") or linked:
             return None
-        return Refusal(HTTPStatus.FORBIDDEN, "Parts of the dashboard are not for other sites.")
+        return Refusal(HTTPStatus.FORBIDDEN, "Other sites cannot embed or read the dashboard.")
     if site == "same-origin" or (site is None and _is_own_origin(headers)):
         return None
     return Refusal(
         HTTPStatus.FORBIDDEN,
-        "Only the dashboard's own pages may change something. Reload the page and try again.",
+        "Only the dashboard's own pages may change data. Reload the page and try again.",
     )
 
 
+def upgrade(headers: Headers) -> Refusal | None:
+    """Rejects requests to switch to another protocol."""
+    if headers.get("upgrade", "").lower() == "websocket":
+        return Refusal(HTTPStatus.BAD_REQUEST, "The dashboard does not use WebSockets.")
+    return None
+
+
 def _is_open(path: str) -> bool:
-    # what a page of refusal needs, and a probe that has no token
+    # the refusal page needs these, and health probes have no token
     return path in ("/healthz", "/favicon.ico") or path.startswith("/static/")
 
 
@@ -164,7 +176,7 @@ def _host_name(host: str) -> str | None:
 
 
 def _is_address(host: str) -> bool:
-    # a name can be made to point here, an address cannot
+    # a DNS name can be pointed here, an address cannot
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -183,7 +195,7 @@ def _tokens_shown(headers: Headers, cookie: str) -> list[str]:
 
 
 def _split_token(query: bytes) -> tuple[str | None, str]:
-    """The token of a query, and the query without it."""
+    """Returns the token of a query string, and the query without it."""
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     given = next((value for name, value in pairs if name == "token"), None)
     return given, urlencode([pair for pair in pairs if pair[0] != "token"])

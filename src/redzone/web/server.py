@@ -1,4 +1,4 @@
-"""Serves the dashboard until Ctrl-C: a port, a server that ends at once, a browser."""
+"""Serves the dashboard until Ctrl-C: the listening socket, the server, and the browser that opens it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ import uvicorn
 
 from redzone.errors import UsageError
 from redzone.web.app import create_app
+from redzone.web.connections import ConnectionLimits, FloodGuard, LimitedConfig
 from redzone.web.services.state import AppState, WebOptions
 
 PORT = 8750
@@ -30,7 +31,7 @@ _END_WITHIN_S = 2
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Where to serve. Without a port it is 8750, or a free one where that is taken."""
+    """Where to serve. Without a port: 8750, or a free port if that is taken."""
 
     host: str = "127.0.0.1"
     port: int | None = None
@@ -38,15 +39,15 @@ class Serving:
 
 
 def serve(home: Path, serving: Serving, tell: Callable[[str], None]) -> None:
-    """Serve the dashboard of a home until Ctrl-C or SIGTERM, and tell its address. Raises UsageError."""
+    """Serves the dashboard of a home until Ctrl-C or SIGTERM; `tell` prints its URL. Raises UsageError."""
     listener = listen(serving.host, serving.port)
     port = listener.getsockname()[1]
     options = options_for(serving.host, listener)
     address = f"http://{_in_url(_reachable(serving.host))}:{port}/"
     tell(f"dashboard of {home} at {address}" + (f"?token={options.token}" if options.token else ""))
     if options.token:
-        tell("whoever has this address may see and change everything; the token ends with this process")
-    tell("Ctrl-C ends it; runs go on without it")
+        tell("anyone with this URL has full access; the token is valid until this process ends")
+    tell("Press Ctrl-C to stop the dashboard; runs continue without it")
     # a token on a browser's command line could be read by every user of the machine
     show = serving.open_browser and options.token is None and _has_screen()
     server = Server(home, options, (lambda: webbrowser.open(address)) if show else None)
@@ -54,12 +55,12 @@ def serve(home: Path, serving: Serving, tell: Callable[[str], None]) -> None:
 
 
 def listen(host: str, port: int | None) -> socket.socket:
-    """A listening socket. Raises UsageError where the host is not this machine's or the port is taken."""
+    """Opens a listening socket. Raises UsageError for a host of another machine or a port in use."""
     try:
         family, _, _, _, place = socket.getaddrinfo(host, port or PORT, type=socket.SOCK_STREAM)[0]
     except OSError as error:
         raise UsageError(
-            f"--host {host}: {error.strerror}; give a name or an address of this machine"
+            f"--host {host}: {error.strerror}; use a name or an address of this machine"
         ) from error
     bare = str(place[0])
     try:
@@ -73,7 +74,7 @@ def listen(host: str, port: int | None) -> socket.socket:
 
 
 def options_for(host: str, listener: socket.socket) -> WebOptions:
-    """Who may come in at this socket: on the loopback who reaches it, elsewhere who has the token."""
+    """Access options for a socket: open on the loopback, with a token on any other address."""
     bound, port = listener.getsockname()[:2]
     address = ipaddress.ip_address(bound.partition("%")[0])
     names = OURS | {host.lower(), str(address)}
@@ -81,7 +82,7 @@ def options_for(host: str, listener: socket.socket) -> WebOptions:
         return WebOptions(names)
     return WebOptions(
         names | {socket.gethostname().lower(), socket.getfqdn().lower()},
-        # bound to every address, it cannot know under which one it is reached
+        # bound to every address, it cannot know which one clients use
         any_address=address.is_unspecified,
         token=secrets.token_urlsafe(32),
         cookie=f"redzone_token_{port}",
@@ -89,17 +90,23 @@ def options_for(host: str, listener: socket.socket) -> WebOptions:
 
 
 class Server(uvicorn.Server):
-    """uvicorn that ends open event streams first, so that Ctrl-C never waits for a browser."""
+    """A uvicorn server that closes open event streams first, so that Ctrl-C does not wait for a browser."""
 
-    def __init__(self, home: Path, options: WebOptions, once_up: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        options: WebOptions,
+        once_up: Callable[[], object] | None = None,
+        limits: ConnectionLimits | None = None,
+    ) -> None:
         app = create_app(home, options)
         self._once_up = once_up
-        self._site: AppState = app.state.state
+        self._app_state: AppState = app.state.state
+        self._floods: FloodGuard | None = None
         super().__init__(
-            uvicorn.Config(
+            LimitedConfig(
                 app,
-                http="h11",
-                ws="none",
+                limits or ConnectionLimits(),
                 lifespan="on",
                 log_config=None,
                 log_level="warning",
@@ -111,19 +118,23 @@ class Server(uvicorn.Server):
         )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer, and say so in a thread."""
+        """Start to serve, then call `once_up` in a thread."""
+        self._floods = FloodGuard(asyncio.get_running_loop())
+        self._floods.start()
         await super().startup(sockets)
         if self._once_up is not None:
             asyncio.get_running_loop().run_in_executor(None, self._once_up)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the event streams, then everything else."""
-        self._site.closing.set()
+        """Close the event streams, then everything else."""
+        self._app_state.closing.set()
         await super().shutdown(sockets)
+        if self._floods is not None:
+            self._floods.stop()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM are how the dashboard is ended: nothing to raise again afterwards."""
+        """Ctrl-C and SIGTERM are the normal way to stop the dashboard: they are not raised again."""
         if threading.current_thread() is not threading.main_thread():
             yield  # signals are the main thread's
             return
@@ -138,13 +149,13 @@ class Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     def _end(self) -> None:
-        # not handle_exit: sse-starlette puts its own there, which ends the streams of later servers, too
+        # not handle_exit: sse-starlette patches it, and its patch would close streams of later servers too
         self.force_exit = self.should_exit
         self.should_exit = True
 
 
 def _reachable(host: str) -> str:
-    """The host for an address that somebody opens: bound to all, this machine's name."""
+    """The host for the printed URL: this machine's name where the socket is bound to every address."""
     return socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104  compared, not bound
 
 
@@ -153,5 +164,5 @@ def _in_url(host: str) -> str:
 
 
 def _has_screen() -> bool:
-    # without one, webbrowser would start a browser of the terminal over what is printed there
+    # without a display, webbrowser would start a text browser in the terminal
     return sys.platform != "linux" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")))

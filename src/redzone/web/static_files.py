@@ -1,4 +1,4 @@
-"""Style sheets, the script and the icon: read once, named by their content, served from memory."""
+"""Serves style sheets, the script and the icon from memory, versioned by content hash."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FOREVER = "public, max-age=31536000, immutable"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file as it is sent. `version` changes with its content."""
+    """A static file. `version` changes with its content."""
 
     data: bytes
     media_type: str
@@ -29,7 +29,7 @@ class Asset:
 
 @cache
 def assets() -> dict[str, Asset]:
-    """Every file that the pages ask for, by name."""
+    """Reads every static file, by name."""
     folder = files("redzone.web") / "static"
     found = {file.name: file.read_bytes() for file in folder.iterdir()}
     found["charts.css"] = STYLE.encode()
@@ -40,13 +40,13 @@ def assets() -> dict[str, Asset]:
 
 
 def asset_path(name: str) -> str:
-    """The address of an asset, for templates: a browser may keep what it finds there for ever."""
+    """The versioned URL of an asset, which a browser may cache for ever."""
     return f"/static/{name}?v={assets()[name].version}"
 
 
 async def serve_asset(request: Request) -> Response:
-    """`/static/{name}`: names are looked up, so that no path of the file system is ever made of them."""
-    # without a name it is /favicon.ico, which browsers ask for where a page names no icon
+    """`/static/{name}`: names are looked up and never become file system paths."""
+    # /favicon.ico has no name: browsers request it where a page links no icon
     name = request.path_params.get("name", "icon.svg")
     asset = assets().get(name)
     if asset is None:

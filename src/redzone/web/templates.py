@@ -1,7 +1,8 @@
-"""Pages and parts of pages: templates, what they can say, and the pages that say what went wrong."""
+"""Renders pages and parts of pages from Jinja templates, and the error pages."""
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,10 +34,12 @@ from redzone.web.static_files import asset_path
 from redzone.web.views.new_run_form import again
 from redzone.web.views.pagination import address
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class NavItem:
-    """A page that the head of every page leads to, by a click or a key."""
+    """A link in the header of every page, and its key."""
 
     name: str
     path: str
@@ -55,29 +58,29 @@ THEME_COOKIE = "redzone_theme"
 
 
 def render(request: Request, template: str, status_code: int = 200, **context: Any) -> HTMLResponse:
-    """A whole page from a template, with what every page knows: `request` and the chosen `theme`."""
+    """Renders a whole page; every template gets `request` and the chosen `theme`."""
     theme = request.cookies.get(THEME_COOKIE)
     shared = {"request": request, "theme": theme if theme in THEMES else ""}
     return HTMLResponse(render_part(template, **shared, **context), status_code)
 
 
 def render_part(template: str, **context: Any) -> str:
-    """The HTML of a template with only what it is given: a part of a page for an event stream."""
+    """Renders a part of a page, for an event stream, with only the given context."""
     return _TEMPLATES.get_template(template).render(context)
 
 
 def error_page(request: Request, status: int, reason: str) -> HTMLResponse:
-    """A page that says what went wrong and where to go on."""
+    """Renders the error page with a reason and a link to the runs."""
     return render(request, "error.html", status, status=status, title=_phrase(status), reason=reason)
 
 
 def refusal_page(scope: Scope, refusal: Refusal) -> Response:
-    """The page for somebody who may not come in."""
+    """Renders the page of a refused request."""
     return error_page(Request(scope), refusal.status, refusal.reason)
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
-    """404, 405, 413 and what else routing or a page raises."""
+    """Handles 404, 405, 413 and whatever else routing or a page raises."""
     assert isinstance(error, HTTPException)  # noqa: S101  registered for these only
     status = error.status_code
     reason = error.detail if error.detail != _phrase(status) else _REASONS.get(status, "")
@@ -87,22 +90,35 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 
 
 async def on_usage_error(request: Request, error: Exception) -> Response:
-    """A run that is not there is 404; whatever else the user must change is 400."""
+    """A missing run is a 404; any other usage error is a 400."""
     return error_page(request, 404 if isinstance(error, RunNotFound) else 400, str(error))
 
 
+async def on_file_error(request: Request, error: Exception) -> Response:
+    """A run folder that is damaged, or changed while it is read, is a 503 with the reason."""
+    if isinstance(error, BrokenPipeError | ConnectionError):
+        raise error
+    reason = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    _log.warning("%s %s: %s", request.method, request.url.path, reason)
+    return error_page(
+        request, 503, f"A file of the run cannot be read ({reason}). Reload the page when it is back."
+    )
+
+
 async def on_crash(request: Request, error: Exception) -> Response:
-    """A fault of ours: the page says so and tells nothing of the inside."""
+    """Handles a bug: the page shows no internals."""
     del error
     return error_page(request, 500, _REASONS[500])
 
 
 _REASONS = {
-    400: "The address or the form says something that this page does not understand.",
-    404: "There is no such page. The run may have been removed, or the address is cut short.",
-    405: "This page cannot be used in this way.",
-    413: "That is larger than the dashboard takes.",
-    500: "That was a fault of the dashboard. What happened is in the terminal in which it runs.",
+    400: "The URL or the form has a value that this page does not accept.",
+    404: "There is no such page. The run may have been removed, or the URL is incomplete.",
+    405: "This page does not accept this method.",
+    413: "The request is larger than the dashboard accepts.",
+    500: "Internal error. See the terminal that runs the dashboard.",
 }
 
 
@@ -121,7 +137,7 @@ def _shown(value: object) -> object:
 
 
 def _when(moment: datetime | None, form: str = "%Y-%m-%d %H:%M") -> Markup:
-    """An instant in the zone of the machine that serves, with UTC where the pointer rests."""
+    """Formats an instant in the server's time zone, with UTC as the tooltip."""
     if moment is None:
         return Markup("")
     exact = f"{moment:%Y-%m-%dT%H:%M:%SZ}"
@@ -135,7 +151,7 @@ def _strip(counts: Counts, pending: int = 0, title: str = "Outcomes") -> Markup:
 
 
 def _sources() -> dict[str, str]:
-    """Every template by its path: read at once, so that no request waits for a file."""
+    """Reads every template by its path, once, so that no request waits for the disk."""
     found = {}
     folders = [("", files("redzone.web") / "templates")]
     for prefix, folder in folders:
@@ -148,7 +164,7 @@ def _sources() -> dict[str, str]:
 
 
 def _settings(text: str) -> Markup:
-    """A sentence in which options and variables stand out, to be copied."""
+    """Marks options and variables in a sentence as code."""
     pieces = re.split(r"(--[a-z][a-z-]+(?: \d[\d,]*)?|[A-Z]+(?:_[A-Z]+)+)", text)
     return Markup("").join(
         Markup("<code>{}</code>").format(piece) if number % 2 else piece

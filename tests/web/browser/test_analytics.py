@@ -48,7 +48,7 @@ async def test_another_time_and_other_runs_are_looked_at_without_a_reload(page: 
         await page.evaluate("document.body.dataset.same = 'yes'")
         analysed = page.locator(".tile").first
         await expect(analysed).to_contain_text("8")
-        await page.get_by_label("Begun from").fill("2026-10-04")
+        await page.get_by_label("Started from").fill("2026-10-04")
         await expect(analysed).to_contain_text("in 1 run")
         assert page.url == dashboard.url("/analytics?since=2026-10-04")
         await page.get_by_text("1 run: all").click()
@@ -86,7 +86,7 @@ async def test_the_page_reads_and_filters_without_a_script(browser: Browser, hom
         context = await browser.new_context(java_script_enabled=False)
         page = await context.new_page()
         await page.goto(dashboard.url("/analytics"))
-        await page.get_by_label("Begun from").fill("2026-10-04")
+        await page.get_by_label("Started from").fill("2026-10-04")
         await page.get_by_role("button", name="Apply").click()
         await expect(page.locator(".tile").first).to_contain_text("in 1 run")
         await context.close()

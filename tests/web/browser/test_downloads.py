@@ -45,7 +45,7 @@ async def test_a_click_saves_what_is_listed_after_the_filter_has_changed(
     await page.goto(serve(home).url(f"/runs/{run.id}"))
     await page.get_by_role("checkbox", name="fail").check()
     await expect(page.get_by_text("3 of 6 posters")).to_be_visible()
-    await page.get_by_text("Take away").click()
+    await page.get_by_text("Export").click()
     async with page.expect_download(timeout=SLOW_MS) as coming:
         await page.get_by_role("link", name="CSV").click()
     name, text = await saved(await coming.value, tmp_path)
@@ -85,7 +85,7 @@ async def test_the_open_menu_lies_in_the_window(
     """On a phone, too; a click beside it closes it."""
     await page.set_viewport_size({"width": width, "height": 800})
     await page.goto(serve(home).url(f"/runs/{run.id}"))
-    await page.get_by_text("Take away").click()
+    await page.get_by_text("Export").click()
     box = await page.locator(".menu-body").bounding_box()
     assert box is not None
     assert box["x"] >= 0
@@ -105,7 +105,7 @@ async def test_without_a_script_it_is_a_list_of_links(
     witness.watch(context)
     page = await context.new_page()
     await page.goto(origin.url(f"/runs/{run.id}?status=fail"))
-    await page.get_by_text("Take away").click()
+    await page.get_by_text("Export").click()
     async with page.expect_download(timeout=SLOW_MS) as coming:
         await page.get_by_role("link", name="Page HTML").click()
     name, text = await saved(await coming.value, tmp_path)

@@ -43,12 +43,12 @@ async def test_a_run_from_upload_to_start_stop_and_resume(
     await page.get_by_label("Upload a list").set_input_files(posters)
     await page.get_by_label("icon", exact=True).check()
     await page.get_by_label("Workers", exact=True).fill("2")
-    await page.get_by_label("What the list of runs calls it").fill("Spring & summer")
-    await page.get_by_role("button", name="Check what it takes").click()
-    takes = page.get_by_label("What it would take")
+    await page.get_by_label("Name shown in the list of runs").fill("Spring & summer")
+    await page.get_by_role("button", name="Check and estimate").click()
+    takes = page.get_by_label("Estimate")
     await expect(takes).to_contain_text("60", timeout=SLOW_MS)
     await expect(takes).to_contain_text("$0.0")
-    await expect(page.get_by_text("spring.csv is uploaded")).to_be_visible()
+    await expect(page.get_by_text("spring.csv uploaded")).to_be_visible()
     await expect(page.get_by_label("icon", exact=True)).to_be_checked()
 
     await takes.get_by_role("button", name="Start the run").click()
@@ -64,21 +64,21 @@ async def test_a_run_from_upload_to_start_stop_and_resume(
 
     await page.get_by_role("button", name="Stop", exact=True).click()
     await page.get_by_role("link", name="Run again").click()
-    await expect(page.get_by_text("spring.csv is uploaded")).to_be_visible()
-    await expect(page.get_by_label("What the list of runs calls it")).to_have_value("Spring & summer")
+    await expect(page.get_by_text("spring.csv uploaded")).to_be_visible()
+    await expect(page.get_by_label("Name shown in the list of runs")).to_have_value("Spring & summer")
 
 
 async def test_what_is_wrong_is_told_at_the_field_and_led_to(page: Page, dashboard: Served) -> None:
     """A link to each field that is in the way, which is marked for eyes and for readers."""
     await page.goto(dashboard.url("/new"))
-    await page.get_by_label("Requests a minute").fill("-3")
-    await page.get_by_role("button", name="Check what it takes").click()
+    await page.get_by_label("Requests per minute").fill("-3")
+    await page.get_by_role("button", name="Check and estimate").click()
     await expect(page.get_by_text("2 things are in the way:")).to_be_visible()
-    await page.get_by_role("link", name="Requests a minute: a whole number from 1").click()
-    field = page.get_by_label("Requests a minute")
+    await page.get_by_role("link", name="Requests per minute: must be a whole number from 1").click()
+    field = page.get_by_label("Requests per minute")
     await expect(field).to_have_value("-3")
     await expect(field).to_have_attribute("aria-invalid", "true")
-    await expect(field).to_have_accessible_description("a whole number from 1")
+    await expect(field).to_have_accessible_description("must be a whole number from 1")
     await expect(page.get_by_role("button", name="Start the run")).to_have_count(0)
 
 
@@ -94,8 +94,8 @@ async def test_the_form_works_without_script_and_on_a_narrow_screen(
     page = await context.new_page()
     page.set_default_timeout(SLOW_MS)
     await page.goto(dashboard.url("/new"))
-    await page.get_by_label("or name one on this machine").fill(str(posters))
-    await page.get_by_role("button", name="Check what it takes").click()
+    await page.get_by_label("or enter a path on this machine").fill(str(posters))
+    await page.get_by_role("button", name="Check and estimate").click()
     await expect(page.get_by_role("button", name="Start the run")).to_be_visible(timeout=SLOW_MS)
     await context.close()
 

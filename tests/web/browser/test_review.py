@@ -112,7 +112,7 @@ async def test_the_counts_of_a_live_run_move_and_new_posters_come_when_asked_for
         with run.checkpoint_path.open("ab") as checkpoint:
             checkpoint.write(render_outcome(judged(3)))
         say(run, now(done=3, passed=0, failed=3, unsure=0, errors=0))
-        await expect(page.get_by_text("1 more has been judged since.")).to_be_visible()
+        await expect(page.get_by_text("1 new result.")).to_be_visible()
         await expect(page.locator(".poster")).to_have_count(2)
         await page.get_by_role("link", name="Show").click()
         await expect(page.locator(".poster")).to_have_count(3)
@@ -155,7 +155,7 @@ async def test_words_are_written_without_leaving_the_keyboard(page: Page, home: 
         await page.keyboard.press("ControlOrMeta+a")
         await page.keyboard.type("Pure sky, fading up; just fine.")
         await page.keyboard.press("ControlOrMeta+Enter")
-        await expect(page.get_by_role("region", name="Reviews")).to_contain_text("rewrote the justification")
+        await expect(page.get_by_role("region", name="Reviews")).to_contain_text("edited the justification")
         await page.keyboard.press("Escape")
         await page.keyboard.press("n")
         await page.keyboard.type("ask Ben")
@@ -205,10 +205,10 @@ async def test_the_reviewer_is_asked_once(page: Page, home: Path, run: RunFolder
     """The name goes along from then on, also into another tab."""
     with served(home) as dashboard:
         await begin_review(page, dashboard, run)
-        await page.get_by_label("Who reviews?").fill("Zoë")
+        await page.get_by_label("Your name").fill("Zoë")
         await page.get_by_role("button", name="Pass").click()
         await shows(page, COUNT - 1)
-        await expect(page.get_by_label("Who reviews?")).to_have_count(0)
+        await expect(page.get_by_label("Your name")).to_have_count(0)
         other = await page.context.new_page()
         await other.goto(dashboard.url(f"/runs/{run.id}/posters/1"))
         await other.keyboard.press("f")
@@ -223,7 +223,7 @@ async def test_two_people_disagree_and_both_are_shown(browser: Browser, home: Pa
             context = await browser.new_context()
             page = await context.new_page()
             await page.goto(dashboard.url(f"/runs/{run.id}/posters/1"))
-            await page.get_by_label("Who reviews?").fill(name)
+            await page.get_by_label("Your name").fill(name)
             await page.get_by_role("heading", level=1).click()
             await page.keyboard.press(key)
             await shows(page, 2)
@@ -254,7 +254,7 @@ async def test_a_review_works_without_a_script(browser: Browser, home: Path, run
         await page.get_by_role("button", name="Undo").click()
         await shows(page, COUNT)
         await page.get_by_label("Note").fill("ask Ben")
-        await page.get_by_role("button", name="Save texts").last.click()
+        await page.get_by_role("button", name="Save text").last.click()
         await expect(page.get_by_role("region", name="Reviews")).to_contain_text("ask Ben")
         await context.close()
     actions = [event.action for event in read_reviews(run.reviews_path)[COUNT]]
@@ -317,9 +317,9 @@ async def test_the_help_names_the_keys_of_a_review(page: Page, home: Path, run: 
     with served(home) as dashboard:
         await page.goto(dashboard.url(f"/runs/{run.id}/posters/2"))
         await page.keyboard.press("?")
-        for line in ("Pass, and on to the next", "Fail, and on", "Edit the justification", "Write a note"):
+        for line in ("Pass, then the next poster", "Fail, and on", "Edit the justification", "Write a note"):
             await expect(page.get_by_role("dialog")).to_contain_text(line)
-        for line in ("Next poster", "Poster before", "Zone: badge", "Back to the list"):
+        for line in ("Next poster", "Previous poster", "Zone: badge", "Back to the list"):
             await expect(page.get_by_role("dialog")).to_contain_text(line)
 
 

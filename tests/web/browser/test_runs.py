@@ -51,9 +51,9 @@ async def test_a_run_of_another_process_is_followed_to_its_end(
         try:
             row = page.get_by_role("row").filter(has_text="followed")
             await expect(row).to_contain_text("live", timeout=20_000)
-            await expect(row).to_contain_text("to do")
+            await expect(row).to_contain_text("pending")
             await expect(row).to_contain_text("finished", timeout=20_000)
-            await expect(row).not_to_contain_text("to do")
+            await expect(row).not_to_contain_text("pending")
         finally:
             process.kill()
             process.communicate()

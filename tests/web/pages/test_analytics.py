@@ -54,7 +54,7 @@ def _read(dashboard: Served, query: str = "") -> str:
     """The page once all of its runs are read; each look waits a second for them."""
     for _ in range(30):
         page = dashboard.get("/analytics" + query).text
-        if "being read" not in page:
+        if "for the first time" not in page:
             return page
     raise AssertionError("the runs were never read")
 
@@ -129,7 +129,7 @@ def test_a_time_and_a_choice_of_runs_stand_in_the_address(home: Path) -> None:
         assert _posters(dashboard, "?since=2026-10-04&until=2026-10-04") == "300"
         assert _posters(dashboard, "?since=2026-10-04") == "600"
         assert _posters(dashboard, f"?run={runs[0].id}&run={runs[2].id}") == "600"
-        assert "has found anything yet" in dashboard.get("/analytics?until=2020-01-01").text
+        assert "No run in this period has results yet" in dashboard.get("/analytics?until=2020-01-01").text
         for wrong in ("?since=soon", "?run=..%2F..", "?before=x"):
             assert dashboard.get("/analytics" + wrong).status_code == 400
         assert dashboard.get("/analytics?before=20200101-000000-zzzz").status_code == 404
@@ -190,7 +190,7 @@ def test_without_a_run_it_says_how_to_begin(home: Path) -> None:
     with served(home) as dashboard:
         assert "redzone analyze posters.csv" in dashboard.get("/analytics").text
         write_run(home, 1)
-        assert "has found anything yet" in dashboard.get("/analytics").text
+        assert "No run in this period has results yet" in dashboard.get("/analytics").text
 
 
 def test_a_run_that_is_read_for_the_first_time_holds_up_no_page(home: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_run_that_is_read_for_the_first_time_holds_up_no_page(home: Path) -> N
     ):
         other.execute("BEGIN IMMEDIATE")  # another process is filling the tables
         page = dashboard.get("/analytics?since=2026-01-01").text
-        assert "1 run is being read for the first time" in page
+        assert "Reading 1 run for the first time" in page
         assert 'data-stream="/analytics/stream?since=2026-01-01"' in page
         assert "posters analysed" not in page
         other.execute("ROLLBACK")

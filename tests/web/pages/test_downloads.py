@@ -150,7 +150,7 @@ def test_an_input_that_has_changed_is_said_before_anything_is_taken(
     with served(home) as dashboard:
         asked = taken(dashboard, run, "csv", "?status=fail&group=a%26b")
         assert asked.status_code == 409
-        assert "gone or no longer what was judged" in asked.text
+        assert "its content is not what this run read" in asked.text
         onward = f"/runs/{run.id}/export.csv?status=fail&group=a%26b&input=changed"
         assert onward in html.unescape(asked.text)
         assert taken(dashboard, run, "csv", "?input=changed").content == target.read_bytes()
@@ -163,7 +163,7 @@ def test_an_input_that_has_changed_is_said_before_anything_is_taken(
     [
         ("/runs/{run}/export.csv?status=good", 400, "status: 'good' is not one of"),
         ("/runs/{run}/export.csv?text=%00", 400, "NUL"),
-        ("/runs/{run}/export.xlsx", 404, "Results come as csv, json, jsonl, parquet, html, pdf."),
+        ("/runs/{run}/export.xlsx", 404, "Export formats are csv, json, jsonl, parquet, html, pdf."),
         ("/runs/20261003-150000-zzzz/export.csv", 404, "there is no run"),
     ],
 )
@@ -196,7 +196,7 @@ def test_a_format_that_needs_a_package_says_which_command_installs_it(
     monkeypatch.setattr("redzone.reports.export._EXTRAS", extras)
     with served(home) as dashboard:
         page = html.unescape(dashboard.get(f"/runs/{run.id}").text)
-        assert "First <code>pip install 'redzone[pdf]'</code>" in page
+        assert "Requires <code>pip install 'redzone[pdf]'</code>" in page
         assert "export.pdf" not in page
         assert "export.parquet" in page
         answer = dashboard.get(f"/runs/{run.id}/export.pdf")
@@ -209,7 +209,7 @@ def test_the_menu_takes_what_is_listed(home: Path, run: RunFolder) -> None:
     with served(home) as dashboard:
         page = html.unescape(dashboard.get(f"/runs/{run.id}?status=fail&look=list&sort=title&page=1").text)
         assert f'href="/runs/{run.id}/export.csv?status=fail"' in page
-        assert "What is listed, in the order of the input" in page
+        assert "Filtered posters in input order" in page
         assert "not judged yet" not in page
         page = dashboard.get(f"/runs/{run.id}").text
         assert f'href="/runs/{run.id}/export.pdf"' in page

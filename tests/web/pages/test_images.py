@@ -166,7 +166,7 @@ def test_a_picture_that_is_not_the_judged_one_says_so_and_is_not_kept(home: Path
     assert sha256 is not None
     with served(home) as dashboard:
         answer = dashboard.get(at(folder, f"size=400&v={sha256[:12]}"))
-        assert words(answer) == "changed since it was judged"
+        assert words(answer) == "changed since the run"
         assert answer.headers["cache-control"] == "private, no-cache"
         assert 'viewBox="0 0 300 500"' in answer.text
 
@@ -181,7 +181,7 @@ def test_a_picture_that_hangs_holds_up_no_page_and_is_there_for_the_next_who_ask
         folder = run_of(home, [judged(1, image=address)], settings={"allow_private_hosts": True})
         with served(home) as dashboard:
             answer = dashboard.get(at(folder))
-            assert "still being fetched" in words(answer)
+            assert "still being downloaded" in words(answer)
             assert answer.headers["cache-control"] == "no-store"
             go.set()
             monkeypatch.setattr("redzone.web.pages.images.PATIENCE_S", 10.0)

@@ -67,7 +67,7 @@ def test_a_run_that_is_over_shows_its_history(home: Path) -> None:
         page = dashboard.get(f"/runs/{over.id}/performance").text
     assert "finished" in page
     assert "<dd>120</dd>" in page  # a minute, on average
-    assert "Rate over time: requests, posters a minute" in page
+    assert "Rate over time: requests, posters per minute" in page
     assert "data-stream" not in page
     assert "lane" not in page
 
@@ -77,7 +77,7 @@ def test_a_run_that_has_said_nothing_yet_has_a_page(home: Path) -> None:
     begin_work(write_run(home, 1, rows=10))
     write_run(home, 2, rows=10, state=RecordedState.RUNNING)
     with served(home) as dashboard:
-        assert "Too early" in dashboard.get("/performance").text
+        assert "Recommendations appear after" in dashboard.get("/performance").text
         assert dashboard.get(f"/runs/{write_run(home, 3).id}/performance").status_code == 200
 
 
@@ -91,7 +91,7 @@ def test_the_stream_tells_what_changed_and_ends_with_the_run(home: Path) -> None
     ):
         lines = stream.iter_lines()
         first = _until(lines, 'id="perf-pace"')
-        assert all(f'id="perf-{part}"' in first for part in ("standing", "tiles", "advice", "workers"))
+        assert all(f'id="perf-{part}"' in first for part in ("state", "tiles", "advice", "workers"))
         say(live, now(done=417, passed=417, failed=0, unsure=0, errors=0))
         assert "417" in _until(lines, "417")
         live.write(live.read().model_copy(update={"state": RecordedState.FINISHED}))

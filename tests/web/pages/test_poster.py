@@ -101,7 +101,7 @@ def test_next_and_before_go_through_the_selected_list(home: Path, run: RunFolder
 def test_a_poster_outside_of_the_selection_is_shown_and_said_to_be(home: Path, run: RunFolder) -> None:
     """As one is after its review took it out."""
     with served(home) as dashboard:
-        assert "not in the filter" in dashboard.get(address(run, 1, "?status=fail")).text
+        assert "does not match the filter" in dashboard.get(address(run, 1, "?status=fail")).text
 
 
 def test_a_row_without_an_outcome_is_not_there_yet(home: Path, run: RunFolder) -> None:
@@ -171,7 +171,7 @@ def test_a_queue_of_what_is_not_reviewed_goes_on_where_it_was(home: Path, run: R
         page = dashboard.get(location).text
     assert seen == [4, 3, 2, 1, 5]
     assert location == address(run, 5, f"{query}&after=5")
-    assert "That was the last one" in page
+    assert "That was the last poster" in page
 
 
 def test_undo_takes_back_what_was_judged_just_before_and_goes_there(home: Path, run: RunFolder) -> None:
@@ -238,7 +238,7 @@ def test_the_reviewer_is_asked_once_and_kept_in_a_cookie(home: Path, run: RunFol
         assert {"HttpOnly", "SameSite=strict", "Path=/", "Max-Age=31536000"} <= set(cookie.split("; "))
         page = html.unescape(dashboard.get(address(run, 1), Cookie=pair).text)
         assert 'name="by" value="Zoë Müller; x=y"' in page
-        assert "Who reviews?" not in page
+        assert "Your name" not in page
         without = dashboard.post(
             f"{address(run, 2)}/review", {"wish": "pass", "by": ""}, **SAME_ORIGIN, Cookie=pair
         )
@@ -253,11 +253,11 @@ def test_a_name_is_suggested_to_whoever_runs_the_dashboard_and_to_nobody_else(
     monkeypatch.setenv("LOGNAME", "loginname")
     with served(home) as dashboard:
         page = dashboard.get(address(run, 1)).text
-        assert "Who reviews?" in page
+        assert "Your name" in page
         assert 'value="loginname"' in page
     with served(home, WebOptions(OURS, token=TOKEN)) as guarded:
         page = guarded.get(address(run, 1), Authorization=f"Bearer {TOKEN}").text
-        assert "Who reviews?" in page
+        assert "Your name" in page
         assert "loginname" not in page
 
 

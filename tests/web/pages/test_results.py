@@ -149,7 +149,7 @@ def test_a_run_without_outcomes_says_how_to_go_on(home: Path) -> None:
     folder = write_run(home, 1, rows=4)
     with served(home) as dashboard:
         assert f"redzone resume {folder.id}" in dashboard.get(f"/runs/{folder.id}").text
-        assert "No poster is like that" in dashboard.get(f"/runs/{folder.id}?status=fail").text
+        assert "No posters match these filters" in dashboard.get(f"/runs/{folder.id}?status=fail").text
 
 
 def test_a_run_that_takes_long_to_read_says_so_and_asks_again(
@@ -177,7 +177,7 @@ def test_the_counts_of_a_live_run_and_what_is_new_are_streamed(home: Path) -> No
     with served(home) as dashboard:
         page = dashboard.get(f"/runs/{folder.id}").text
         assert f'data-stream="/runs/{folder.id}/stream/2"' in page
-        for listed_by_then, told in (("0", "2 more have"), ("1", "1 more has"), ("2", "hidden")):
+        for listed_by_then, told in (("0", "2 new results"), ("1", "1 new result."), ("2", "hidden")):
             address = dashboard.url(f"/runs/{folder.id}/stream/{listed_by_then}")
             with httpx2.stream("GET", address, trust_env=False) as stream:
                 lines = stream.iter_lines()

@@ -7,7 +7,7 @@ import pytest
 from redzone.errors import UsageError
 from redzone.models import Poster, Status
 from redzone.review import Action, ReviewedOutcome
-from redzone.web.services.reviewing import ReviewEvents, review_event
+from redzone.web.services.reviewing import ReviewForm, review_event
 from tests.outcomes import NOON
 from tests.web.posters import judged
 
@@ -15,9 +15,9 @@ FINDING = ReviewedOutcome(Poster(1, "0001", "/p.jpg"), judged(1))
 SHOWN = {"shown_justification": "The title\nreaches in.", "shown_note": ""}
 
 
-def said(wish: str, **fields: str) -> ReviewEvents:
+def said(wish: str, **fields: str) -> ReviewForm:
     texts = {"justification": "The title\r\nreaches in.", "note": ""}
-    return ReviewEvents.of({"wish": wish, **SHOWN, **texts, **fields})
+    return ReviewForm.of({"wish": wish, **SHOWN, **texts, **fields})
 
 
 @pytest.mark.parametrize(("wish", "status"), [("pass", Status.PASS), ("fail", Status.FAIL)])
@@ -54,7 +54,7 @@ def test_texts_can_be_saved_without_a_judgement() -> None:
 def test_a_note_can_be_cleared_and_a_justification_cannot() -> None:
     """An empty justification says nothing, so the one before stays."""
     cleared = review_event(
-        ReviewEvents.of({"wish": "save", "note": "", "shown_note": "old"}), FINDING, "ann", NOON
+        ReviewForm.of({"wish": "save", "note": "", "shown_note": "old"}), FINDING, "ann", NOON
     )
     assert cleared is not None
     assert (cleared.action, cleared.note) == (Action.NOTE, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import stat
 from io import BytesIO
@@ -132,3 +133,36 @@ def test_without_uploads_there_is_nothing_to_forget(kept: Uploads) -> None:
     """Nor is anything made."""
     kept.forget_unused([])
     assert not kept.home.exists()
+
+
+def test_a_gzip_file_is_bounded_unpacked(kept: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few kilobytes that unpack to a gigabyte are refused while they come in, and leave nothing behind."""
+    monkeypatch.setattr(uploads, "MAX_UNPACKED_BYTES", 2**22)
+    bomb = gzip.compress(b"\n" * 2**18 + b"0" * 2**23)
+    with pytest.raises(UsageError, match=r"list\.csv\.gz unpacks to more than 4 MB; enter its path"):
+        kept.keep("list.csv.gz", BytesIO(bomb))
+    assert list(kept.folder.iterdir()) == []
+
+
+def test_all_members_of_a_gzip_file_count(kept: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files packed one after the other are one file."""
+    monkeypatch.setattr(uploads, "MAX_LINES", 10)
+    members = gzip.compress(b"a\n" * 6) + gzip.compress(b"b\n" * 4)
+    assert kept.path(kept.keep("list.gz", BytesIO(members))).read_bytes() == members
+    with pytest.raises(UsageError, match=r"list\.gz has more than 10 lines; split it"):
+        kept.keep("list.gz", BytesIO(members + gzip.compress(b"c\n")))
+
+
+def test_a_damaged_gzip_file_is_named(kept: Uploads) -> None:
+    """Nothing of it stays."""
+    with pytest.raises(UsageError, match=r"list\.gz is a damaged gzip file: .*; pack it again"):
+        kept.keep("list.gz", BytesIO(b"\x1f\x8b\x08\x00 no gzip at all"))
+    assert list(kept.folder.iterdir()) == []
+
+
+def test_a_list_of_too_many_lines_is_refused(kept: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are bounded, too."""
+    monkeypatch.setattr(uploads, "MAX_LINES", 3)
+    with pytest.raises(UsageError, match="more than 3 lines"):
+        kept.keep("list.csv", BytesIO(b"url\n" * 4))
+    assert list(kept.folder.iterdir()) == []

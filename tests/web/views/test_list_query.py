@@ -10,7 +10,7 @@ from redzone.errors import ErrorCode, UsageError
 from redzone.models import ElementKind, Source, Status
 from redzone.query import Facets, Filter, Sort
 from redzone.web.views.facets import MOST_GROUPS, build_facets
-from redzone.web.views.list_query import ListQuery, Look, Show
+from redzone.web.views.list_query import ListLayout, ListQuery, ZoneDisplay
 
 NOTHING = Facets(0, {}, {}, {}, {}, {}, {}, {})
 
@@ -25,7 +25,7 @@ filters = st.builds(
     text=st.text(max_size=10),
 )
 selections = st.builds(
-    ListQuery, filters, st.sampled_from(Sort), st.sampled_from(Look), st.sampled_from(Show)
+    ListQuery, filters, st.sampled_from(Sort), st.sampled_from(ListLayout), st.sampled_from(ZoneDisplay)
 )
 
 
@@ -44,9 +44,9 @@ def test_the_usual_selection_makes_a_short_address() -> None:
 @pytest.mark.parametrize(
     ("pairs", "reason"),
     [
-        ([("sort", "luck")], "sort: 'luck' is none of row, confidence"),
-        ([("look", "heap")], "look: 'heap' is none of grid, list"),
-        ([("show", "all")], "show: 'all' is none of zone, badge, plain, only"),
+        ([("sort", "luck")], "sort: 'luck' is not one of row, confidence"),
+        ([("look", "heap")], "look: 'heap' is not one of grid, list"),
+        ([("show", "all")], "show: 'all' is not one of zone, badge, plain, only"),
         ([("status", "good")], "status: 'good' is not one of"),
     ],
 )
@@ -58,19 +58,19 @@ def test_an_address_that_makes_no_sense_is_told_what_would(pairs: list[tuple[str
 
 def test_a_review_takes_the_filter_along_and_begins_with_the_least_sure() -> None:
     """Of what nobody has reviewed."""
-    chosen = ListQuery(Filter(groups=frozenset({"award"})), Sort.TITLE, show=Show.BADGE)
+    chosen = ListQuery(Filter(groups=frozenset({"award"})), Sort.TITLE, show=ZoneDisplay.BADGE)
     queue = chosen.for_review
     assert queue.filter == Filter(groups=frozenset({"award"}), reviewed=False)
-    assert (queue.sort, queue.show) == (Sort.CONFIDENCE, Show.BADGE)
+    assert (queue.sort, queue.show) == (Sort.CONFIDENCE, ZoneDisplay.BADGE)
 
 
 def test_one_key_goes_round_outline_badge_and_nothing() -> None:
     """From the zone alone it leads back into the round."""
-    shown = [Show.ZONE]
+    shown = [ZoneDisplay.ZONE]
     for _ in range(3):
         shown.append(ListQuery(show=shown[-1]).next_show)
-    assert shown == [Show.ZONE, Show.BADGE, Show.PLAIN, Show.ZONE]
-    assert ListQuery(show=Show.ONLY).next_show is Show.ZONE
+    assert shown == [ZoneDisplay.ZONE, ZoneDisplay.BADGE, ZoneDisplay.PLAIN, ZoneDisplay.ZONE]
+    assert ListQuery(show=ZoneDisplay.ONLY).next_show is ZoneDisplay.ZONE
 
 
 def test_every_status_is_offered_and_only_what_there_is_of_the_rest() -> None:

@@ -14,7 +14,7 @@ from redzone.telemetry.metrics_log import timeline
 from redzone.web.pages.performance import PARTS
 from redzone.web.services.run_status import RunState, RunStatus
 from redzone.web.templates import render_part
-from redzone.web.views.performance import SHOWN_LANES, Performance
+from redzone.web.views.performance import SHOWN_WORKERS, Performance
 from tests.terminal.snapshots import lanes, snapshot, snapshots
 from tests.web.homes import record_at
 
@@ -54,7 +54,7 @@ def test_of_a_very_large_crew_those_are_shown_that_may_hang() -> None:
         for n in range(1, 1001)
     )
     perf = _performance(snapshot(workers=1000, lanes=busy))
-    assert len(perf.slots) == SHOWN_LANES
+    assert len(perf.slots) == SHOWN_WORKERS
     assert [slot.worker for slot in perf.slots[:3]] == [1000, 998, 996]
     assert "and 760 more" in render_part("performance/workers.html", perf=perf)
 
@@ -116,23 +116,23 @@ def test_stages_are_shares_of_the_last_minute_while_live_and_of_all_afterwards()
 def test_a_burst_that_the_limit_allows_is_not_drawn_above_it() -> None:
     """Both lines count what was in the last 60 s, as the limit does: 40 requests are 40 after a second."""
     first = snapshot(elapsed_s=1.0, posters_last_min=1800.0, rate=RateFigures(requests_last_min=40))
-    assert "40 at most" in _performance(first).chart
+    assert "peak 40" in _performance(first).chart
 
 
 def test_the_seconds_of_a_poster_come_whole_and_in_parts() -> None:
     """Mean, median and the slowest twentieth, each."""
     times = Timings(mean_s=3.0, p50_s=2.5, p95_s=7.0, fetch_s=0.4, fetch_p50_s=0.3, fetch_p95_s=0.9)
     whole, fetch, *_ = _performance(snapshot(timings=times)).parts
-    assert (whole.name, whole.mean_s, whole.p50_s, whole.p95_s) == ("whole way", 3.0, 2.5, 7.0)
+    assert (whole.name, whole.mean_s, whole.p50_s, whole.p95_s) == ("total", 3.0, 2.5, 7.0)
     assert (fetch.name, fetch.mean_s, fetch.p50_s, fetch.p95_s) == ("fetch", 0.4, 0.3, 0.9)
 
 
 def test_silence_is_explained() -> None:
-    """Too early is not the same as all well."""
+    """Recommendations appear after is not the same as all well."""
     fresh = snapshot(elapsed_s=2.0, done=3, passed=3, unsure=0, requests=3, cached=0, duplicates=0)
-    assert "Too early" in _performance(fresh).silence
+    assert "Recommendations appear after" in _performance(fresh).no_advice
     steady = snapshot(stage_s={Stage.MODEL: 400.0})
-    assert "Nothing to recommend" in _performance(steady).silence
+    assert "No recommendations" in _performance(steady).no_advice
 
 
 def test_a_setting_in_a_recommendation_stands_out_and_everything_else_is_text() -> None:

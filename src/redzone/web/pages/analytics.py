@@ -1,11 +1,10 @@
-"""`/analytics`: what runs found, together and compared, and whether people agree."""
+"""`/analytics`: results of several runs, changes between two runs, and agreement with reviewers."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -14,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from redzone.errors import RunNotFound, UsageError
 from redzone.query import run_before
-from redzone.web.live_stream import Last, Parts, stream_parts
+from redzone.web.live_stream import Last, LiveParts, Parts, stream_parts
 from redzone.web.services.run_status import RunStatus
 from redzone.web.services.state import AppState, app_state
 from redzone.web.templates import render, render_part
@@ -26,7 +25,7 @@ from redzone.web.views.pagination import with_query
 
 OFFERED_RUNS = 200
 LISTED_CHANGES = 50
-READ_FOR_S = 1.0  # what is not read by then follows, and the page says so
+READ_FOR_S = 1.0  # runs that take longer are streamed later, and the page says so
 
 
 async def show_analytics(request: Request) -> Response:
@@ -37,20 +36,17 @@ async def show_analytics(request: Request) -> Response:
 
 
 async def follow_analytics(request: Request) -> Response:
-    """The figures again while runs are read that nobody has looked at before."""
+    """Streams the figures while runs are read for the first time."""
     query = AnalyticsQuery.of(request.query_params.multi_items())
-    return stream_parts(request, _Follower(app_state(request), query))
+    state = app_state(request)
+    return stream_parts(
+        request, LiveParts(lambda: _context(state, query), lambda found, _: _live_parts(found))
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Follower:
-    state: AppState
-    query: AnalyticsQuery
-
-    def __call__(self) -> Parts | Last:
-        context = _context(self.state, self.query)
-        parts = {"figures": render_part("analytics/figures.html", **context)}
-        return parts if context["found"].reading else Last(parts)
+def _live_parts(context: dict[str, Any]) -> Parts | Last:
+    parts = {"figures": render_part("analytics/figures.html", **context)}
+    return parts if context["found"].reading else Last(parts)
 
 
 def _context(state: AppState, query: AnalyticsQuery) -> dict[str, Any]:
@@ -65,7 +61,7 @@ def _context(state: AppState, query: AnalyticsQuery) -> dict[str, Any]:
 
 
 def look(state: AppState, query: AnalyticsQuery) -> Analytics:
-    """What there is to see in a scope, with as many runs as can be read in a second."""
+    """Reads what a query covers, with as many runs as can be read in a second."""
     runs = state.overview.newest_first()
     selected = query.selected(runs)
     newest = selected[0] if selected else None
@@ -74,7 +70,7 @@ def look(state: AppState, query: AnalyticsQuery) -> Analytics:
     before = _named(runs, query.before) or _before(after, runs)
     pair = [run for run in (after, before) if run is not None]
     wanted = {run.id: state.folder(run.id) for run in [*pair, *([previous] if previous else []), *selected]}
-    tallies, unread = state.tallies.of(wanted.values(), READ_FOR_S)
+    totals, unread = state.totals.of(wanted.values(), READ_FOR_S)
     difference = None
     if after is not None and before is not None and not {after.id, before.id} & unread:
         difference = _difference(state, before, after)
@@ -85,7 +81,7 @@ def look(state: AppState, query: AnalyticsQuery) -> Analytics:
         before=before,
         after=after,
         runs=selected,
-        tallies=tallies,
+        totals=totals,
         newest=newest,
         previous=previous,
         difference=difference,
@@ -109,8 +105,8 @@ def _named(runs: Iterable[RunStatus], run_id: str) -> RunStatus | None:
 
 
 def _difference(state: AppState, before: RunStatus, after: RunStatus) -> Difference | None:
-    with suppress(UsageError):  # a checkpoint of another version, of which there is no tally either
-        found = state.tallies.compared(state.folder(before.id), state.folder(after.id))
+    with suppress(UsageError):  # a checkpoint of another schema, which has no totals either
+        found = state.totals.compared(state.folder(before.id), state.folder(after.id))
         browser = state.browser(state.folder(after.id))
 
         def cards(rows: Sequence[int]) -> list[Card]:

@@ -1,4 +1,4 @@
-"""`/runs/{id}/export.{form}`: what the list of a run holds, as a file; and the menu that leads there."""
+"""`/runs/{id}/export.{form}`: exports the listed posters as a file, and builds the export menu."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from redzone.reports.pdf_file import MOST_PICTURES as PDF_PICTURES
 from redzone.reports.results import INPUT_CHANGED
 from redzone.runs import RunRecord
 from redzone.text import clean
-from redzone.web.services.exporter import Handover
+from redzone.web.services.exporter import ExportResponse
 from redzone.web.services.state import app_state
 from redzone.web.templates import render
 from redzone.web.views.list_query import ListQuery
@@ -40,16 +40,16 @@ MEDIA_TYPES = {
     Format.HTML: "text/html; charset=utf-8",
     Format.PDF: "application/pdf",
 }
-# in the address: take the rows although the input is no longer what was judged
+# query parameter: export although the input has changed since the run
 CHANGED = ("input", "changed")
 _LONGEST_LABEL = 40  # of up to 4 bytes each, in the 255 that a file name may have
 _USES = {
     Format.CSV: ("CSV", "for spreadsheets"),
     Format.JSON: ("JSON", "one array"),
-    Format.JSONL: ("JSONL", "an object a line"),
+    Format.JSONL: ("JSONL", "one object per line"),
     Format.PARQUET: ("Parquet", "typed, for DuckDB or pandas"),
-    Format.HTML: ("Page", "HTML with pictures, to mail"),
-    Format.PDF: ("PDF", "fails and unsure ones, to print"),
+    Format.HTML: ("Page", "HTML with pictures, to send"),
+    Format.PDF: ("PDF", "fails and unsure posters, to print"),
 }
 # posters with a picture, and posters of each status
 _MOST = {Format.HTML: (PAGE_PICTURES, PAGE_CARDS), Format.PDF: (PDF_PICTURES, PDF_CARDS)}
@@ -57,8 +57,8 @@ _MOST = {Format.HTML: (PAGE_PICTURES, PAGE_CARDS), Format.PDF: (PDF_PICTURES, PD
 
 @dataclass(frozen=True, slots=True)
 class ExportFormat:
-    """A way to take a list along. `most` says what it has of a list that is too long for all of it, `needs`
-    what must be installed first."""
+    """An entry of the export menu. `most` describes what is left out of a long list, `needs` is the command
+    that installs a missing package."""
 
     name: str
     use: str
@@ -68,7 +68,7 @@ class ExportFormat:
 
 
 def export_formats(run_id: str, list_query: ListQuery, total: int) -> list[ExportFormat]:
-    """All of them, for the `total` posters that are selected."""
+    """Builds the menu entries for the `total` selected posters."""
     query = list_query.filter.to_query()
     return [
         ExportFormat(
@@ -86,12 +86,12 @@ def _most(form: Format, total: int) -> str:
     return f"Pictures of the first {pictures:,} only{told}."
 
 
-async def take_away(request: Request) -> Response:
-    """The file. A process of its own writes it before the first byte is sent, so that what goes wrong is a
+async def export_results(request: Request) -> Response:
+    """Sends the file. A child process writes all of it before the first byte is sent: a failure is an error
     page and not half a file."""
-    # it takes time and room, and leaves something on the disk of whoever follows a stranger's link
+    # an export costs time and disk, and a link on another site would save a file unasked
     if request.headers.get("sec-fetch-site") not in (None, "none", "same-origin"):
-        raise HTTPException(403, "Results can be taken away from the dashboard's own pages only.")
+        raise HTTPException(403, "Results can only be exported from the dashboard's own pages.")
     state, form = app_state(request), _form(request.path_params["form"])
     folder = await asyncio.to_thread(state.folder, request.path_params["run_id"])
     wanted = Filter.from_query(request.query_params.multi_items())
@@ -101,26 +101,29 @@ async def take_away(request: Request) -> Response:
     }
     if request.method == "HEAD":
         return Response(headers=headers)
-    written = await _unless_left(request, state.exports.write(folder.id, form, wanted))
-    if INPUT_CHANGED in written.said and CHANGED not in request.query_params.multi_items():
+    written = await _unless_disconnected(request, state.exports.write(folder.id, form, wanted))
+    if INPUT_CHANGED in written.messages and CHANGED not in request.query_params.multi_items():
         await asyncio.to_thread(written.file.close)
         again = address(request, **dict([CHANGED]))
         return render(request, "input_changed.html", 409, run_id=folder.id, again=again)
-    return Handover(written, headers)
+    return ExportResponse(written, headers)
 
 
 def _form(name: str) -> Format:
     if name not in set(Format):
-        raise HTTPException(404, f"Results come as {', '.join(Format)}.")
+        raise HTTPException(404, f"Export formats are {', '.join(Format)}.")
     form = Format(name)
     format_for(Path(f"results.{form}"))  # says what must be installed first
     return form
 
 
-async def _unless_left(request: Request, work: Coroutine[object, object, _T]) -> _T:
-    """What comes of the work; it is given up when nobody waits for it any more, or the dashboard ends."""
+async def _unless_disconnected(request: Request, work: Coroutine[object, object, _T]) -> _T:
+    """Awaits the work; cancels it when the client leaves or the dashboard shuts down."""
     making = asyncio.create_task(work)
-    leaving = [asyncio.create_task(_left(request)), asyncio.create_task(app_state(request).closing.wait())]
+    leaving = [
+        asyncio.create_task(_disconnected(request)),
+        asyncio.create_task(app_state(request).closing.wait()),
+    ]
     try:
         await asyncio.wait([making, *leaving], return_when=asyncio.FIRST_COMPLETED)
         if making.done():
@@ -129,16 +132,16 @@ async def _unless_left(request: Request, work: Coroutine[object, object, _T]) ->
         for task in (making, *leaving):
             task.cancel()
         await asyncio.gather(making, *leaving, return_exceptions=True)
-    raise HTTPException(503, "The dashboard ends, and this with it.")
+    raise HTTPException(503, "The dashboard is shutting down; the download was cancelled.")
 
 
-async def _left(request: Request) -> None:
+async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
 def file_name(record: RunRecord, form: Format, wanted: Filter) -> str:
-    """The run and its label in letters and digits of any script; whether rows are left out."""
+    """A file name from the run id and its label, with `filtered` where rows are left out."""
     label = unicodedata.normalize("NFKC", clean(record.label))
     plain = re.sub(r"[\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f\s]+", "-", label)[:_LONGEST_LABEL].strip("-")
     parts = [record.id, plain, "filtered" if wanted != Filter() else ""]
@@ -146,10 +149,10 @@ def file_name(record: RunRecord, form: Format, wanted: Filter) -> str:
 
 
 def disposition(name: str) -> str:
-    """The header that has a browser save a file under this name: RFC 6266, with one in ASCII for old ones."""
+    """The Content-Disposition header (RFC 6266) for this name, with an ASCII fallback for old browsers."""
     plain = name.encode("ascii", "replace").decode().replace("?", "_")
     exact = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
     return f'attachment; filename="{plain}"{exact}'
 
 
-routes: list[BaseRoute] = [Route("/runs/{run_id:run}/export.{form}", take_away)]
+routes: list[BaseRoute] = [Route("/runs/{run_id:run}/export.{form}", export_results)]

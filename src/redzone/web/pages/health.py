@@ -1,4 +1,4 @@
-"""`/healthz` and `/metrics`: for machines that watch."""
+"""`/healthz` and `/metrics`: for probes and Prometheus."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from redzone.web.services.state import AppState, app_state
 
 
 async def show_health(_: Request) -> Response:
-    """`ok`, as long as the server answers at all."""
+    """Answers `ok`."""
     return PlainTextResponse("ok\n")
 
 
 async def show_metrics(request: Request) -> Response:
-    """The figures of all runs in sum, and of the newest and the live ones each."""
+    """Shows metrics over all runs, and of the newest and every live run."""
     return await asyncio.to_thread(_metrics, app_state(request))
 
 
 def _metrics(state: AppState) -> Response:
-    # most dashboards are never asked for this, and its import takes a while
+    # slow to import, and rarely used
     from redzone.web.views.prometheus import MEDIA_TYPE, exposition
 
     return Response(exposition(state.overview.newest_first()), media_type=MEDIA_TYPE)

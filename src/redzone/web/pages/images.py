@@ -1,8 +1,8 @@
-"""`/runs/{id}/pictures/{row}`: the pictures of the pages.
+"""`/runs/{id}/pictures/{row}`: poster images.
 
-An address names a run and a row, never a URL: nobody can make the dashboard fetch what no run has asked for.
-`?size=` is the whole poster, `?zone=` a zone alone, `?seen=yes` what the model saw. With `&v=`, the beginning
-of the hash of what was judged, a browser may keep the picture for ever.
+The URL names a run and a row, so the dashboard fetches only images that a run has listed. `?size=` is the
+whole poster, `?zone=` a zone alone, `?seen=yes` what the model saw. With `&v=`, the beginning of the content
+hash, a browser may cache the picture for ever.
 """
 
 from __future__ import annotations
@@ -43,37 +43,36 @@ class _ImageRequest:
 
 
 async def show_picture(request: Request) -> Response:
-    """The picture; a drawing with the reason where there is none, as an image of its own (200: a page full of
-    missing posters is no page full of errors)."""
-    # what fetches and decodes takes longer to import than all else: not before somebody looks at a picture
+    """Sends the picture, or a placeholder with the reason (200: a missing poster is no error of the page)."""
+    # fetching and decoding is slow to import: only when a picture is requested
     await asyncio.to_thread(importlib.import_module, "redzone.thumbnails")
     from redzone.thumbnails import Missing, first_view, poster_picture
 
     state = app_state(request)
     run_id, row = request.path_params["run_id"], request.path_params["row"]
-    asked = await asyncio.to_thread(_look_up, state, run_id, row)
-    spec = _recipe(request, asked)
-    picture = poster_picture(asked.reviewed.row, asked.reviewed.outcome, first_view(asked.record))
+    found = await asyncio.to_thread(_look_up, state, run_id, row)
+    spec = _render_spec(request, found)
+    picture = poster_picture(found.reviewed.row, found.reviewed.outcome, first_view(found.record))
     got: Thumbnail | Missing
     if isinstance(picture, Missing):
         got = picture
     else:
-        got = await _get(state, picture, spec, asked.policy)
+        got = await _get(state, picture, spec, found.policy)
     return _missing(got, spec) if isinstance(got, Missing) else _answer(request, got, spec)
 
 
 async def _get(
     state: AppState, picture: Picture, spec: RenderSpec, policy: FetchPolicy
 ) -> Thumbnail | Missing:
-    """The picture if it comes soon. One that does not is still being fetched, for the next who asks; but a
-    browser has six connections for a host, and slow pictures would keep the next page waiting."""
+    """The picture, if it arrives soon. A slow one is still fetched, for the next request; a browser has six
+    connections per host, and slow pictures would delay the next page."""
     from redzone.thumbnails import Missing
 
     try:
         async with asyncio.timeout(PATIENCE_S):
             return await state.thumbnails.get(picture, spec, policy)
     except TimeoutError:
-        return Missing(f"not here after {PATIENCE_S:g} s, still being fetched; look again in a moment")
+        return Missing(f"still being downloaded after {PATIENCE_S:g} s; reload in a moment")
 
 
 def _look_up(state: AppState, run_id: str, row: int) -> _ImageRequest:
@@ -87,19 +86,19 @@ def _look_up(state: AppState, run_id: str, row: int) -> _ImageRequest:
     return _ImageRequest(record, fetch_policy(folder, record), reviewed)
 
 
-def _recipe(request: Request, asked: _ImageRequest) -> RenderSpec:
-    """What the query names. Raises HTTPException 404 for anything but the fixed sizes and the run's zones."""
+def _render_spec(request: Request, found: _ImageRequest) -> RenderSpec:
+    """The rendering that the query names: a fixed size or a zone of the run. Raises HTTPException 404."""
     from redzone.thumbnails import Scaled, Seen, ZoneOnly, shown_view
     from redzone.thumbnails.render import SIZES
 
     query = request.query_params
     if "zone" in query:
-        zone = next((zone for zone in asked.record.zones if zone.name == query["zone"]), None)
+        zone = next((zone for zone in found.record.zones if zone.name == query["zone"]), None)
         if zone is None:
-            raise HTTPException(404, "The run has no such zone.")
+            raise HTTPException(404, "This run has no such zone.")
         return ZoneOnly(zone)
     if query.get("seen") == "yes":
-        return Seen(asked.record.zones, shown_view(asked.reviewed.outcome, asked.record.view))
+        return Seen(found.record.zones, shown_view(found.reviewed.outcome, found.record.view))
     size = next((size for size in SIZES if query.get("size") == str(size)), None)
     if size is None:
         raise HTTPException(404, f"Pictures come in {', '.join(map(str, SIZES))} pixels.")
@@ -125,7 +124,7 @@ def _missing(missing: Missing, spec: RenderSpec) -> Response:
     from redzone.thumbnails import ZoneOnly
 
     size = CLOSEUP_SIZE if isinstance(spec, ZoneOnly) else POSTER_SIZE
-    # soon asked for again: it may be there by then
+    # it may be available by the next request
     headers = {"Cache-Control": "no-store"}
     return Response(missing_svg(missing.reason, *size), media_type=MEDIA_TYPE, headers=headers)
 

@@ -1,12 +1,10 @@
-"""`/performance`: how fast a run goes and why not faster, live while it works."""
+"""`/performance`: how fast a run is and what limits it, updated while it is live."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import Any
 
-from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -14,19 +12,19 @@ from starlette.routing import BaseRoute, Route
 from redzone.models import Status
 from redzone.runs import RunFolder
 from redzone.telemetry.metrics import RateFigures, Snapshot, Timings
-from redzone.web.live_stream import Last, Parts, stream_parts
+from redzone.web.live_stream import Last, LiveParts, Parts, stream_parts
 from redzone.web.services.run_status import RunStatus
 from redzone.web.services.state import AppState, app_state
 from redzone.web.templates import render, render_part
 from redzone.web.views.performance import Performance
 
 RUNS_TO_CHOOSE = 100
-CHART_EVERY = 5  # looks; in one of them it moves by less than can be seen
+CHART_EVERY = 5  # seconds: in one it changes by less than can be seen
 PARTS = ("state", "tiles", "advice", "seconds", "limits", "errors", "workers")
 
 
 async def show_newest(request: Request) -> Response:
-    """The newest live run, else the newest run; `?run=` leads to the page of a chosen one."""
+    """Shows the newest live run, else the newest run; `?run=` redirects to the page of that run."""
     chosen = request.query_params.get("run")
     if chosen is not None:
         return RedirectResponse(f"/runs/{app_state(request).folder(chosen).id}/performance", 303)
@@ -34,14 +32,15 @@ async def show_newest(request: Request) -> Response:
 
 
 async def show_run(request: Request) -> Response:
-    """One run, whether it is live or over."""
+    """Shows one run, live or over."""
     return await _page(request, request.path_params["run_id"])
 
 
 async def follow_run(request: Request) -> Response:
-    """What changes on the page, as long as the run is live."""
+    """Streams the changes of the page while the run is live."""
     state = app_state(request)
-    return stream_parts(request, _Follower(state, state.folder(request.path_params["run_id"])))
+    folder = await asyncio.to_thread(state.folder, request.path_params["run_id"])
+    return stream_parts(request, LiveParts(lambda: look(state, folder), _live_parts))
 
 
 async def _page(request: Request, run_id: str | None) -> Response:
@@ -60,34 +59,25 @@ def _context(state: AppState, run_id: str | None) -> dict[str, Any]:
 
 
 def look(state: AppState, folder: RunFolder) -> Performance:
-    """A run as it is now. Raises RunNotFound where it is gone."""
+    """Reads a run as it is now. Raises RunNotFound where it no longer exists."""
     run = state.overview.figures(folder)
-    said = state.histories.read(folder.metrics_path)
-    last = said.last if run.snapshot is not None else None
-    return Performance(run, last or _nothing_yet(run), said.recent, said.moments)
+    history = state.metrics.read(folder.metrics_path)
+    last = history.last if run.snapshot is not None else None
+    return Performance(run, last or _nothing_yet(run), history.recent, history.moments)
 
 
-@dataclass(slots=True)
-class _Follower:
-    """The parts of a run's page, again and again; the last ones once the run is over."""
-
-    state: AppState
-    folder: RunFolder
-    _looks: int = 0
-    _chart: Markup = field(default_factory=Markup)
-
-    def __call__(self) -> Parts | Last:
-        perf = look(self.state, self.folder)
-        if self._looks % CHART_EVERY == 0 or not perf.run.live:
-            self._chart = perf.chart
-        self._looks += 1
-        parts = {part: render_part(f"performance/{part}.html", perf=perf) for part in PARTS}
-        parts["pace"] = render_part("performance/pace.html", perf=perf, chart=self._chart)
-        return parts if perf.run.live else Last(parts)
+def _live_parts(perf: Performance, live: LiveParts[Performance]) -> Parts | Last:
+    """The parts of a run's page; the last ones once the run is over."""
+    parts = {part: render_part(f"performance/{part}.html", perf=perf) for part in PARTS}
+    moment = live.looks // CHART_EVERY if perf.run.live else None
+    parts["pace"] = live.once_for(
+        "pace", moment, lambda: render_part("performance/pace.html", perf=perf, chart=perf.chart)
+    )
+    return parts if perf.run.live else Last(parts)
 
 
 def _nothing_yet(run: RunStatus) -> Snapshot:
-    """What a process that has said nothing would say."""
+    """The snapshot of a run whose process has written none yet."""
     return Snapshot(
         at=run.record.created_at,
         elapsed_s=0.0,

@@ -1,4 +1,4 @@
-"""`/runs/{id}/posters/{row}`: one poster with all that is known of it, and its review, key by key."""
+"""`/runs/{id}/posters/{row}`: one poster in detail, and its review."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from redzone.runs import RunFolder
 from redzone.runs.reviews import append_reviews
 from redzone.web.pages.results import PER_PAGE, SHOWS
 from redzone.web.services.reviewing import (
-    ReviewEvents,
+    ReviewForm,
     given_reviewer,
     keep_reviewer,
     known_reviewer,
@@ -33,12 +33,12 @@ from redzone.web.views.card import Card, percent
 from redzone.web.views.list_query import ListQuery
 
 AFTER = "after"
-"""The row judged in the step before, which undo takes back. The page's own row: it was the last."""
+"""Query parameter: the row judged in the previous step, for undo. The page's own row: it was the last."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A poster in the selection that it is looked at in."""
+    """A poster within a list query."""
 
     state: AppState
     folder: RunFolder
@@ -55,7 +55,7 @@ class _Place:
         return self.state.browser(self.folder).get(row)
 
     def known(self) -> tuple[ReviewedOutcome, Neighbours]:
-        """The finding and its place in the list. Raises HTTPException 404 for a row without an outcome."""
+        """The outcome and its place in the list. Raises HTTPException 404 for a row without one."""
         browser = self.state.browser(self.folder)
         reviewed = browser.get(self.row)
         neighbours = browser.neighbours(self.list_query.filter, self.list_query.sort, self.row)
@@ -80,32 +80,32 @@ async def show_poster(request: Request) -> Response:
 
 
 async def review_poster(request: Request) -> Response:
-    """Write a review down and lead on: after a judgement to the next poster of the list."""
+    """Saves a review and redirects: after a verdict, to the next poster of the list."""
     async with request.form() as form:
         fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-    said, by = ReviewEvents.of(fields), given_reviewer(request, fields.get("by", ""))
-    address = await asyncio.to_thread(_review, _Place.of(request), said, by)
-    # 303: the next page is fetched with GET, so that loading it again reviews nothing again
+    form_review, by = ReviewForm.of(fields), given_reviewer(request, fields.get("by", ""))
+    address = await asyncio.to_thread(_review, _Place.of(request), form_review, by)
+    # 303: the next page is fetched with GET, so reloading it does not repeat the review
     answer = RedirectResponse(address, HTTPStatus.SEE_OTHER)
     keep_reviewer(answer, by)
     return answer
 
 
-def _review(place: _Place, said: ReviewEvents, by: str) -> str:
-    """Append the event; the address of the page that comes next."""
-    # neighbours before the review: a list of what is not yet reviewed no longer has this poster after it
+def _review(place: _Place, form_review: ReviewForm, by: str) -> str:
+    """Appends the event and returns the URL of the next page."""
+    # neighbours first: after the review, a list of unreviewed posters no longer has this one
     reviewed, neighbours = place.known()
-    event = review_event(said, reviewed, by, datetime.now(UTC))
+    event = review_event(form_review, reviewed, by, datetime.now(UTC))
     if event is not None:
         append_reviews(place.folder.reviews_path, [event])
-    if not said.judges:
+    if not form_review.judges:
         return place.address(place.row)
     onward = place.row if neighbours.next is None else neighbours.next
     return place.address(onward, **{AFTER: place.row})
 
 
 def _context(place: _Place, after: str | None, reviewer: str) -> dict[str, Any]:
-    # both come with what fetches pictures, which takes longer to import than all else
+    # both are slow to import
     from redzone.net.urls import shorten_url
     from redzone.thumbnails import shown_view
 
@@ -145,7 +145,7 @@ def _judged_before(place: _Place, after: str | None) -> ReviewedOutcome | None:
 
 @dataclass(frozen=True, slots=True)
 class _Undo:
-    """What the next undo takes back: an event of this poster, or of the one judged just before."""
+    """The event that undo reverts: of this poster, or of the one judged just before."""
 
     address: str
     event: Review
@@ -164,7 +164,7 @@ def _undo(place: _Place, candidates: Iterable[ReviewedOutcome | None], reviewer:
 
 
 def _back(place: _Place, neighbours: Neighbours) -> str:
-    """The list, at the page on which the poster stands."""
+    """The URL of the list page that has the poster."""
     number = (neighbours.position - 1) // PER_PAGE + 1 if neighbours.position is not None else 1
     return place.list_query.at(f"/runs/{place.folder.id}", **({"page": number} if number > 1 else {}))
 

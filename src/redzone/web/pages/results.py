@@ -1,9 +1,8 @@
-"""`/runs/{id}`: a run's posters as a grid or a list, filtered, sorted and paged; a live run's counts move."""
+"""`/runs/{id}`: a run's posters as a grid or a list, filtered, sorted and paged, live counts included."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -12,38 +11,38 @@ from starlette.routing import BaseRoute, Route
 
 from redzone.query import Sort
 from redzone.runs import RunFolder
-from redzone.web.live_stream import Parts, stream_parts
+from redzone.web.live_stream import LiveParts, Parts, stream_parts
 from redzone.web.pages.downloads import export_formats
 from redzone.web.services.run_status import RunStatus
 from redzone.web.services.state import AppState, app_state
 from redzone.web.templates import render, render_part
 from redzone.web.views.card import Card
 from redzone.web.views.facets import build_facets
-from redzone.web.views.list_query import ListQuery, Look, Show
+from redzone.web.views.list_query import ListLayout, ListQuery, ZoneDisplay
 from redzone.web.views.pagination import Pager, page_number
 
 PER_PAGE = 60
-PATIENCE_S = 1.5  # until a page says that it is reading
+PATIENCE_S = 1.5  # until the page that says the run is being read
 SORTS = {
     Sort.ROW: "input order",
-    Sort.CONFIDENCE: "least sure first",
-    Sort.CONFIDENCE_DESC: "surest first",
+    Sort.CONFIDENCE: "lowest confidence first",
+    Sort.CONFIDENCE_DESC: "highest confidence first",
     Sort.STATUS: "status",
     Sort.TITLE: "title",
     Sort.GROUP: "group",
     Sort.FINISHED: "newest first",
 }
 SHOWS = {
-    Show.ZONE: "Outline",
-    Show.BADGE: "Badge",
-    Show.PLAIN: "Plain",
-    Show.ONLY: "Zone only",
+    ZoneDisplay.ZONE: "Outline",
+    ZoneDisplay.BADGE: "Badge",
+    ZoneDisplay.PLAIN: "Plain",
+    ZoneDisplay.ONLY: "Zone only",
 }
-LOOKS = {Look.GRID: "Grid", Look.LIST: "List"}
+LAYOUTS = {ListLayout.GRID: "Grid", ListLayout.LIST: "List"}
 
 
 async def show_results(request: Request) -> Response:
-    """The page; while a long run is read for the first time, one that says so and asks again by itself."""
+    """Shows the page; while a long run is read for the first time, a page that says so and reloads itself."""
     state, folder = await _place(request)
     list_query = ListQuery.of(request.query_params.multi_items())
     if not await state.is_read(folder, PATIENCE_S):
@@ -55,10 +54,11 @@ async def show_results(request: Request) -> Response:
 
 
 async def follow_results(request: Request) -> Response:
-    """What changes on the page while the run is at work."""
+    """Streams the changes of the page while the run is live."""
     state, folder = await _place(request)
     done = int(request.path_params["done"])
-    return stream_parts(request, _Follower(state, folder, done))
+    parts = LiveParts(lambda: state.overview.figures(folder), lambda run, _: _live_parts(run, done))
+    return stream_parts(request, parts)
 
 
 async def _place(request: Request) -> tuple[AppState, RunFolder]:
@@ -83,12 +83,12 @@ def _context(state: AppState, folder: RunFolder, list_query: ListQuery, number: 
         "review": _first_to_review(state, folder, list_query),
         "sorts": SORTS,
         "shows": SHOWS,
-        "looks": LOOKS,
+        "layouts": LAYOUTS,
     }
 
 
 def _first_to_review(state: AppState, folder: RunFolder, list_query: ListQuery) -> str | None:
-    """The address where a review of what is selected begins; None where everything is reviewed."""
+    """The URL of the first poster to review in the list; None where every poster is reviewed."""
     queue = list_query.for_review
     first = state.browser(folder).page(queue.filter, queue.sort, 1, 1)
     if not first.items:
@@ -96,24 +96,12 @@ def _first_to_review(state: AppState, folder: RunFolder, list_query: ListQuery) 
     return queue.at(f"/runs/{folder.id}/posters/{first.items[0].row.row}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Follower:
-    """The head of the page, and how many outcomes there are by now that the list does not have yet."""
-
-    state: AppState
-    folder: RunFolder
-    listed: int
-
-    def __call__(self) -> Parts:
-        run = self.state.overview.figures(self.folder)
-        return {
-            "run-head": render_part("results/head.html", run=run),
-            "fresh": render_part("results/fresh.html", fresh=_fresh(run, self.listed)),
-        }
-
-
-def _fresh(run: RunStatus, listed: int) -> int:
-    return max(0, run.done - listed)
+def _live_parts(run: RunStatus, listed: int) -> Parts:
+    """The page's header, and how many outcomes there are that the list does not show yet."""
+    return {
+        "run-head": render_part("results/head.html", run=run),
+        "fresh": render_part("results/fresh.html", fresh=max(0, run.done - listed)),
+    }
 
 
 routes: list[BaseRoute] = [

@@ -1,4 +1,4 @@
-"""Stop and resume of a run, by the buttons on its pages."""
+"""Stops and resumes a run."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ WAIT_S = 8.0
 
 
 async def stop(request: Request) -> Response:
-    """Ctrl-C for the process at work: nothing new is started, what is in hand is finished. `now=yes` is the
-    second Ctrl-C, which gives up what is in hand; without it a second press does no harm."""
+    """Sends Ctrl-C to the run's process: it finishes posters in progress and starts no others. `now=yes` is
+    the second Ctrl-C, which stops at once; without it, pressing the button twice has no effect."""
     state, folder = await _place(request)
     async with request.form(max_fields=2) as fields:
         now = fields.get("now") == "yes"
@@ -26,7 +26,7 @@ async def stop(request: Request) -> Response:
 
 
 async def resume(request: Request) -> Response:
-    """Start `redzone resume`, and wait until it is at work."""
+    """Starts `redzone resume` and waits until it has taken the run."""
     state, folder = await _place(request)
     async with request.form(max_fields=2) as fields:
         retry_errors = fields.get("retry_errors") == "yes"
@@ -42,7 +42,7 @@ async def _place(request: Request) -> tuple[AppState, RunFolder]:
 
 def _interrupt(state: AppState, folder: RunFolder, now: bool) -> None:
     try:
-        hold = folder.id, folder.lock_path.stat().st_mtime_ns  # written when the process took the run in hand
+        hold = folder.id, folder.lock_path.stat().st_mtime_ns  # written when the process took the lock
     except FileNotFoundError:
         hold = folder.id, 0
     if now or hold not in state.draining:

@@ -1,17 +1,17 @@
-"""`/`: every run, newest first, and those at work move."""
+"""`/`: every run, newest first; live runs update."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from redzone.web.live_stream import Parts, stream_parts
+from redzone.web.live_stream import LiveParts, Parts, stream_parts
 from redzone.web.services.run_status import RunStatus
 from redzone.web.services.state import AppState, app_state
 from redzone.web.templates import render, render_part
@@ -21,14 +21,15 @@ PER_PAGE = 50
 
 
 async def show_runs(request: Request) -> Response:
-    """The page."""
+    """Shows the page."""
     context = await asyncio.to_thread(_context, app_state(request), page_number(request))
     return render(request, "runs.html", **context)
 
 
 async def follow_runs(request: Request) -> Response:
-    """What changes on the page."""
-    return stream_parts(request, _Follower(app_state(request), page_number(request)))
+    """Streams the changes of the page."""
+    state, number = app_state(request), page_number(request)
+    return stream_parts(request, LiveParts(lambda: _context(state, number), _live_parts))
 
 
 def _context(state: AppState, number: int) -> dict[str, Any]:
@@ -53,30 +54,17 @@ def _totals(found: Sequence[RunStatus]) -> dict[str, float]:
     }
 
 
-@dataclass(slots=True)
-class _Follower:
-    """The parts of the page: its rows, or the whole list where a run has come or gone."""
-
-    state: AppState
-    number: int
-    _listed: list[str] = field(default_factory=list)
-    _rows: dict[str, tuple[RunStatus, str]] = field(default_factory=dict)
-
-    def __call__(self) -> Parts:
-        context = _context(self.state, self.number)
-        tiles = render_part("runs/tiles.html", **context)
-        listed = [run.id for run in context["runs"]]
-        if listed != self._listed:
-            self._listed = listed
-            return {"tiles": tiles, "runs": render_part("runs/list.html", **context)}
-        return {"tiles": tiles, **{run.id: self._row(run) for run in context["runs"]}}
-
-    def _row(self, run: RunStatus) -> str:
-        # most runs are over, and comparing figures is quicker than making a row of them
-        kept = self._rows.get(run.id)
-        if kept is None or kept[0] != run:
-            kept = self._rows[run.id] = run, render_part("runs/row.html", run=run)
-        return kept[1]
+def _live_parts(context: dict[str, Any], live: LiveParts[dict[str, Any]]) -> Parts:
+    """The page's rows, or the whole list where a run has come or gone."""
+    listed = [run.id for run in context["runs"]]
+    # most runs are over, and comparing their figures is quicker than rendering their rows
+    rows = {
+        run.id: live.once_for(run.id, run, partial(render_part, "runs/row.html", run=run))
+        for run in context["runs"]
+    }
+    tiles = render_part("runs/tiles.html", **context)
+    whole = live.once_for("runs", listed, lambda: render_part("runs/list.html", **context))
+    return {"tiles": tiles, "runs": whole, **rows}
 
 
 routes: list[BaseRoute] = [

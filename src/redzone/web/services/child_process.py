@@ -1,4 +1,4 @@
-"""`redzone` as a process of its own that is waited for: what is long or large holds up nobody's pages."""
+"""Runs `redzone` as a child process and waits for it, so that long work does not delay pages."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _COMPLAINT = re.compile(r"^(?:redzone|Error): (.+)", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """A command that has done its work: what it printed, and what it said to people."""
+class CommandResult:
+    """A finished command: its standard output, and what it printed to standard error."""
 
     out: bytes
-    said: str
+    messages: str
 
 
 async def run_to_end(
     arguments: Sequence[str], *, within_s: float, late: str, environment: Mapping[str, str] | None = None
-) -> Ended:
-    """Run a command of redzone's, with more in its environment; it is killed if we are cancelled.
+) -> CommandResult:
+    """Runs a redzone command with additional environment variables; kills it if this task is cancelled.
 
-    Raises UsageError with its complaint, or with `late` when it takes too long.
+    Raises UsageError with the command's error message, or with `late` when it takes too long.
     """
     if any("\0" in argument for argument in arguments):
-        raise UsageError("a NUL character cannot be passed on; leave it out")
+        raise UsageError("a value contains a NUL character; remove it")
     process = await asyncio.create_subprocess_exec(
         *REDZONE,
         *arguments,
@@ -50,16 +50,16 @@ async def run_to_end(
         if process.returncode is None:
             process.kill()
             await process.communicate()
-    said = err.decode("utf-8", "replace")
+    messages = err.decode("utf-8", "replace")
     if process.returncode:
-        raise UsageError(complaint(said))
-    return Ended(out, said)
+        raise UsageError(complaint(messages))
+    return CommandResult(out, messages)
 
 
 def complaint(text: str) -> str:
-    """The one thing that a command said when it gave up, without the usage around it."""
+    """The error message in a command's output, without the usage text around it."""
     match = _COMPLAINT.search(text)
     lines = (match[1] if match else text).strip().splitlines()
     if match is None:
-        lines = lines[-1:]  # a traceback's last line says what it was
-    return " ".join(line.strip() for line in lines) or "the command ended without a word"
+        lines = lines[-1:]  # the last line of a traceback names the error
+    return " ".join(line.strip() for line in lines) or "the command exited without an error message"

@@ -1,4 +1,4 @@
-"""Results to take away, written by `redzone export` or `redzone report` as a process of its own."""
+"""Exports results: runs `redzone export` or `redzone report` as a child process and sends the file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from redzone.web.services.child_process import run_to_end
 
 AT_ONCE = 2
 LONGEST_S = 1800.0  # 400 pictures of a slow server
-_LATE = "writing it took longer than half an hour; try `redzone export` or `redzone report` in a terminal"
+_LATE = "the export took longer than 30 minutes; run `redzone export` or `redzone report` in a terminal"
 _PIECE_BYTES = 2**18
 _TRUTHS = {
     "reviewed": {"yes": "--reviewed", "no": "--unreviewed"},
@@ -31,24 +31,24 @@ _TRUTHS = {
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file that has no name any more: it is gone when it is closed, or with this process. `said` is what
-    the command told about it."""
+    """An exported file that is already unlinked: it disappears when it is closed. `messages` is what the
+    command printed to standard error."""
 
     file: BinaryIO
     size: int
-    said: str
+    messages: str
 
 
 class Exports:
-    """Writes the results of a home's runs, two at a time; more wait for their turn."""
+    """Exports the results of a home's runs, two at a time; others wait."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def write(self, run_id: str, form: Format, wanted: Filter) -> Written:
-        """What the command makes of the wanted findings. Raises UsageError with its complaint. Whatever
-        happens, cancelling included, the process ends and its files go."""
+        """Exports the selected posters. Raises UsageError with the command's error. Whatever happens,
+        cancellation included, the process is ended and its files are removed."""
         async with self._turns:
             scratch = await asyncio.to_thread(
                 partial(TemporaryDirectory, prefix="redzone-", ignore_cleanup_errors=True)
@@ -63,18 +63,18 @@ class Exports:
         command = "report" if form in REPORTS else "export"
         arguments = [command, run_id, f"--home={self._home}", f"--output={path}", *export_options(wanted)]
         try:
-            # what it spools lies beside its file, and goes with it when it is killed
+            # its temporary files are in the same folder, and removed with it when it is killed
             ended = await run_to_end(
                 arguments, within_s=LONGEST_S, late=_LATE, environment={"TMPDIR": str(folder)}
             )
         except UsageError as error:
             raise UsageError(str(error).replace(str(path), path.name)) from error
         file = await asyncio.to_thread(path.open, "rb")
-        return Written(file, os.fstat(file.fileno()).st_size, ended.said)
+        return Written(file, os.fstat(file.fileno()).st_size, ended.messages)
 
 
 def export_options(wanted: Filter) -> list[str]:
-    """The filter as the commands' options."""
+    """The filter as command-line options."""
     return list(_options(wanted))
 
 
@@ -85,19 +85,19 @@ def _options(wanted: Filter) -> Iterator[str]:
         elif name == "ungrouped":
             yield "--group="
         else:
-            # one word: a value that begins with a dash is no option
+            # one argument: a value that begins with a dash is not an option
             yield f"--{name.replace('_', '-')}={value}"
 
 
-class Handover(StreamingResponse):
-    """Sends a written file in pieces, and lets go of it when it was sent or nobody wants it any more."""
+class ExportResponse(StreamingResponse):
+    """Sends an exported file in pieces and closes it when it is sent or the client leaves."""
 
     def __init__(self, written: Written, headers: dict[str, str]) -> None:
         self._file = written.file
         super().__init__(self._pieces(), headers={**headers, "Content-Length": str(written.size)})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Sends the file."""
         try:
             await super().__call__(scope, receive, send)
         finally:

@@ -1,7 +1,7 @@
-"""Runs begun from the dashboard: `redzone` as a process of its own, which lives on when the dashboard ends.
+"""Starts and estimates runs: `redzone` as a process that continues when the dashboard stops.
 
-The key stays in the environment, which the process inherits; its command line holds nothing secret. What it
-prints goes to `console.log` in its run's folder.
+The API key stays in the inherited environment; the command line holds no secret. The output goes to
+`console.log` in the run's folder.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ CONSOLE_LOG = "console.log"
 _BEGUN = re.compile(rf"^run ({RUN_ID.pattern}): ", re.MULTILINE)
 _POLL_S = 0.05
 _REMEMBERED = 100
-_FORECAST_S = 300.0
-_LATE = "counting took longer than 5 minutes; try `redzone analyze --dry-run` in a terminal"
-_FORECASTS_AT_ONCE = 2
+_ESTIMATE_S = 300.0
+_LATE = "the estimate took longer than 5 minutes; run `redzone analyze --dry-run` in a terminal"
+_ESTIMATES_AT_ONCE = 2
 _TAIL_BYTES = 16_384
 
 
 class EstimateResult(RunEstimate):
-    """What a run would take, and whom it would ask, as `analyze --dry-run --json` tells it."""
+    """The estimate, provider and model that `analyze --dry-run --json` prints."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -48,20 +48,20 @@ class EstimateResult(RunEstimate):
 
 
 class NotStarted(UsageError):
-    """The command ended before a run began; its own words say why."""
+    """The command exited before a run began; the message is its own."""
 
 
 @dataclass(slots=True)
-class Started:
-    """A command that has been started, where it prints, and the fields of the form that asked for it."""
+class StartedRun:
+    """A started command, its log, and the form fields that it was started with."""
 
     process: subprocess.Popen[bytes]
     log: Path
     runs: Path
-    asked: Pairs = ()
+    form_fields: Pairs = ()
 
     async def run_id(self, within_s: float) -> str | None:
-        """The run that it works on or has done; None while it still reads its list. Raises NotStarted."""
+        """The run's id; None while the command still reads its list. Raises NotStarted."""
         end_s = asyncio.get_running_loop().time() + within_s
         while True:
             found, ended = await asyncio.to_thread(self._look)
@@ -74,7 +74,7 @@ class Started:
             await asyncio.sleep(_POLL_S)
 
     def _look(self) -> tuple[str | None, bool]:
-        # in this order: what it printed just before its end is seen, too
+        # in this order: output printed just before the exit is seen too
         ended = self.process.poll() is not None
         match = _BEGUN.search(_text(self.log))
         if match is None:
@@ -84,7 +84,7 @@ class Started:
             with suppress(OSError):
                 self.log.rename(place)
                 self.log = place
-        # it says the id and then takes the lock: until then the run would look as if nobody worked on it
+        # it prints the id, then takes the lock: in between the run would look interrupted
         at_work = RunFolder(place.parent).worker_pid() == self.process.pid
         return match[1] if at_work or ended else None, ended
 
@@ -96,45 +96,45 @@ class Started:
 
 
 class Launcher:
-    """Starts and forecasts for one home."""
+    """Starts and estimates the runs of one home."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._started: OrderedDict[str, Started] = OrderedDict()
+        self._started: OrderedDict[str, StartedRun] = OrderedDict()
         self._turn = threading.Lock()
-        self._forecasts = asyncio.Semaphore(_FORECASTS_AT_ONCE)
+        self._estimates = asyncio.Semaphore(_ESTIMATES_AT_ONCE)
 
     async def estimate_run(self, arguments: Sequence[str]) -> EstimateResult:
-        """What a command would take, sending nothing. A process of its own counts: a long list holds up
-        nobody. Raises UsageError with its complaint."""
+        """Estimates a command in a child process; nothing is sent. Raises UsageError with the command's
+        error."""
         command = [arguments[0], "--dry-run", "--json", f"--home={self._home}", *arguments[1:]]
-        async with self._forecasts:
-            ended = await run_to_end(command, within_s=_FORECAST_S, late=_LATE)
+        async with self._estimates:
+            ended = await run_to_end(command, within_s=_ESTIMATE_S, late=_LATE)
         return EstimateResult.model_validate_json(ended.out)
 
-    def begun(self, ticket: str) -> Started | None:
-        """What was started for a ticket."""
+    def begun(self, ticket: str) -> StartedRun | None:
+        """The run that was started for a ticket."""
         return self._started.get(ticket)
 
-    def begin(self, arguments: Sequence[str], ticket: str, asked: Pairs) -> Started:
-        """Start a command, once for each ticket: the second press of a button starts nothing. Blocking;
-        raises UsageError."""
+    def begin(self, arguments: Sequence[str], ticket: str, form_fields: Pairs) -> StartedRun:
+        """Starts a command once for each ticket, however often the button is pressed. Blocking; raises
+        UsageError."""
         with self._turn:
             found = self._started.get(ticket)
             if found is None:
                 log = self._home / f".starting-{token_hex(4)}.log"
                 found = self._started[ticket] = self._start(arguments, log)
-                found.asked = asked
+                found.form_fields = form_fields
                 while len(self._started) > _REMEMBERED:
                     self._started.popitem(last=False)
             return found
 
-    def resume(self, folder: RunFolder, *, retry_errors: bool) -> Started:
-        """Start `resume` of a run. Blocking; raises UsageError."""
+    def resume(self, folder: RunFolder, *, retry_errors: bool) -> StartedRun:
+        """Starts `redzone resume`. Blocking; raises UsageError."""
         again = ["--retry-errors"] if retry_errors else []
         return self._start(("resume", *again, folder.id), folder.path / CONSOLE_LOG)
 
-    def _start(self, arguments: Sequence[str], log: Path) -> Started:
+    def _start(self, arguments: Sequence[str], log: Path) -> StartedRun:
         make_home(self._home)
         command = [*REDZONE, arguments[0], "--progress=none", f"--home={self._home}", *arguments[1:]]
         try:
@@ -145,15 +145,15 @@ class Launcher:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
-                    start_new_session=True,  # neither Ctrl-C nor a closed terminal reaches it
+                    start_new_session=True,  # Ctrl-C and a closed terminal do not reach it
                 )
             finally:
                 os.close(output)
         except OSError as error:
             raise UsageError(f"the run cannot be started: {error.strerror}") from error
-        # else it would stay as a zombie after its end, and count as alive
+        # otherwise it would stay a zombie after it exits, and count as alive
         threading.Thread(target=process.wait, name=f"run {process.pid}", daemon=True).start()
-        return Started(process, log, self._home / "runs")
+        return StartedRun(process, log, self._home / "runs")
 
 
 def _text(path: Path) -> str:

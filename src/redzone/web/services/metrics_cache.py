@@ -1,4 +1,4 @@
-"""What runs have said of themselves over time, read once for all tabs that look at them."""
+"""Caches the metrics history of runs, so that all open pages share one reader."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MINUTE = 61  # snapshots: the last 60 s and where they begin
 
 @dataclass(frozen=True, slots=True)
 class MetricsHistory:
-    """The snapshots of the last minute, and the whole time in moments; both empty where nothing was said."""
+    """The snapshots of the last minute, and the whole time in moments; both empty where there is none."""
 
     recent: tuple[Snapshot, ...]
     moments: tuple[Moment, ...]
@@ -32,7 +32,7 @@ class _MetricsFile:
     path: Path
     tail: Tail = field(init=False)
     whole: list[Snapshot] = field(default_factory=list)
-    said: MetricsHistory = MetricsHistory((), ())
+    history: MetricsHistory = MetricsHistory((), ())
     turn: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
@@ -43,8 +43,8 @@ class _MetricsFile:
             known = self.tail.newest
             if self.tail.read():
                 self._extend(known)
-                self.said = MetricsHistory(tuple(self.tail.snapshots), tuple(timeline(self.whole)))
-            return self.said
+                self.history = MetricsHistory(tuple(self.tail.snapshots), tuple(timeline(self.whole)))
+            return self.history
 
     def _extend(self, known: Snapshot | None) -> None:
         if known is None:
@@ -57,14 +57,14 @@ class _MetricsFile:
 
 
 class MetricsCache:
-    """The histories of the runs that were looked at last. Blocking: ask in a thread."""
+    """The histories of the runs viewed last. Blocking: call it in a thread."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Path, _MetricsFile] = OrderedDict()
         self._turn = Lock()
 
     def read(self, path: Path) -> MetricsHistory:
-        """What a metrics.jsonl says now. Only what was added since the last time is read."""
+        """The history of a metrics.jsonl now. Only what was added since the last call is read."""
         with self._turn:
             history = self._kept.setdefault(path, _MetricsFile(path))
             self._kept.move_to_end(path)

@@ -1,4 +1,4 @@
-"""From what a person sent to the events that are written down. Pure."""
+"""Turns a submitted review form into review events, and remembers the reviewer's name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from redzone.text import clean
 from redzone.web.services.state import app_state
 
 
-class ReviewRequest(StrEnum):
+class ReviewAction(StrEnum):
     """What a button of the review form asks for."""
 
     PASS = "pass"
@@ -28,50 +28,50 @@ class ReviewRequest(StrEnum):
     UNDO = "undo"
 
 
-_JUDGES = {ReviewRequest.PASS: Status.PASS, ReviewRequest.FAIL: Status.FAIL}
+_JUDGES = {ReviewAction.PASS: Status.PASS, ReviewAction.FAIL: Status.FAIL}
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewEvents:
-    """A filled-in review form. A text is None unless the person changed it: what was only shown to them may
-    be out of date by the time that they send it back."""
+class ReviewForm:
+    """A submitted review form. A text is None unless the reviewer changed it: the text that was shown may be
+    out of date when the form is submitted."""
 
-    wish: ReviewRequest
+    action: ReviewAction
     justification: str | None = None
     note: str | None = None
 
     @classmethod
-    def of(cls, form: Mapping[str, str]) -> ReviewEvents:
-        """What a form says. Raises UsageError for another wish and for a text that is too long."""
-        wish = next((wish for wish in ReviewRequest if wish == form.get("wish")), None)
-        if wish is None:
-            raise UsageError(f"A review is one of {', '.join(ReviewRequest)}.")
+    def of(cls, form: Mapping[str, str]) -> ReviewForm:
+        """Parses a form. Raises UsageError for an unknown action or a text that is too long."""
+        action = next((action for action in ReviewAction if action == form.get("wish")), None)
+        if action is None:
+            raise UsageError(f"A review must be one of {', '.join(ReviewAction)}.")
         justification = _changed(form, "justification")
-        return cls(wish, justification or None, _changed(form, "note"))
+        return cls(action, justification or None, _changed(form, "note"))
 
     @property
     def judges(self) -> bool:
-        """Whether it settles the poster's status."""
-        return self.wish in _JUDGES
+        """Whether it sets the poster's status."""
+        return self.action in _JUDGES
 
 
-def review_event(said: ReviewEvents, reviewed: ReviewedOutcome, by: str, at: datetime) -> Review | None:
-    """The one event of a press of a button, which one undo takes back; None where nothing was changed."""
-    if said.wish is ReviewRequest.UNDO:
+def review_event(form: ReviewForm, reviewed: ReviewedOutcome, by: str, at: datetime) -> Review | None:
+    """The event of one press of a button, which one undo reverts; None where nothing was changed."""
+    if form.action is ReviewAction.UNDO:
         return reviewed.undo(by, at)
-    if said.wish in _JUDGES:
-        event = reviewed.judge(by, at, _JUDGES[said.wish], said.justification)
-    elif said.justification is not None:
-        event = reviewed.justify(by, at, said.justification)
-    elif said.note is not None:
-        return reviewed.annotate(by, at, said.note)
+    if form.action in _JUDGES:
+        event = reviewed.judge(by, at, _JUDGES[form.action], form.justification)
+    elif form.justification is not None:
+        event = reviewed.justify(by, at, form.justification)
+    elif form.note is not None:
+        return reviewed.annotate(by, at, form.note)
     else:
         return None
-    return event.model_copy(update={"note": said.note})
+    return event.model_copy(update={"note": form.note})
 
 
 def _changed(form: Mapping[str, str], name: str) -> str | None:
-    """A field's text if it is not the one that was shown. Forms write line breaks as CR LF."""
+    """A field's text if it differs from the one that was shown. Forms send line breaks as CR LF."""
     text, shown = (_text(form.get(field, "")) for field in (name, f"shown_{name}"))
     if text == shown:
         return None
@@ -89,12 +89,12 @@ _YEAR_S = 365 * 24 * 3600
 
 
 def known_reviewer(request: Request) -> str:
-    """The name that this browser gave before; empty where it gave none."""
+    """The name in this browser's cookie; empty without one."""
     return _name(unquote(request.cookies.get(COOKIE, "")))
 
 
 def suggested_reviewer(request: Request) -> str:
-    """A name to begin with: the login name of whoever runs the dashboard, if it is for them alone."""
+    """The default name: the login name of the account that runs the dashboard, unless access is by token."""
     if app_state(request).options.token is not None:
         return ""
     try:
@@ -104,15 +104,15 @@ def suggested_reviewer(request: Request) -> str:
 
 
 def given_reviewer(request: Request, given: str) -> str:
-    """The name in a form, else the one that the browser keeps. Raises UsageError without either."""
+    """The name in a form, else in the cookie. Raises UsageError without either."""
     name = _name(given) or known_reviewer(request)
     if not name:
-        raise UsageError("A review needs a name: fill in who reviews, and try again.")
+        raise UsageError("A review needs a name. Enter your name and try again.")
     return name
 
 
 def keep_reviewer(response: Response, name: str) -> None:
-    """Have the browser remember the name for a year."""
+    """Sets a cookie with the name, for a year."""
     response.set_cookie(
         COOKIE, quote(name, safe=""), max_age=_YEAR_S, httponly=True, samesite="strict", path="/"
     )

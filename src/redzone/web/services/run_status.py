@@ -1,14 +1,17 @@
-"""How each run stands, from its folder alone: run.json, the last line of metrics.jsonl, and the lock.
+"""The status of each run, from its folder alone: run.json, the last line of metrics.jsonl, and the lock.
 
-Whether the run is this process's, another one's or long over makes no difference. A file is read again only
-when it has changed, so that a list of hundreds of runs can be asked for every second.
+It makes no difference which process works on the run. A file is read again only when it has changed, so that
+a list of hundreds of runs can be rendered every second.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -31,7 +34,7 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class RunStatus:
     """A run at one instant. `per_min` is the rate of the last minute for a live run, else the average;
-    `quiet_s` is the time since a live run last said something, if that is suspiciously long."""
+    `quiet_s` is the time since the last snapshot of a live run, where it is suspiciously long."""
 
     record: RunRecord
     state: RunState
@@ -92,18 +95,18 @@ class RunStatus:
 
 
 class Overview:
-    """The figures of a home's runs. Blocking: ask in a thread."""
+    """Reads the status of a home's runs. Blocking: call it in a thread."""
 
     def __init__(self, store: RunStore) -> None:
         self._store = store
-        self._records = _Kept(lambda path: RunFolder(path.parent).read())
-        self._snapshots = _Kept(newest)
-        self._totals = _Kept(_totals)
+        self._records = _FileCache(lambda path: RunFolder(path.parent).read())
+        self._snapshots = _FileCache(newest)
+        self._totals = _FileCache(_totals)
         self._turn = Lock()
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def newest_first(self) -> list[RunStatus]:
-        """Every run; one whose files cannot be read is left out, with a warning the first time."""
+        """Every run. One whose files cannot be read is left out, and logged once."""
         with self._turn:
             folders = self._store.folders()
             for kept in (self._records, self._snapshots, self._totals):
@@ -120,26 +123,28 @@ class Overview:
             try:
                 yield self._figures(folder)
             except UsageError as error:
-                # it is asked for every second
-                if str(error) not in self._told:
-                    self._told.add(str(error))
-                    _log.warning("left out: %s", error)
+                # this runs every second
+                if str(error) not in self._logged:
+                    self._logged.add(str(error))
+                    _log.warning("run not listed: %s", error)
 
     def _figures(self, folder: RunFolder) -> RunStatus:
-        # the lock first: a run that ends in between is live once more, never interrupted
+        with suppress(FileNotFoundError):
+            require_regular(folder.lock_path, folder.lock_path.lstat())
+        # the lock first: a run that ends in between is reported live once more, never interrupted
         working = folder.is_locked()
         record = self._records.get(folder.record_path)
         if record is None:
-            raise RunNotFound(f"{folder.record_path} is gone")
+            raise RunNotFound(f"{folder.record_path} does not exist any more")
         snapshot = self._snapshots.get(folder.metrics_path)
         begun_s = _changed_s(folder.lock_path)
         if snapshot is not None and snapshot.at.timestamp() < begun_s:
-            own, own_s = None, 0.0  # the last words of an earlier process of this run
+            own, own_s = None, 0.0  # the last snapshot of an earlier process of this run
         else:
             own, own_s = snapshot, snapshot.elapsed_s if snapshot else 0.0
         cost_usd = snapshot.cost_usd if snapshot else 0.0
         if working:
-            counts = _counts_of(snapshot) if snapshot else recorded_counts(record)
+            counts = _snapshot_counts(snapshot) if snapshot else recorded_counts(record)
             heard_s = own.at.timestamp() if own else begun_s
             silent_s = time.time() - heard_s
             quiet_s = silent_s if silent_s > QUIET_AFTER_S else None
@@ -154,7 +159,7 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointTotals:
-    """What a checkpoint says in sum."""
+    """Sums over a checkpoint."""
 
     counts: Mapping[Status, int]
     cost_usd: float
@@ -165,13 +170,33 @@ def _totals(path: Path) -> CheckpointTotals:
     return CheckpointTotals(dict(index.counts), index.cost_usd)
 
 
-def _counts_of(snapshot: Snapshot) -> dict[Status, int]:
+def _snapshot_counts(snapshot: Snapshot) -> dict[Status, int]:
     return {
         Status.PASS: snapshot.passed,
         Status.FAIL: snapshot.failed,
         Status.UNSURE: snapshot.unsure,
         Status.ERROR: snapshot.errors,
     }
+
+
+def check_regular(folder: RunFolder) -> None:
+    """Raises UsageError where a file of the run is a link, a FIFO or anything else that is not a file."""
+    for path in (
+        folder.record_path,
+        folder.checkpoint_path,
+        folder.reviews_path,
+        folder.metrics_path,
+        folder.lock_path,
+        folder.browse_path,
+    ):
+        with suppress(FileNotFoundError):
+            require_regular(path, path.lstat())
+
+
+def require_regular(path: Path, state: os.stat_result) -> None:
+    """Raises UsageError unless `state` is that of a regular file: a FIFO would block whoever opens it."""
+    if not stat.S_ISREG(state.st_mode):
+        raise UsageError(f"{path} is not a regular file; the run cannot be shown")
 
 
 def _changed_s(path: Path) -> float:
@@ -181,17 +206,18 @@ def _changed_s(path: Path) -> float:
         return 0.0
 
 
-class _Kept(Generic[_T]):
-    """What was read of one file of each run, until the file changes."""
+class _FileCache(Generic[_T]):
+    """What was read from one file of each run, kept until the file changes."""
 
     def __init__(self, read: Callable[[Path], _T]) -> None:
         self._read = read
         self._found: dict[Path, tuple[tuple[int, int, int], _T]] = {}
 
     def get(self, path: Path) -> _T | None:
-        """What the file says; None where there is no file. Raises UsageError where it cannot be read."""
+        """The content; None where there is no file. Raises UsageError where it cannot be read."""
         try:
-            state = path.stat()
+            state = path.lstat()
+            require_regular(path, state)
             mark = state.st_mtime_ns, state.st_size, state.st_ino
             kept = self._found.get(path)
             if kept is None or kept[0] != mark:

@@ -1,4 +1,4 @@
-"""What every page shares: the home with its runs, and how the dashboard was started."""
+"""Application state: the home with its runs, the caches, and how the dashboard was started."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from redzone.runs.record import RUN_ID
 from redzone.web.services.exporter import Exports
 from redzone.web.services.launcher import Launcher
 from redzone.web.services.metrics_cache import MetricsCache
-from redzone.web.services.run_status import Overview
+from redzone.web.services.run_status import Overview, check_regular
 from redzone.web.services.totals_cache import TotalsCache
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ MOST_OPEN = 40  # runs whose tables are open: three files each, of the 1,024 tha
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:
-    """Who may come in: `names` are the hosts that a request may name, with `any_address` every address, too.
-    Without a `token` whoever reaches the port may; `cookie` is the name under which browsers keep it."""
+    """Access options: `names` are the accepted Host names, with `any_address` every IP address too. Without a
+    `token` anyone who reaches the port has access; `cookie` is the cookie that holds it."""
 
     names: frozenset[str] = frozenset({"localhost", "127.0.0.1", "::1"})
     any_address: bool = False
@@ -40,19 +40,19 @@ class WebOptions:
 
 @dataclass(slots=True)
 class AppState:
-    """What the pages share. `closing` is set when the server ends, so that open event streams do, too;
-    `draining` are runs that were told to stop, each with the time at which its process took it in hand."""
+    """What the pages share. `closing` is set at shutdown, so that open event streams end; `draining` holds
+    the runs that were asked to stop, each with the modification time of its lock."""
 
     home: Path
     options: WebOptions
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     store: RunStore = field(init=False)
     overview: Overview = field(init=False)
-    histories: MetricsCache = field(default_factory=MetricsCache)
+    metrics: MetricsCache = field(default_factory=MetricsCache)
     launcher: Launcher = field(init=False)
     exports: Exports = field(init=False)
     draining: set[tuple[str, int]] = field(default_factory=set)
-    tallies: TotalsCache = field(default_factory=TotalsCache)
+    totals: TotalsCache = field(default_factory=TotalsCache)
     _thumbnails: Thumbnails | None = None
     _browsers: dict[str, RunIndex] = field(default_factory=dict)
     _readings: dict[str, asyncio.Task[object]] = field(default_factory=dict)
@@ -68,14 +68,14 @@ class AppState:
     def thumbnails(self) -> Thumbnails:
         """The pictures of this home."""
         if self._thumbnails is None:
-            # 0.2 s to import, so not before somebody looks at a picture
+            # 0.2 s to import: only when a picture is requested
             from redzone.thumbnails import Thumbnails
 
             self._thumbnails = Thumbnails(self.home)
         return self._thumbnails
 
     async def aclose(self) -> None:
-        """Let go of what the pages have opened."""
+        """Closes what the pages have opened."""
         if self._thumbnails is not None:
             await self._thumbnails.aclose()
         await asyncio.gather(*self._readings.values(), return_exceptions=True)
@@ -83,10 +83,10 @@ class AppState:
             await asyncio.to_thread(browser.close)
 
     def browser(self, folder: RunFolder) -> RunIndex:
-        """The one to look through a run's findings with. Blocking, as its calls are."""
+        """The open index of a run. Blocking, as its calls are."""
         with self._turn:
             found = self._browsers.pop(folder.id, None) or RunIndex(folder)
-            self._browsers[folder.id] = found  # the last one looked at is the last one closed
+            self._browsers[folder.id] = found  # least recently used first
             spare = list(self._browsers)[:-MOST_OPEN]
             closing = [self._browsers.pop(run_id) for run_id in spare]
         for browser in closing:
@@ -94,8 +94,8 @@ class AppState:
         return found
 
     async def is_read(self, folder: RunFolder, within_s: float) -> bool:
-        """Whether a run's findings can be looked through without a long wait. The first call begins to read
-        them; a run of 100,000 outcomes that nobody has looked at takes several seconds, once."""
+        """Whether a run is indexed. The first call starts to index it: several seconds for 100,000 outcomes,
+        once."""
         reading = self._readings.get(folder.id)
         if reading is None:
             first = asyncio.to_thread(lambda: self.browser(folder).get(1))
@@ -104,22 +104,23 @@ class AppState:
         if not reading.done():
             return False
         if reading.exception() is not None:
-            del self._readings[folder.id]  # the page says what is wrong, and the next one tries again
+            del self._readings[folder.id]  # this page shows the error, and the next request tries again
         reading.result()
         return True
 
     def folder(self, run_id: str) -> RunFolder:
-        """The run of exactly this id. Raises RunNotFound."""
+        """The run of exactly this id. Raises RunNotFound, and UsageError for files that are not regular."""
         if RUN_ID.fullmatch(run_id):
             folder = RunFolder(self.store.folder / run_id)
             # a link may lead out of the home: it is no run
             if folder.path.is_dir() and not folder.path.is_symlink():
+                check_regular(folder)
                 return folder
         raise RunNotFound(f"there is no run {run_id} in {self.home}")
 
 
 def app_state(connection: HTTPConnection) -> AppState:
-    """The site that a request belongs to."""
+    """The application state of a request."""
     state = connection.app.state.state
     assert isinstance(state, AppState)  # noqa: S101  create_app put it there
     return state
@@ -136,7 +137,7 @@ class _RunConvertor(Convertor[str]):
 
 
 class _CountConvertor(Convertor[int]):
-    # nine digits: what an address may hold is bounded before it is a number
+    # nine digits bound the number before it is parsed
     regex: ClassVar[str] = "[0-9]{1,9}"
 
     def convert(self, value: str) -> int:
@@ -150,7 +151,7 @@ class _RowConvertor(_CountConvertor):
     regex: ClassVar[str] = "[1-9][0-9]{0,8}"
 
 
-# Nothing else of an address ever reaches a path of the file system: routes write {run_id:run} and {row:row}.
+# No other part of a URL reaches the file system: routes write {run_id:run} and {row:row}.
 register_url_convertor("run", _RunConvertor())
 register_url_convertor("row", _RowConvertor())
 register_url_convertor("count", _CountConvertor())

@@ -1,4 +1,4 @@
-"""What runs found, in sums: counted once for each run, and again only when its files have changed."""
+"""Caches the totals of each run; they are counted again only when the run's files change."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RunTotals:
-    """Findings counted by what counts after review: by group (the largest first), confidence and day of UTC;
-    and the run against its reviewers."""
+    """Outcomes after review, counted by group (the largest first), confidence and UTC day; and the agreement
+    between the run and its reviewers."""
 
     groups: tuple[GroupFigures, ...]
     bins: tuple[Bin, ...]
@@ -40,27 +40,27 @@ class RunTotals:
 
     @classmethod
     def read(cls, folder: RunFolder) -> Self:
-        """Of one run. Raises CheckpointUnusable for another schema."""
+        """Counts one run. Raises CheckpointUnusable for another schema."""
         with RunIndex(folder) as browser:
             return cls(browser.groups(), browser.confidence(bins=BINS), browser.days(), browser.agreement())
 
     @classmethod
-    def summed(cls, tallies: Iterable[RunTotals]) -> Self:
-        """Of several runs together."""
+    def summed(cls, totals: Iterable[RunTotals]) -> Self:
+        """Adds up several runs."""
         groups: dict[str, Counter[Status]] = {}
         bins = [Counter[Status]() for _ in range(BINS)]
         days: dict[date, Counter[Status]] = {}
         pairs: Counter[tuple[Status, Status]] = Counter()
         disagreed = 0
-        for tally in tallies:
-            for group in tally.groups:
+        for found in totals:
+            for group in found.groups:
                 groups.setdefault(group.name, Counter()).update(group.counts)
-            for number, one in enumerate(tally.bins):
+            for number, one in enumerate(found.bins):
                 bins[number].update(one.counts)
-            for day, counts in tally.days.items():
+            for day, counts in found.days.items():
                 days.setdefault(day, Counter()).update(counts)
-            pairs.update(tally.agreement.pairs)
-            disagreed += tally.agreement.disagreed
+            pairs.update(found.agreement.pairs)
+            disagreed += found.agreement.disagreed
         figures = (GroupFigures(name, counts) for name, counts in groups.items())
         width = 100 / BINS
         return cls(
@@ -72,7 +72,7 @@ class RunTotals:
 
     @property
     def counts(self) -> Mapping[Status, int]:
-        """All findings by status."""
+        """All outcomes by status."""
         total: Counter[Status] = Counter(dict.fromkeys(Status, 0))
         for group in self.groups:
             total.update(group.counts)
@@ -85,10 +85,10 @@ class RunTotals:
 
 
 class TotalsCache:
-    """The tallies and comparisons of a home's runs. Blocking: ask in a thread.
+    """The totals and comparisons of a home's runs. Blocking: call it in a thread.
 
-    A run that nobody has looked at yet takes 40 us for each outcome, once. A thread of their own reads one
-    after the other, so that no page waits for them, and the end of the dashboard does not either.
+    Counting a run takes 40 us for each outcome, once. A background thread counts one run after the other, so
+    that neither a page nor the shutdown waits for it.
     """
 
     def __init__(self) -> None:
@@ -100,19 +100,19 @@ class TotalsCache:
         self._turn = Lock()
 
     def of(self, folders: Iterable[RunFolder], within_s: float) -> tuple[dict[str, RunTotals], set[str]]:
-        """The tallies by run id, and the ids of runs that are still being read after `within_s` seconds.
+        """The totals by run id, and the ids of runs that are still being counted after `within_s` seconds.
         A run whose checkpoint cannot be read is in neither."""
         asked = list(folders)
         wait([self._read(folder) for folder in asked if not self._is_known(folder)], within_s)
-        tallies: dict[str, RunTotals] = {}
+        totals: dict[str, RunTotals] = {}
         unread = set()
         for folder in asked:
             kept = self._kept.get(folder.path)
             if kept is None:
                 unread.add(folder.id)
             elif kept[1] is not None:
-                tallies[folder.id] = kept[1]
-        return tallies, unread
+                totals[folder.id] = kept[1]
+        return totals, unread
 
     def compared(self, before: RunFolder, after: RunFolder) -> Comparison:
         """What changed between two runs. Raises CheckpointUnusable for another schema."""
@@ -131,10 +131,10 @@ class TotalsCache:
         return kept is not None and kept[0] == _stamp(folder)
 
     def _read(self, folder: RunFolder) -> Future[None]:
-        """Done when the run's tally is kept."""
+        """Completes when the run's totals are cached."""
         with self._turn:
             if self._thread is None:
-                self._thread = Thread(target=self._work, name="tallies", daemon=True)
+                self._thread = Thread(target=self._work, name="totals", daemon=True)
                 self._thread.start()
             reading = self._reading.get(folder.path)
             if reading is None:
@@ -145,11 +145,11 @@ class TotalsCache:
     def _work(self) -> None:
         while True:
             folder, reading = self._waiting.get()
-            # looked at first: what is added while we read is read the next time
+            # taken first: what is added while counting is counted the next time
             stamp = _stamp(folder)
-            tally = _read(folder)
+            found = _read(folder)
             with self._turn:
-                _keep(self._kept, folder.path, (stamp, tally), KEPT_RUNS)
+                _keep(self._kept, folder.path, (stamp, found), KEPT_RUNS)
                 del self._reading[folder.path]
             reading.set_result(None)
 
@@ -158,7 +158,7 @@ def _read(folder: RunFolder) -> RunTotals | None:
     try:
         return RunTotals.read(folder)
     except (UsageError, OSError, sqlite3.Error) as error:
-        _log.warning("run %s is left out: %s", folder.id, error)
+        _log.warning("run %s is not counted: %s", folder.id, error)
         return None
 
 

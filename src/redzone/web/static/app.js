@@ -1,5 +1,5 @@
-/* The dashboard's script: it makes pages that work without it quicker to use. Pages say what they want in
-   attributes, and need no script of their own:
+/* The dashboard's script. Pages work without it; it makes them quicker to use. Pages ask for behaviour with
+   attributes and have no scripts of their own:
 
    data-swap="#a #b"    on a link or form: fetch its page and put only these elements of it, found by their ids,
                         in the place of ours; address and title follow. A GET form is sent when one of its fields
@@ -72,7 +72,7 @@ const running = new Map();
 /** Fetches a page and puts its targets in the place of ours. `remember` is push, replace or none. */
 async function swap(url, targets, { body = null, keep = "push" } = {}) {
   const selector = targets.join(" ");
-  if (running.get(selector)?.posts) return; // what is being written is neither given up nor written twice
+  if (running.get(selector)?.posts) return; // a POST in progress is neither cancelled nor repeated
   running.get(selector)?.abort();
   const control = Object.assign(new AbortController(), { posts: body !== null });
   running.set(selector, control);
@@ -92,7 +92,7 @@ async function swap(url, targets, { body = null, keep = "push" } = {}) {
     arrive();
   } catch (error) {
     if (error.name === "AbortError") return;
-    toast(error.name === "TypeError" ? "The dashboard does not answer." : error.message, "fail");
+    toast(error.name === "TypeError" ? "The dashboard is not responding." : error.message, "fail");
   } finally {
     if (running.get(selector) === control) {
       running.delete(selector);
@@ -112,7 +112,7 @@ function settle(answer, page, keep) {
   if (page.title) document.title = page.title;
 }
 
-/** What new elements of the page ask for. */
+/** Starts what new elements of the page ask for. */
 function arrive() {
   follow();
   for (const element of document.querySelectorAll("[data-toast]")) {
@@ -158,14 +158,14 @@ document.addEventListener("input", (event) => {
   if (!form?.dataset.swap || form.method !== "get" || !event.target.matches(LETTER_BY_LETTER)) return;
   clearTimeout(typing);
   typing = setTimeout(() => {
-    form.dataset.typing = "yes"; // a letter is no step to go back to
+    form.dataset.typing = "yes"; // a letter is not a history entry
     form.requestSubmit();
   }, 250);
 });
 
 document.addEventListener("change", (event) => {
   const form = event.target.form;
-  // letters were sent before; a field that is taken out of the page says once more that it has changed
+  // text was sent on input; a removed field fires change again
   if (!form?.dataset.swap || form.method !== "get" || event.target.matches(LETTER_BY_LETTER)) return;
   clearTimeout(typing);
   form.requestSubmit();
@@ -220,7 +220,7 @@ function stop(element, { source, timer }) {
   streams.delete(element);
 }
 
-/** Says that what the page shows is no longer what happens. */
+/** Marks the page as out of date. */
 function lost(is) {
   document.documentElement.toggleAttribute("data-lost", is);
 }
@@ -295,7 +295,7 @@ document.addEventListener("click", (event) => {
 
 /* ---- buttons ---- */
 
-const THEMES = { "": "as the system", light: "light", dark: "dark" };
+const THEMES = { "": "system", light: "light", dark: "dark" };
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-theme-toggle],[data-help],[data-copy]");

@@ -1,4 +1,4 @@
-"""What the analytics page shows, as values: sums over runs, trends, what changed, who agreed. Pure."""
+"""The values on the analytics page: totals, trends, changes between runs, reviewer agreement. Pure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from redzone.web.views.card import Card
 
 CHARTED_GROUPS = 12
 LISTED_GROUPS = 100
-JUDGEABLE = (Status.PASS, Status.FAIL, Status.UNSURE)  # what a person can say
+JUDGEABLE = (Status.PASS, Status.FAIL, Status.UNSURE)  # what a reviewer can choose
 
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
-    """A group over all runs that are looked at, in the newest of them, and in the run before that one."""
+    """A group over all selected runs, in the newest of them, and its change since the previous run."""
 
     name: str
     whole: GroupFigures
@@ -32,7 +32,7 @@ class GroupRow:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A poster whose status differs between two runs, as the later one has it."""
+    """A poster whose status differs between two runs, as in the later one."""
 
     change: Change
     card: Card
@@ -59,20 +59,20 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
-    """What people said of the posters to which a run gave one status."""
+class ReviewerVerdicts:
+    """Reviewer verdicts on the posters to which the run gave one status."""
 
     said: Status
     counts: Mapping[Status, int]
 
     @property
     def judged(self) -> int:
-        """How many of them people judged."""
+        """How many of them were reviewed."""
         return sum(self.counts.values())
 
     @property
     def agreed(self) -> int:
-        """About how many they agreed with the run."""
+        """On how many the reviewers agreed with the run."""
         return self.counts.get(self.said, 0)
 
 
@@ -80,13 +80,13 @@ class Opinion:
 class Analytics:
     """Several runs together. All that there are can be compared, those `within` the time can be chosen.
     `newest` is the last of the runs and `previous` the run of the same list before it; `before` and `after`
-    are compared. `reading` counts runs that are not in the sums yet because nobody has looked at them."""
+    are compared. `reading` counts runs that are still being read and not in the totals yet."""
 
     query: AnalyticsQuery
     every: Sequence[RunStatus]
     within: Sequence[RunStatus]
     runs: Sequence[RunStatus]
-    tallies: Mapping[str, RunTotals]
+    totals: Mapping[str, RunTotals]
     newest: RunStatus | None
     previous: RunStatus | None
     before: RunStatus | None
@@ -96,12 +96,12 @@ class Analytics:
     sums: RunTotals = field(init=False)
 
     def __post_init__(self) -> None:
-        mine = (self.tallies[run.id] for run in self.runs if run.id in self.tallies)
+        mine = (self.totals[run.id] for run in self.runs if run.id in self.totals)
         object.__setattr__(self, "sums", RunTotals.summed(mine))
 
     @property
     def total(self) -> int:
-        """Findings of all runs together."""
+        """Outcomes of all runs together."""
         return sum(self.sums.counts.values())
 
     @property
@@ -151,14 +151,16 @@ class Analytics:
         return _fitted(lambda width: charts.day_columns(days, width=width))
 
     @property
-    def confusion(self) -> tuple[Opinion, ...]:
-        """For each status that the runs gave what people said; a status that nobody looked at is left out."""
+    def confusion(self) -> tuple[ReviewerVerdicts, ...]:
+        """Reviewer verdicts for each status of the runs; a status without reviews is left out."""
         pairs = self.sums.agreement.pairs
-        rows = (Opinion(said, {one: pairs.get((said, one), 0) for one in JUDGEABLE}) for said in Status)
+        rows = (
+            ReviewerVerdicts(said, {one: pairs.get((said, one), 0) for one in JUDGEABLE}) for said in Status
+        )
         return tuple(row for row in rows if row.judged)
 
     def _groups(self, run: RunStatus | None) -> tuple[GroupFigures, ...]:
-        tally = self.tallies.get(run.id) if run is not None else None
+        tally = self.totals.get(run.id) if run is not None else None
         return tally.groups if tally is not None else ()
 
 

@@ -1,4 +1,4 @@
-"""Which runs the analytics are about: all of it stands in the address, so that it can be kept and sent."""
+"""The query string of the analytics page: which runs it covers."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ def _day(given: dict[str, list[str]], name: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{name}: {text!r} is no day such as 2026-10-31") from None
+        raise UsageError(f"{name}: {text!r} is not a date (YYYY-MM-DD)") from None
 
 
 def _id(name: str, text: str) -> str:
     if text and not RUN_ID.fullmatch(text):
-        raise UsageError(f"{name}: {text!r} is no id of a run")
+        raise UsageError(f"{name}: {text!r} is not a run id")
     return text

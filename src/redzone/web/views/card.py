@@ -1,4 +1,4 @@
-"""A finding as pages show it: its addresses, and what is drawn over its picture."""
+"""A poster as pages show it: its URLs, and what is drawn over its picture."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from redzone.review import ReviewedOutcome
 from redzone.runs import RunRecord
 from redzone.web.views.list_query import ListQuery
 
-VERSION_LENGTH = 12  # hex digits of the judged content that make a picture's address its own for ever
+VERSION_LENGTH = 12  # hex digits of the content hash in a picture's URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class Area:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """A zone on the picture. `status` colours it; None where nothing is said of it."""
+class ZoneMark:
+    """A zone on the picture. `status` colours it; None without a verdict."""
 
     zone: Zone
     part: Area
@@ -39,7 +39,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class ElementMark:
     """An element on the picture, by the number under which the page lists it."""
 
     number: int
@@ -48,7 +48,7 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A finding of a run, in the selection that it is looked at in."""
+    """A poster of a run within a list query."""
 
     record: RunRecord
     reviewed: ReviewedOutcome
@@ -77,58 +77,58 @@ class Card:
 
     @property
     def confidence_pct(self) -> float | None:
-        """Of the zone that the model is least sure of."""
+        """The lowest confidence of any zone."""
         verdicts = self._verdicts
         return min(verdict.confidence_pct for verdict in verdicts) if verdicts else None
 
     @property
     def sure(self) -> str:
-        """The confidence in words; empty where there is none."""
+        """The confidence as text; empty without one."""
         return percent(self.confidence_pct) if self.confidence_pct is not None else ""
 
     @property
     def labels(self) -> list[str]:
-        """What the model found, each once, in its words."""
+        """The labels of the elements that the model found, each once."""
         elements = [element for verdict in self._verdicts for element in verdict.elements]
         return list(dict.fromkeys(element.label or element.kind for element in elements))
 
     @property
     def reason(self) -> str:
-        """Why the status is what it is: the justification that counts, or what went wrong."""
+        """The reason for the status: the justification after review, or the error."""
         error = self._outcome.error if self._outcome is not None else None
         return self.reviewed.justification or (error.message if error is not None else "")
 
     @property
     def href(self) -> str:
-        """The poster's page, in the same selection."""
+        """The URL of the poster's page, with the same list query."""
         return self.list_query.at(f"/runs/{self.record.id}/posters/{self.row}")
 
     @property
-    def marks(self) -> list[Mark]:
+    def marks(self) -> list[ZoneMark]:
         """The run's zones."""
-        return [Mark(zone, Area.of(zone), self._said_of(zone.name)) for zone in self.record.zones]
+        return [ZoneMark(zone, Area.of(zone), self._zone_status(zone.name)) for zone in self.record.zones]
 
     @property
-    def spots(self) -> list[Spot]:
-        """The elements whose place the model named, counted through all zones."""
+    def spots(self) -> list[ElementMark]:
+        """The elements that have a box, numbered over all zones."""
         elements = [element for verdict in self._verdicts for element in verdict.elements]
         return [
-            Spot(number, Area.of(element.box))
+            ElementMark(number, Area.of(element.box))
             for number, element in enumerate(elements, 1)
             if element.box is not None
         ]
 
     def picture(self, size: int) -> str:
-        """The address of the whole poster, at most so many px wide."""
+        """The URL of the whole poster, at most `size` px wide."""
         return self._address(size=str(size))
 
     def closeup(self, zone: Zone) -> str:
-        """The address of the picture of a zone alone."""
+        """The URL of the picture of a zone alone."""
         return self._address(zone=zone.name)
 
     @property
     def seen(self) -> str:
-        """The address of what the model saw."""
+        """The URL of the view that the model saw."""
         return self._address(seen="yes")
 
     @property
@@ -139,19 +139,19 @@ class Card:
     def _verdicts(self) -> tuple[ZoneVerdict, ...]:
         return self._outcome.zones if self._outcome is not None else ()
 
-    def _said_of(self, name: str) -> Status | None:
+    def _zone_status(self, name: str) -> Status | None:
         if len(self.record.zones) == 1 and self.reviewed.status is not Status.ERROR:
             return self.reviewed.status
         verdict = next((verdict for verdict in self._verdicts if verdict.name == name), None)
         if verdict is None:
             return None
-        if verdict.confidence_pct < least_sure_pct(self.record):
+        if verdict.confidence_pct < min_confidence_pct(self.record):
             return Status.UNSURE
         return Status.FAIL if verdict.contains_key_elements else Status.PASS
 
     def _address(self, **wanted: str) -> str:
         sha256 = self._outcome.image_sha256 if self._outcome is not None else None
-        # a fingerprint of a view says nothing of the file
+        # the hash of a view does not identify the file
         version = {"v": sha256[:VERSION_LENGTH]} if sha256 and not sha256.startswith(VIEW_PREFIX) else {}
         return f"/runs/{self.record.id}/pictures/{self.row}?{urlencode(wanted | version)}"
 
@@ -161,7 +161,7 @@ def percent(value_pct: float) -> str:
     return f"{value_pct:.3g} %"
 
 
-def least_sure_pct(record: RunRecord) -> float:
-    """Below this confidence the run called a verdict unsure."""
+def min_confidence_pct(record: RunRecord) -> float:
+    """The run's confidence threshold: verdicts below it are unsure."""
     value = record.settings.get("min_confidence_pct")
     return float(value) if isinstance(value, (int, float)) else Settings().min_confidence_pct

@@ -1,4 +1,4 @@
-"""The choices of the filter beside a list, each with what it would leave."""
+"""The choices of the filter beside a list, each with the number of posters that it matches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_GROUPS = 40
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One box to tick: what the form sends, what is written beside it, how many findings it stands for."""
+    """One choice: the form field and value, its label, and the number of posters that it matches."""
 
     name: str
     value: str
@@ -26,7 +26,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """Boxes that belong together; of `single` ones exactly one is ticked. `more` are those left out."""
+    """A group of choices; with `single`, exactly one is chosen. `more` choices are not shown."""
 
     name: str
     legend: str
@@ -36,7 +36,7 @@ class Facet:
 
 
 def build_facets(facets: Facets, wanted: Filter) -> list[Facet]:
-    """Every part of the filter in which there is a choice, in the order in which it is used."""
+    """Builds the facets that have more than one choice, in page order."""
     found = [
         Facet("status", "Status", _choices("status", Status, facets.statuses, wanted.statuses)),
         Facet("reviewed", "Reviewed", _reviewed(facets, wanted), single=True),
@@ -52,14 +52,14 @@ def build_facets(facets: Facets, wanted: Filter) -> list[Facet]:
 def _choices(
     name: str, always: Iterable[_S], counts: Mapping[_S, int], chosen: frozenset[_S]
 ) -> tuple[Choice, ...]:
-    """A box for each value that is always offered, that something has, or that is ticked."""
+    """A choice for each value that is always offered, that occurs, or that is chosen."""
     values = dict.fromkeys((*always, *counts, *sorted(chosen)))
     return tuple(Choice(name, str(one), str(one), counts.get(one, 0), one in chosen) for one in values)
 
 
 def _groups(facets: Facets, wanted: Filter) -> Facet:
-    """The largest groups and the ticked ones. The empty group has a name of its own in the form, as an empty
-    value says nothing there."""
+    """The largest groups and the chosen ones. The empty group has its own form field, as an empty value there
+    means no choice."""
     boxes = _choices("group", (), facets.groups, wanted.groups)
     shown = [box for place, box in enumerate(boxes) if place < MOST_GROUPS or box.chosen]
     named = (
@@ -78,7 +78,7 @@ def _reviewed(facets: Facets, wanted: Filter) -> tuple[Choice, ...]:
 
 
 def _disagreed(facets: Facets, wanted: Filter) -> tuple[Choice, ...]:
-    """Nothing to choose where no reviewers differ, as in most runs."""
+    """No choices where no reviewers disagree, as in most runs."""
     yes, no = facets.disagreed.get(True, 0), facets.disagreed.get(False, 0)
     if not yes and wanted.disagreed is None:
         return ()

@@ -1,4 +1,4 @@
-"""What of a run is looked at, and how: all of it stands in the address, so that it can be kept and sent."""
+"""The query string of a list of posters: filter, order and layout."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from redzone.web.views.pagination import with_query
 _E = TypeVar("_E", bound=StrEnum)
 
 
-class Look(StrEnum):
-    """How a list of findings is laid out."""
+class ListLayout(StrEnum):
+    """The layout of a list of posters."""
 
     GRID = "grid"
     LIST = "list"
 
 
-class Show(StrEnum):
-    """What is drawn of the zones: their outline, a badge as a viewer of the service sees it, nothing at all,
-    or the zones alone, enlarged."""
+class ZoneDisplay(StrEnum):
+    """How zones are drawn: an outline, a badge as a viewer of the service sees it, not at all (plain), or the
+    zones alone, enlarged."""
 
     ZONE = "zone"
     BADGE = "badge"
@@ -33,23 +33,23 @@ class Show(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """Which findings in which order, and how they are shown."""
+    """The filter, order, layout and zone display of a list of posters."""
 
     filter: Filter = field(default_factory=Filter)
     sort: Sort = Sort.ROW
-    look: Look = Look.GRID
-    show: Show = Show.ZONE
+    layout: ListLayout = ListLayout.GRID
+    show: ZoneDisplay = ZoneDisplay.ZONE
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, str]]) -> ListQuery:
-        """The selection of a query string. Raises UsageError that names what is wrong and what can be."""
+        """Parses a query string. Raises UsageError that names the parameter and its allowed values."""
         given = list(pairs)
         last = dict(given)
         return cls(
             Filter.from_query(given),
             _member(last, "sort", Sort.ROW),
-            _member(last, "look", Look.GRID),
-            _member(last, "show", Show.ZONE),
+            _member(last, "look", ListLayout.GRID),
+            _member(last, "show", ZoneDisplay.ZONE),
         )
 
     @property
@@ -60,12 +60,12 @@ class ListQuery:
 
     @property
     def shown(self) -> list[tuple[str, str]]:
-        """The part of the query that decides how, not what; what is usual is left out."""
-        look = [("look", str(self.look))] if self.look is not Look.GRID else []
-        return [*look, *([("show", str(self.show))] if self.show is not Show.ZONE else [])]
+        """The part of the query for layout and zone display, without defaults."""
+        look = [("look", str(self.layout))] if self.layout is not ListLayout.GRID else []
+        return [*look, *([("show", str(self.show))] if self.show is not ZoneDisplay.ZONE else [])]
 
     def at(self, path: str, **more: int) -> str:
-        """The address of a page with this selection, and with what else it is asked."""
+        """The URL of a page with this query and more parameters."""
         return with_query(path, [*self.pairs, *((name, str(value)) for name, value in more.items())])
 
     @property
@@ -80,18 +80,18 @@ class ListQuery:
 
     @property
     def for_review(self) -> ListQuery:
-        """What of it nobody has reviewed, least sure first."""
+        """The unreviewed posters of the list, lowest confidence first."""
         return replace(self, filter=replace(self.filter, reviewed=False), sort=Sort.CONFIDENCE)
 
     @property
-    def next_show(self) -> Show:
-        """What one key goes to from here: outline, badge, nothing, outline."""
-        shows = [show for show in Show if show is not Show.ONLY]
-        return shows[(shows.index(self.show) + 1) % len(shows)] if self.show in shows else Show.ZONE
+    def next_show(self) -> ZoneDisplay:
+        """The next display for the Z key: outline, badge, plain, outline."""
+        shows = [show for show in ZoneDisplay if show is not ZoneDisplay.ONLY]
+        return shows[(shows.index(self.show) + 1) % len(shows)] if self.show in shows else ZoneDisplay.ZONE
 
     @property
     def bounds(self) -> tuple[str, str]:
-        """The confidence asked for, per cent, as a form has it."""
+        """The bounds of the confidence, per cent, as form values."""
         return _written(self.filter.confidence_min), _written(self.filter.confidence_max)
 
 
@@ -104,4 +104,4 @@ def _member(given: dict[str, str], name: str, default: _E) -> _E:
     for member in type(default):
         if member == value:
             return member
-    raise UsageError(f"{name}: {value!r} is none of {', '.join(type(default))}")
+    raise UsageError(f"{name}: {value!r} is not one of {', '.join(type(default))}")

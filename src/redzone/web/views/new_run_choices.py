@@ -1,9 +1,8 @@
-"""What the page of a new run offers to choose from, and what goes without a choice. Blocking: it reads
-settings and run records."""
+"""The choices of the new run form and its defaults. Blocking: reads the settings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from redzone.config.loader import load
 from redzone.config.settings import Settings
 from redzone.errors import SettingsInvalid
 from redzone.models import Zone
-from redzone.runs import RunRecord, RunStore
+from redzone.runs import RunRecord
 from redzone.web.views.new_run_form import OwnZones
 from redzone.zones import PRESETS
 
@@ -20,10 +19,8 @@ _MOST = 12
 
 @dataclass(frozen=True, slots=True)
 class FormChoices:
-    """The settings in force, who judges under `auto` and why, zones, and lists and models of earlier runs.
-
-    `fault` says why the settings cannot be read; what is offered then are the defaults.
-    """
+    """The settings in force, the provider that `auto` means and why, zones, and lists and models of earlier
+    runs. `fault` is why the settings cannot be read; the choices are then the defaults."""
 
     settings: Settings
     auto: str
@@ -38,21 +35,20 @@ def own_zones() -> OwnZones:
     return load({}).settings.zone
 
 
-def form_choices(store: RunStore) -> FormChoices:
-    """What is there to choose from."""
-    records = store.newest_first()
+def form_choices(records: Sequence[RunRecord], home: Path) -> FormChoices:
+    """The choices, with lists and models of these runs."""
     try:
         settings, fault = load({}).settings, ""
     except SettingsInvalid as error:
         settings, fault = Settings(), str(error)
     own = (Zone(name=name, x=x, y=y, w=w, h=h) for name, (x, y, w, h) in settings.zone.items())
-    asked = (record.model for record in records if record.provider == "openai")
+    used = (record.model for record in records if record.provider == "openai")
     return FormChoices(
         settings=settings,
         auto=_auto(settings),
         zones=tuple({zone.name: zone for zone in (*PRESETS.values(), *own)}.values()),
-        lists=_first(_lists(store, records)),
-        models=_first((settings.model, *asked)),
+        lists=_first(_lists(home / "uploads", records)),
+        models=_first((settings.model, *used)),
         fault=fault,
     )
 
@@ -69,8 +65,7 @@ def _auto(settings: Settings) -> str:
     return f"{judge}, since {provider.reason}"
 
 
-def _lists(store: RunStore, records: Iterable[RunRecord]) -> Iterable[str]:
-    uploads = store.home / "uploads"
+def _lists(uploads: Path, records: Iterable[RunRecord]) -> Iterable[str]:
     for record in records:
         for path in record.inputs.paths:
             if Path(path).is_absolute() and uploads not in Path(path).parents:

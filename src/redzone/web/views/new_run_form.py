@@ -1,5 +1,5 @@
-"""What the form of a new run says, checked field by field, and the command that does it. No I/O but a look
-at the path that is named."""
+"""The form of a new run: parsing, validation by field, and the command it stands for. The only I/O is a check
+of the path."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from redzone.zones import parse_zone
 T = TypeVar("T")
 OwnZones = Mapping[str, tuple[float, float, float, float]]
 
-# name of a field -> option of `redzone analyze`, for what is handed on as it is
+# name of a field -> option of `redzone analyze`, for values that are passed unchanged
 _TEXT_OPTIONS = {
     "provider": "--provider",
     "model": "--model",
@@ -34,27 +34,27 @@ _TEXT_OPTIONS = {
     "label": "--name",
 }
 FIELDS = ("list", "uploaded", "preset", "other_zones", "partial", *_TEXT_OPTIONS)
-PRESETS = ("medium", "small")  # without one it is all of the list, with the workers of the settings
+PRESETS = ("medium", "small")  # without one: the whole list, with the workers of the settings
 PROVIDERS = ("auto", "openai", "local")
 _LONGEST = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class RunForm:
-    """The fields as they were filled in, so that the page can show them again."""
+    """The fields as submitted, so that the page can show them again."""
 
     values: Mapping[str, str] = field(default_factory=dict)
     zones: tuple[str, ...] = ("red",)
 
     @classmethod
     def of(cls, pairs: Sequence[tuple[str, str]]) -> RunForm:
-        """The known fields among these pairs, without white space round them and control characters."""
+        """The known fields among these pairs, stripped of whitespace and control characters."""
         shown = [(name, clean(value).strip()[:_LONGEST]) for name, value in pairs]
         values = {name: value for name, value in shown if name in FIELDS}
         return cls(values, tuple(value for name, value in shown if name == "zone"))
 
     def get(self, name: str) -> str:
-        """A field's text; empty where it is not filled in."""
+        """A field's text; empty if it is not filled in."""
         return self.values.get(name, "")
 
     def replaced(self, **values: str) -> RunForm:
@@ -63,18 +63,18 @@ class RunForm:
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """What `of` makes the form of again."""
+        """The pairs that `of` parses back into an equal form."""
         filled = [(name, value) for name, value in self.values.items() if value]
         return [*filled, *(("zone", zone) for zone in self.zones)]
 
     @property
     def digest(self) -> str:
-        """The same for forms that say the same."""
+        """A hash that is equal for equal forms."""
         return hashlib.sha256(json.dumps(sorted(self.pairs)).encode()).hexdigest()[:16]
 
 
 class RunFormFaults(Exception):
-    """Fields that are not filled in as they should be: the reason by the field's name."""
+    """Invalid fields: the reason by field name."""
 
     def __init__(self, reasons: Mapping[str, str]) -> None:
         super().__init__("; ".join(reasons.values()))
@@ -82,7 +82,7 @@ class RunFormFaults(Exception):
 
 
 def again(record: RunRecord) -> str:
-    """The address of the form filled in as for this run; the empty one where its input was not one path."""
+    """The URL of the form with the values of this run; of the empty form if its input was not one path."""
     paths = record.inputs.paths
     if len(paths) != 1 or paths[0] == STDIN:
         return "/new"
@@ -104,19 +104,19 @@ def again(record: RunRecord) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """A new run: its list or folder, and the arguments of `redzone analyze` that it is begun with."""
+    """A new run: its list or folder, and the arguments of `redzone analyze`."""
 
     source: Path
     arguments: tuple[str, ...]
 
     @property
     def command(self) -> str:
-        """The same for a terminal."""
+        """The command line for a terminal."""
         return shlex.join(("redzone", *(argument for argument in self.arguments if argument != "--")))
 
 
 def plan_run(form: RunForm, uploads: Uploads, own_zones: OwnZones) -> PlannedRun:
-    """The plan that a form describes. Raises RunFormFaults with every fault of it."""
+    """The run that a form describes. Raises RunFormFaults with every invalid field."""
     reasons: dict[str, str] = {}
 
     def checked(name: str, check: Callable[[], T]) -> T | None:
@@ -140,7 +140,7 @@ def plan_run(form: RunForm, uploads: Uploads, own_zones: OwnZones) -> PlannedRun
     options += [f"{option}={form.get(name)}" for name, option in _TEXT_OPTIONS.items() if form.get(name)]
     options += [f"--zone={zone}" for zone in zones]
     options += ["--partial-download"] if form.get("partial") else []
-    # the path last and behind `--`: whatever it is called, it is no option
+    # the path last and after `--`, so that it is never an option
     return PlannedRun(source, ("analyze", *options, "--", str(source)))
 
 
@@ -151,13 +151,13 @@ def _source(form: RunForm, uploads: Uploads) -> Path:
             path = Path(named).expanduser().absolute()
             path.stat()
         except RuntimeError as error:
-            raise ValueError(f"{named}: there is no such user") from error
+            raise ValueError(f"{named}: no such user") from error
         except OSError as error:
             raise ValueError(f"{named} cannot be read on this machine: {error.strerror}") from error
         return path
     if form.get("uploaded"):
         return uploads.path(form.get("uploaded"))
-    raise ValueError("upload a list, or name one on this machine")
+    raise ValueError("upload a list, or enter a path on this machine")
 
 
 def _zones(form: RunForm, own: OwnZones) -> tuple[str, ...]:
@@ -167,7 +167,7 @@ def _zones(form: RunForm, own: OwnZones) -> tuple[str, ...]:
     names = [parse_zone(zone, own).name for zone in zones]
     doubled = next((name for name in names if names.count(name) > 1), None)
     if doubled:
-        raise ValueError(f"{doubled} is named twice")
+        raise ValueError(f"zone {doubled} is given twice")
     return zones
 
 
@@ -178,12 +178,12 @@ def _choice(text: str, known: tuple[str, ...]) -> None:
 
 def _workers(text: str) -> None:
     if text and text != "auto" and not _is_count(text):
-        raise ValueError("a number from 1, or auto")
+        raise ValueError("must be a whole number from 1, or auto")
 
 
 def _count(text: str) -> None:
     if text and not _is_count(text):
-        raise ValueError("a whole number from 1")
+        raise ValueError("must be a whole number from 1")
 
 
 def _is_count(text: str) -> bool:
@@ -196,4 +196,4 @@ def _usd(text: str) -> None:
     except ValueError:
         usable = False
     if not usable:
-        raise ValueError("an amount in dollars, such as 2.50")
+        raise ValueError("must be an amount in dollars, such as 2.50")

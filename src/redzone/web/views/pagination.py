@@ -1,4 +1,4 @@
-"""Pages of a long list: which part is shown, and the addresses of the others."""
+"""Pagination: the page shown, and the URLs of the others."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _LARGEST = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Pager:
-    """One page of `total` items at the address `path` with the rest of its query. `number` counts from 1 and
-    is brought within the pages that there are."""
+    """One page of `total` items; `path` and `query` are its URL. `number` counts from 1 and is clamped to the
+    existing pages."""
 
     wanted: int
     per_page: int
@@ -45,7 +45,7 @@ class Pager:
 
     @property
     def numbers(self) -> list[int | None]:
-        """Pages to offer: the first, the last and those around; None where some are left out."""
+        """Page numbers to link: the first, the last and the nearest; None for a gap."""
         near = range(self.number - _AROUND, self.number + _AROUND + 1)
         shown = sorted({1, self.pages, *(number for number in near if 1 <= number <= self.pages)})
         offered: list[int | None] = []
@@ -58,23 +58,23 @@ class Pager:
         return offered
 
     def href(self, number: int) -> str:
-        """The address of another page of the list."""
+        """The URL of another page of the list."""
         return with_query(self.path, [*self.query, *([("page", str(number))] if number > 1 else [])])
 
 
 def page_number(request: Request) -> int:
-    """The page that the address asks for; the first where it says nothing sensible."""
+    """The page number of the query string; 1 for anything invalid."""
     text = request.query_params.get("page", "1")
     return min(max(1, int(text)), _LARGEST) if text.isascii() and text.isdecimal() and len(text) < 10 else 1
 
 
 def with_query(path: str, query: Sequence[tuple[str, str]]) -> str:
-    """The address of a page with a query."""
+    """A URL from a path and a query."""
     return f"{path}?{urlencode(query)}" if query else path
 
 
 def address(request: Request, **changes: object) -> str:
-    """The page's own address with other values in its query, for templates; None takes one away."""
+    """The request's own URL with changed query parameters, for templates; None removes one."""
     kept = [pair for pair in request.query_params.multi_items() if pair[0] not in changes]
     added = [(name, str(value)) for name, value in changes.items() if value is not None]
     return with_query(request.url.path, [*kept, *added])

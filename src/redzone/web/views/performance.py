@@ -1,4 +1,4 @@
-"""What the performance page shows of a run, as values: from its snapshots alone. Pure."""
+"""The values on the performance page, from a run's snapshots alone. Pure."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from redzone.telemetry.metrics import RATE_WINDOW_S, Snapshot, Stage, WorkerSlot
 from redzone.telemetry.metrics_log import Moment
 from redzone.web.services.run_status import RunStatus
 
-SHOWN_LANES = 240
-SLOW_S = 30.0  # a worker that long in one stage, and not because it waits, is worth a look
+SHOWN_WORKERS = 240
+SLOW_S = 30.0  # a worker that long in a stage other than a wait is highlighted
 PATIENT = frozenset({Stage.WAIT, Stage.WAIT_DUPLICATE, Stage.BACKOFF})
-# counted over this time at least: a server may let the first seconds of a minute's requests pass at once
+# a damaged line may hold any value, and a chart has an end
 MOST_DRAWN = 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class TimeShare:
-    """Seconds per poster in one part of its way."""
+    """Seconds per poster in one part of the pipeline."""
 
     name: str
     mean_s: float
@@ -36,8 +36,8 @@ class TimeShare:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Requests or tokens of the last minute against their limit; `most` is the highest in any minute.
-    `announced` says that the limit is the server's own, not the user's."""
+    """Requests or tokens of the last minute against their limit; `most` is the peak.
+    `announced` is true for a limit that the server reported, false for the user's own."""
 
     unit: str
     last_min: int
@@ -47,14 +47,14 @@ class Use:
 
     @property
     def share(self) -> float | None:
-        """How much of the limit is used, 0-1 and more; None without one."""
+        """The used share of the limit, above 1 beyond it; None without a limit."""
         return self.last_min / self.limit if self.limit else None
 
     @property
     def gauge(self) -> Markup:
-        """A bar of the share."""
-        told = f"{self.unit} in the last 60 s: {self.last_min:,} of {self.limit or 0:,.0f}"
-        return Markup(charts.gauge(self.last_min, self.limit or 0.0, told, width=320))  # noqa: S704  our SVG
+        """A bar that shows the share."""
+        summary = f"{self.unit} in the last 60 s: {self.last_min:,} of {self.limit or 0:,.0f}"
+        return Markup(charts.gauge(self.last_min, self.limit or 0.0, summary, width=320))  # noqa: S704  our SVG
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +68,19 @@ class StageShare:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A worker's lane; `lane` is None while it has nothing in hand."""
+    """A worker; `lane` is its slot, None while it is idle."""
 
     worker: int
     lane: WorkerSlot | None
 
     @property
     def slow(self) -> bool:
-        """Whether it has been long in a stage that is no wait."""
+        """Whether it has been long in a stage other than a wait."""
         return self.lane is not None and self.lane.age_s >= SLOW_S and self.lane.stage not in PATIENT
 
     @property
     def age_pct(self) -> float:
-        """The age in its stage, on a scale on which differences between seconds are seen as those between
-        minutes are."""
+        """The time in its stage on a logarithmic scale, 0-100."""
         return (
             min(100.0, 100 * math.log1p(max(0.0, self.lane.age_s)) / math.log1p(SLOW_S)) if self.lane else 0
         )
@@ -89,8 +88,8 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """A run at one instant: how it stands, its last snapshot, those of the last minute before it, and its
-    whole history in moments."""
+    """A run at one instant: its status, its last snapshot, those of the minute before, and its whole history
+    in moments."""
 
     run: RunStatus
     snapshot: Snapshot
@@ -104,23 +103,23 @@ class Performance:
 
     @property
     def advice(self) -> tuple[Advice, ...]:
-        """Of the last minute while it is live, else of the whole time."""
+        """Recommendations for the last minute of a live run, else for the whole run."""
         return recommendations(self.snapshot, self.recent if self.run.live else ())
 
     @property
-    def silence(self) -> str:
-        """What is said where there is no advice."""
+    def no_advice(self) -> str:
+        """The text where there are no recommendations."""
         window = Window.before(self.snapshot)
         if self.run.live and not window.enough:
-            return f"Too early for recommendations: they need {ENOUGH_POSTERS} posters and {ENOUGH_S:.0f} s."
-        return "Nothing to recommend: no setting holds this run back."
+            return f"Recommendations appear after {ENOUGH_POSTERS} posters and {ENOUGH_S:.0f} s."
+        return "No recommendations: no setting limits this run."
 
     @property
     def parts(self) -> tuple[TimeShare, ...]:
-        """Where a poster's seconds go, the whole way first."""
+        """Seconds per poster by part, the total first."""
         times = self.snapshot.timings
         return (
-            TimeShare("whole way", times.mean_s, times.p50_s, times.p95_s),
+            TimeShare("total", times.mean_s, times.p50_s, times.p95_s),
             TimeShare("fetch", times.fetch_s, times.fetch_p50_s, times.fetch_p95_s),
             TimeShare("wait", times.wait_s, times.wait_p50_s, times.wait_p95_s),
             TimeShare("model", times.model_s, times.model_p50_s, times.model_p95_s),
@@ -149,29 +148,29 @@ class Performance:
 
     @property
     def stages(self) -> tuple[StageShare, ...]:
-        """Where the workers' time went, in the order of a poster's way; stages without any are left out."""
+        """Share of the workers' time by stage, in pipeline order; unused stages are left out."""
         window = Window.before(self.snapshot, self.recent if self.run.live else ())
         now = Counter(lane.stage for lane in self.snapshot.lanes)
         shares = (StageShare(stage, window.share(stage), now[stage]) for stage in Stage)
         return tuple(each for each in shares if each.share >= 0.005 or each.now)
 
     @property
-    def crew(self) -> int:
-        """Workers that there are."""
+    def worker_count(self) -> int:
+        """The number of workers."""
         return max([self.snapshot.workers, *(lane.worker for lane in self.snapshot.lanes)])
 
     @property
     def slots(self) -> tuple[Slot, ...]:
-        """A lane for each worker; of a very large crew those who are longest in a stage that is no wait."""
+        """A slot for each worker; beyond SHOWN_WORKERS, those longest in a stage other than a wait."""
         lanes = {lane.worker: lane for lane in self.snapshot.lanes}
-        if self.crew <= SHOWN_LANES:
-            return tuple(Slot(worker, lanes.get(worker)) for worker in range(1, self.crew + 1))
+        if self.worker_count <= SHOWN_WORKERS:
+            return tuple(Slot(worker, lanes.get(worker)) for worker in range(1, self.worker_count + 1))
         oldest = sorted(lanes.values(), key=lambda lane: (lane.stage in PATIENT, -lane.age_s))
-        return tuple(Slot(lane.worker, lane) for lane in oldest[:SHOWN_LANES])
+        return tuple(Slot(lane.worker, lane) for lane in oldest[:SHOWN_WORKERS])
 
     @property
     def errors(self) -> tuple[tuple[str, int, str], ...]:
-        """Code, count and what to do, the most frequent first."""
+        """Code, count and hint of each kind of error, the most frequent first."""
         known = set(ErrorCode)
         return tuple(
             (code, count, HINTS[ErrorCode(code)] if code in known else "see the run's log")
@@ -180,7 +179,7 @@ class Performance:
 
     @property
     def chart(self) -> Markup:
-        """Posters and requests of the last 60 s over the time of work, against the limit."""
+        """Posters and requests over a rolling 60 s window, against the limit."""
         picture = charts.PaceChart(
             title="Rate over time",
             lines=(
@@ -205,11 +204,10 @@ def _requests(snapshot: Snapshot) -> float:
 
 
 def _posters(snapshot: Snapshot) -> float:
-    """How many in the last 60 s, as the limit counts: divided by less than a minute, a burst that it allows
+    """Posters in the last 60 s, as the limit counts: scaled up from less than a minute, an allowed burst
     would look like too many."""
     return snapshot.posters_last_min * min(RATE_WINDOW_S, snapshot.elapsed_s) / RATE_WINDOW_S
 
 
 def _drawable(value: float) -> float:
-    # a damaged line may say anything, and a chart has an end
     return min(max(value, 0.0), MOST_DRAWN)

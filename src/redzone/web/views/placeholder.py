@@ -1,4 +1,4 @@
-"""Pictures that are drawn: SVG that a page embeds as an image, where no script of it runs."""
+"""Placeholder pictures: SVG that a page embeds as an image, so scripts in it never run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FONT = 'font-family="system-ui, sans-serif"'
 
 
 def missing_svg(reason: str, width: int = 200, height: int = 300) -> bytes:
-    """A placeholder that says why there is no picture, in greys for light pages and dark ones."""
+    """A placeholder with the reason for the missing picture, in greys for the light and the dark theme."""
     icon_px = _ICON_PX if height > 3 * _ICON_PX else 0
     most_lines = max(1, (height - icon_px) // _LINE_PX - 1)
     lines = textwrap.wrap(_words(reason), int(width / _CHAR_PX), max_lines=most_lines, placeholder=" …")
@@ -46,7 +46,7 @@ def _icon(middle: float, top: float) -> str:
 
 
 def changed_svg(jpeg: bytes, width: int, height: int) -> bytes:
-    """A picture with a ribbon along its foot that says that another picture was judged."""
+    """The picture with a ribbon at the bottom: the run checked another picture."""
     size, ribbon = f'width="{width}" height="{height}"', min(height / 4, max(12.0, width / 11))
     data = base64.b64encode(jpeg).decode("ascii")
     foot = f'y="{height - ribbon:g}" width="{width}" height="{ribbon:g}"'
@@ -55,7 +55,7 @@ def changed_svg(jpeg: bytes, width: int, height: int) -> bytes:
         f'<image {size} href="data:image/jpeg;base64,{data}"/>'
         f'<rect {foot} fill="#1b1d22" fill-opacity="0.86"/>'
         f'<text x="{width / 2:g}" y="{height - ribbon * 0.3:g}" text-anchor="middle" {_FONT} '
-        f'font-weight="600" font-size="{ribbon * 0.56:g}" fill="#ffd37a">changed since it was judged</text>'
+        f'font-weight="600" font-size="{ribbon * 0.56:g}" fill="#ffd37a">changed since the run</text>'
         "</svg>"
     ).encode()
 

@@ -1,4 +1,4 @@
-"""What `/metrics` says, in the words of Prometheus."""
+"""Formats `/metrics` for Prometheus."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ MEDIA_TYPE = CONTENT_TYPE_LATEST
 
 
 def exposition(runs: Sequence[RunStatus]) -> bytes:
-    """What Prometheus reads."""
+    """The metrics of these runs in the Prometheus text format."""
     registry = CollectorRegistry()
     registry.register(_Figures(runs))
     return generate_latest(registry)
 
 
 class _Figures(Collector):
-    """Gauges of the runs: figures start again with every run, so none of them is a counter."""
+    """Gauges of the runs: every run starts at zero, so none of them is a counter."""
 
     def __init__(self, runs: Sequence[RunStatus]) -> None:
         self._runs = runs
 
     def collect(self) -> Iterator[Metric]:
-        """All of them."""
+        """Yields all metrics."""
         states = Counter(run.state for run in self._runs)
-        by_state = GaugeMetricFamily("redzone_runs", "Runs by how they stand.", labels=["state"])
+        by_state = GaugeMetricFamily("redzone_runs", "Runs by state.", labels=["state"])
         for state in RunState:
             by_state.add_metric([state.value], states[state])
         yield by_state
@@ -48,16 +48,20 @@ def _of_each(runs: Sequence[RunStatus]) -> Iterator[Metric]:
     yield outcomes
     told = [(run, run.snapshot) for run in runs if run.snapshot is not None]
     for name, help_text, values in (
-        ("rows", "Posters that a run is to judge.", [(run, run.record.rows) for run in runs]),
+        ("rows", "Posters in a run's list.", [(run, run.record.rows) for run in runs]),
         (
             "posters_per_minute",
-            "Last minute, or average once over.",
+            "Rate of the last minute; the average once the run has ended.",
             [(r, r.per_min) for r in runs],
         ),
-        ("cost_usd", "What a run has cost so far, US dollars.", [(run, run.cost_usd) for run in runs]),
+        ("cost_usd", "Cost of a run so far, US dollars.", [(run, run.cost_usd) for run in runs]),
         ("seconds", "Working time of a run, all resumes together.", [(run, run.seconds) for run in runs]),
         ("requests", "Requests to the model.", [(run, said.requests) for run, said in told]),
-        ("rejected_requests", "Requests answered 429.", [(run, said.rate.rejected) for run, said in told]),
+        (
+            "rejected_requests",
+            "Requests with a 429 response.",
+            [(run, said.rate.rejected) for run, said in told],
+        ),
         ("workers", "Workers of a live run.", [(run, said.workers) for run, said in told if run.live]),
     ):
         gauge = GaugeMetricFamily(f"redzone_{name}", help_text, labels=["run"])
