@@ -34,6 +34,7 @@ from redzone.errors import (
     RunStopped,
 )
 from redzone.imaging import FramingOptions
+from redzone.imaging.pool import run_in_decoder
 from redzone.limiter import LimiterClosed
 from redzone.models import (
     BadRow,
@@ -255,7 +256,7 @@ class Pipeline:
 
             kind = self._options.retry.views[0]
             self._parts.metrics.stage(task.worker, Stage.FRAME)
-            view = await asyncio.to_thread(
+            view = await run_in_decoder(
                 frame_start, got.data, self._options.zones, kind, self._options.framing
             )
             if view is not None:
@@ -341,7 +342,7 @@ class Pipeline:
 
             how = (picture.file.data, self._options.zones, kind, self._options.framing)
             view = frame_at_once(*how)
-            picture.views[kind] = view if view is not None else await asyncio.to_thread(frame, *how)
+            picture.views[kind] = view if view is not None else await run_in_decoder(frame, *how)
         return picture.views[kind]
 
     @asynccontextmanager

@@ -102,7 +102,10 @@ async def assemble(
             max_workers=plan.max_workers,
             pack=plan.pack,
             deadline_s=settings.deadline_s,
-            framing=imaging.FramingOptions(max_pixels=settings.max_image_pixels),
+            framing=imaging.FramingOptions(
+                max_pixels=settings.max_image_pixels,
+                decode_bytes=settings.decode_memory_mb * 1_000_000,
+            ),
             # the other views are of the whole poster
             partial_download=settings.partial_download and retry.views[0] is ViewKind.CROP,
         )

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import logging
+import random
 import subprocess
 import sys
 from io import BytesIO
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageStat
 
 from redzone.errors import ErrorCode, ImageFault
-from redzone.imaging.decode import decode
+from redzone.imaging.decode import decode, decode_cut
+from redzone.imaging.geometry import Cut, FramingOptions
+from redzone.imaging.render import frame
 from redzone.imaging.sniff import look_like
+from redzone.models import ViewKind
+from redzone.zones import PRESETS
 from tests.pictures import MODES, STORED, WITH_EXIF, encoded, gradient, png_header
 
 LIMITS = (50_000_000, 16)
@@ -186,7 +192,9 @@ def claims() -> dict[str, bytes]:
 
 CHILD = """
 import resource
-from redzone.imaging.decode import decode
+from redzone.imaging.decode import decode, decode_cut
+from redzone.imaging.geometry import Cut, FramingOptions
+from redzone.imaging.render import frame
 from redzone.errors import ImageFault
 from tests.pictures import encoded, gradient
 from tests.imaging.test_decode import LIMITS, claims
@@ -217,3 +225,95 @@ def test_decoding_leaves_the_bytes_alone() -> None:
     data = encoded(gradient(64, 64), "PNG")
     assert decode(data, *LIMITS).tobytes() == decode(data, *LIMITS).tobytes()
     assert Image.open(BytesIO(data)).size == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("ink", "ground"),
+    [
+        ((0, 0, 0), (255, 255, 255)),
+        ((30, 20, 60), (255, 255, 255)),
+        ((0, 0, 255), (255, 255, 255)),
+        ((255, 255, 255), (0, 0, 0)),
+        ((255, 255, 0), (0, 0, 0)),
+        ((120, 120, 120), (0, 0, 0)),
+    ],
+)
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF"])
+def test_lettering_on_transparency_is_laid_on_a_colour_that_shows_it(
+    kind: str, ink: tuple[int, int, int], ground: tuple[int, int, int]
+) -> None:
+    """Dark on white and light on black, whatever colour the invisible pixels have."""
+    poster = Image.new("RGBA", (200, 300), (*ink, 0))
+    ImageDraw.Draw(poster).text((10, 10), "TITLE", (*ink, 255), ImageFont.load_default(40))
+    upright = decode(encoded(poster, kind), *LIMITS)
+    corner = upright.getpixel((190, 290))
+    assert isinstance(corner, tuple)
+    assert max(abs(one - other) for one, other in zip(corner, ground, strict=True)) < 8
+
+
+def test_black_and_white_on_transparency_both_show() -> None:
+    """On neither black nor white; and black inside an opaque picture does not count, its edge does."""
+    poster = Image.new("RGBA", (200, 300))
+    pen = ImageDraw.Draw(poster)
+    pen.text((10, 10), "BLACK", "black", ImageFont.load_default(40))
+    pen.text((10, 80), "WHITE", "white", ImageFont.load_default(40))
+    assert decode(encoded(poster, "PNG"), *LIMITS).getpixel((190, 290)) == (128, 128, 128)
+    framed = Image.new("RGBA", (200, 300))
+    framed.paste((255, 255, 255, 255), (20, 20, 180, 280))
+    framed.paste((0, 0, 0, 255), (60, 60, 140, 200))
+    assert decode(encoded(framed, "PNG"), *LIMITS).getpixel((190, 290)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("view", list(ViewKind))
+def test_the_colour_is_chosen_for_what_is_near_the_zones(view: ViewKind) -> None:
+    """White lettering far below does not take the white away from under the black one in the zone."""
+    poster = Image.new("RGBA", (400, 600))
+    pen = ImageDraw.Draw(poster)
+    pen.text((10, 5), "TITLE", "black", ImageFont.load_default(40))
+    pen.text((10, 500), "TAGLINE THAT IS MUCH LONGER", "white", ImageFont.load_default(60))
+    shown = frame(encoded(poster, "PNG"), [PRESETS["red"]], view)
+    if view is ViewKind.PIXELS:
+        picture = Image.frombytes("RGB", (shown.width, shown.height), shown.data)
+    else:
+        picture = Image.open(BytesIO(shown.data))
+    assert min(picture.getpixel((picture.width - 12, 30))) > 240  # type: ignore[arg-type]  # RGB
+
+
+def poster_with_grain(options: dict[str, object]) -> bytes:
+    noise = Image.frombytes("RGB", (60, 90), random.Random(1).randbytes(60 * 90 * 3))  # noqa: S311  # grain, no secret
+    return encoded(noise.resize((400, 600), Image.Resampling.BICUBIC), "JPEG", 1, quality=85, **options)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("missing", [1, 2, 3, 20])
+def test_a_jpeg_without_its_last_bytes_is_judged_as_browsers_show_it(
+    missing: int, progressive: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The picture is the whole one but for its last blocks, and the log says so."""
+    data = poster_with_grain({"progressive": progressive})
+    with caplog.at_level(logging.INFO, "redzone"):
+        cut, whole = decode(data[:-missing], *LIMITS), decode(data, *LIMITS)
+    differing = ImageChops.difference(cut, whole).convert("L").point(lambda value: 255 * (value > 0))
+    assert differing.histogram()[255] / (400 * 600) < 0.01
+    assert "lacks its last bytes" in caplog.text
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+def test_a_jpeg_that_lacks_more_is_unreadable(options: dict[str, object]) -> None:
+    """A fiftieth of the file is more than its last bytes."""
+    data = poster_with_grain(options)
+    for share in (0.5, 0.8, 0.9, 0.98):
+        assert fault_of(data[: int(len(data) * share)]).code is ErrorCode.IMAGE_UNREADABLE
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("kind", WITH_EXIF)
+def test_a_cut_of_a_turned_picture_is_the_cut_of_the_upright_one(kind: str, orientation: int) -> None:
+    """Cut out and scaled down before it is turned: the same box, the right way up."""
+    poster = gradient(480, 720)
+    plan = lambda width, height: Cut((48, 24, 48 + 300, 24 + 144), (50, 24))  # noqa: ARG005, E731
+    upright = decode_cut(encoded(poster, kind, orientation), FramingOptions(), plan)
+    expected = poster.crop((48, 24, 348, 168)).resize((50, 24), Image.Resampling.BOX)
+    assert upright.size == (480, 720)
+    difference = ImageChops.difference(upright.picture, expected).convert("L")
+    assert ImageStat.Stat(difference).mean[0] < 4

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from io import BytesIO
 
 import pytest
 from PIL import Image
 
 from redzone.errors import ErrorCode, ImageFault
-from redzone.imaging.geometry import BORDER_PX, FramingOptions, view_size, zone_box
+from redzone.imaging.geometry import (
+    BORDER_COLOURS,
+    BORDER_PX,
+    FramingOptions,
+    border_colour,
+    lay_out,
+    view_size,
+    zone_box,
+)
 from redzone.imaging.render import QUICK_BYTES, frame, frame_at_once, frame_whole
 from redzone.models import View, ViewKind, Zone
+from redzone.zones import PRESETS
 from tests.pictures import STORED, encoded, gradient
 
 RED = Zone(name="red", x=0.0, y=0.0, w=0.6, h=0.1)
@@ -65,8 +75,8 @@ def test_the_border_runs_round_the_zone_and_covers_none_of_it(
     assert abs((marker[2] - marker[0]) * 2 - (green[2] - green[0])) <= 8
 
 
-def test_a_zone_pixel_is_never_covered_by_a_neighbour_s_border() -> None:
-    """Zones that touch or overlap keep all their pixels; the lines run outside all of them."""
+def test_a_neighbour_s_border_covers_a_thin_line_of_a_zone_at_most() -> None:
+    """Zones that touch keep all their pixels but a thin dashed line at their common edge."""
     poster = Image.new("RGB", (400, 600), "black")
     zones = [Zone(name="a", x=0.1, y=0.1, w=0.4, h=0.1), Zone(name="b", x=0.5, y=0.15, w=0.4, h=0.1)]
     for zone in zones:
@@ -76,9 +86,67 @@ def test_a_zone_pixel_is_never_covered_by_a_neighbour_s_border() -> None:
     scale = (picture.width - 2 * BORDER_PX) / 400
     for zone in zones:
         left, top, right, bottom = (round(edge * scale) + BORDER_PX for edge in zone_box(zone, 400, 600))
-        inside = picture.crop((left + 2, top + 2, right - 2, bottom - 2))
+        inside = picture.crop((left + 4, top + 4, right - 4, bottom - 4))
         assert box_of(inside, (255, 0, 255)) is None
         assert box_of(inside, (0, 200, 0)) == (0, 0, *inside.size)
+
+
+def share_of(picture: Image.Image, colour: tuple[int, int, int], edge: tuple[int, int, int, int]) -> float:
+    """How much of an edge shows a colour: the share of places along it, at most 2 px away from it."""
+    left, top, right, bottom = edge
+    near = picture.crop((left - 2, top - 2, right + 2, bottom + 2))
+    pixels, across = near.load(), right - left > bottom - top
+    assert pixels is not None
+    along, away = (near.width, near.height) if across else (near.height, near.width)
+    places = [[pixels[(i, j) if across else (j, i)] for j in range(away)] for i in range(along)]
+    return sum(
+        any(max(abs(a - b) for a, b in zip(pixel, colour, strict=True)) < 90 for pixel in place)  # type: ignore[arg-type]
+        for place in places
+    ) / len(places)
+
+
+@pytest.mark.parametrize("kind", [ViewKind.CROP, ViewKind.POSTER])
+@pytest.mark.parametrize("names", list(itertools.permutations(["red", "icon", "prime-top"])))
+def test_every_border_of_overlapping_zones_is_visible(names: tuple[str, ...], kind: ViewKind) -> None:
+    """Each in its own colour along each of its edges, though they cross and partly coincide."""
+    zones = [PRESETS[name] for name in names]
+    poster = Image.new("RGB", (1000, 1500), (90, 90, 90))
+    picture = shown(frame(encoded(poster, "PNG"), zones, kind))
+    layout = lay_out(1000, 1500, zones, kind)
+    across, down = layout.width / layout.source[2], layout.height / layout.source[3]
+    for index, zone in enumerate(zones):
+        box = zone_box(zone, 1000, 1500)
+        left, right = (round(edge * across) + BORDER_PX for edge in box[::2])
+        top, bottom = (round(edge * down) + BORDER_PX for edge in box[1::2])
+        edges = {
+            "left": (left - BORDER_PX, top, left, bottom),
+            "top": (left, top - BORDER_PX, right, top),
+            "right": (right, top, right + BORDER_PX, bottom),
+            "bottom": (left, bottom, right, bottom + BORDER_PX),
+        }
+        for name, edge in edges.items():
+            assert share_of(picture, border_colour(index).rgb, edge) > 0.2, (zone.name, name)
+
+
+def test_a_border_covers_little_of_a_zone_that_it_crosses() -> None:
+    """A thin dashed line: what lies there can still be judged."""
+    zones = [PRESETS["red"], PRESETS["icon"]]
+    picture = shown(frame(encoded(Image.new("RGB", (1000, 1500), (90, 90, 90)), "PNG"), zones, ViewKind.CROP))
+    layout = lay_out(1000, 1500, zones, ViewKind.CROP)
+    scale = layout.width / layout.source[2]
+    left, top, right, bottom = (round(edge * scale) + BORDER_PX for edge in zone_box(zones[1], 1000, 1500))
+    grey = picture.crop((left, top, right, bottom)).convert("L")
+    colours = grey.point(lambda value: 255 * (abs(value - 90) > 12))
+    assert 0 < colours.histogram()[255] / (colours.width * colours.height) < 0.03
+
+
+def test_zones_have_colours_of_their_own() -> None:
+    """Named in the prompt; the first one is magenta, and after the last they begin again."""
+    assert border_colour(0).name == "magenta"
+    assert (
+        len({colour.rgb for colour in BORDER_COLOURS}) == len({colour.name for colour in BORDER_COLOURS}) == 6
+    )
+    assert border_colour(6) == border_colour(0)
 
 
 @pytest.mark.parametrize(

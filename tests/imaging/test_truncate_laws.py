@@ -16,7 +16,7 @@ from PIL import Image
 from redzone.errors import ErrorCode, ImageFault
 from redzone.imaging.flatten import cut_out
 from redzone.imaging.geometry import lay_out
-from redzone.imaging.render import frame, frame_whole
+from redzone.imaging.render import frame, frame_top, frame_whole
 from redzone.imaging.truncate import StoredJpeg, measure, shorten
 from redzone.models import View, ViewKind, Zone
 from tests.pictures import MODES, WITH_EXIF, encoded
@@ -250,3 +250,16 @@ def test_measuring_any_bytes_never_fails(start: bytes, rest: bytes) -> None:
     for end in (b"\xff\xd9", b"IEND\xaeB`\x82"):
         stored = measure(start + rest + end)
         assert stored is None or stored.height >= 0
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.booleans(), st.integers(0, 2), st.integers(3100, 4400), seeds)
+def test_a_large_jpeg_that_is_scaled_while_it_is_decoded_keeps_its_top(
+    progressive: bool, subsampling: int, width: int, seed: int
+) -> None:
+    """The decoder's own scaling by 2, 4 or 8 gives the same upper rows with and without the lower ones."""
+    poster = noise(90, 140, seed).resize((width, 2 * width // 3), Image.Resampling.BICUBIC)
+    data = encoded(poster, "JPEG", progressive=progressive, subsampling=subsampling)
+    zones = [Zone(name="z", x=0.0, y=0.0, w=1.0, h=0.1)]
+    assert lay_out(*poster.size, zones, ViewKind.CROP).cut.factor > 1
+    assert frame_top(data, zones, ViewKind.CROP) == frame_whole(data, zones, ViewKind.CROP)

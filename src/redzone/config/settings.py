@@ -226,6 +226,13 @@ class Settings(BaseSettings):
         validation_alias=_names("max_image_pixels"),
         description="Largest image to decode, pixels.",
     )
+    decode_memory_mb: int = Field(
+        default=236,
+        ge=16,
+        validation_alias=_names("decode_memory_mb"),
+        description="Memory for decoding images, MB, shared by all workers. Images wait until they fit; one "
+        "that takes more than this and more than 236 MB is an error.",
+    )
     # cache
     enable_cache: bool = Field(
         default=True,

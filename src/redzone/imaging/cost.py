@@ -24,15 +24,21 @@ def decode_bytes(image: Image.Image, size: tuple[int, int], data: bytes, cut: Cu
     """
     width, height = size
     stored = _STORED_BYTES.get(image.mode, _FULL_PIXEL) / shrink**2
-    codec = _CODECS.get(image.format or "", _jpeg)(image, data)  # a JPEG of several pictures is an MPO
+    # a JPEG of several pictures is an MPO
+    codec, kept = _CODECS.get(image.format or "", _jpeg)(image, data)
     left, top, right, bottom = cut.box
     region = (right - left) * (bottom - top) / cut.factor**2
     across = cut.size[0] * (bottom - top) / cut.factor  # between the two passes of a resize
     scaled = _FULL_PIXEL * (region + across + 2 * cut.size[0] * cut.size[1])
-    return round(width * height * (stored + codec) + scaled) + _STRIPS_BYTES
+    pixels = width * height
+    return round(pixels * stored + max(pixels * codec, pixels * kept + scaled)) + _STRIPS_BYTES
 
 
-def _jpeg(image: Image.Image, data: bytes) -> float:
+# What a codec takes per pixel beside the image, bytes: while it decodes, and until the image is closed.
+_Codec = tuple[float, float]
+
+
+def _jpeg(image: Image.Image, data: bytes) -> _Codec:
     """A file of several scans keeps all coefficients until the last one; one scan keeps a few rows."""
     assert isinstance(image, JpegImagePlugin.JpegImageFile)  # noqa: S101
     assert image.fp is not None  # noqa: S101
@@ -42,35 +48,37 @@ def _jpeg(image: Image.Image, data: bytes) -> float:
         data[start_of_scan : start_of_scan + 2] == b"\xff\xda" and data[start_of_scan + 4] == components
     )
     if one_scan and "progressive" not in image.info:
-        return 0
+        return 0, 0
     across = max(layer[1] for layer in image.layer)
     down = max(layer[2] for layer in image.layer)
-    return _COEFFICIENT_BYTES * sum(layer[1] * layer[2] for layer in image.layer) / (across * down)
+    sampled = sum(layer[1] * layer[2] for layer in image.layer) / (across * down)
+    return _COEFFICIENT_BYTES * sampled, 0
 
 
-def _png(image: Image.Image, data: bytes) -> float:  # noqa: ARG001
+def _png(image: Image.Image, data: bytes) -> _Codec:  # noqa: ARG001
     """Animations keep a second canvas."""
-    return _FULL_PIXEL if getattr(image, "is_animated", False) else 0
+    canvas = _FULL_PIXEL if getattr(image, "is_animated", False) else 0
+    return canvas, canvas
 
 
-def _gif(image: Image.Image, data: bytes) -> float:  # noqa: ARG001
+def _gif(image: Image.Image, data: bytes) -> _Codec:  # noqa: ARG001
     """The first frame is stored as palette indices, with a canvas to restore it to."""
-    return 1
+    return 1, 1
 
 
-def _bmp(image: Image.Image, data: bytes) -> float:  # noqa: ARG001
+def _bmp(image: Image.Image, data: bytes) -> _Codec:  # noqa: ARG001
     """A run-length encoded file is unpacked in Python first."""
-    return 2 if image.mode in _STORED_BYTES else 0
+    return 2 if image.mode in _STORED_BYTES else 0, 0
 
 
-def _webp(image: Image.Image, data: bytes) -> float:
+def _webp(image: Image.Image, data: bytes) -> _Codec:
     """Lossless data is decoded into 4 bytes per pixel of its own, alpha into 2."""
     if not webp.can_decode(data):
-        return _WEBP_AS_ANIMATION - _FULL_PIXEL
-    return _FULL_PIXEL if b"VP8L" in data else _WEBP_ALPHA * (image.mode == "RGBA")
+        return _WEBP_AS_ANIMATION - _FULL_PIXEL, _WEBP_AS_ANIMATION - 2 * _FULL_PIXEL
+    return _FULL_PIXEL if b"VP8L" in data else _WEBP_ALPHA * (image.mode == "RGBA"), 0
 
 
-def _avif(image: Image.Image, data: bytes) -> float:
+def _avif(image: Image.Image, data: bytes) -> _Codec:
     """The planes, and two copies of the pixels; of these one is left when Pillow makes its own."""
     at, planes = data.find(b"av1C"), 0.0
     while 0 <= at < len(data) - 7:
@@ -78,10 +86,12 @@ def _avif(image: Image.Image, data: bytes) -> float:
         chroma = 0 if flags & 0x10 else 2 / ((1 + (flags >> 3 & 1)) * (1 + (flags >> 2 & 1)))
         planes = max(planes, (1 + chroma) * (2 if flags & 0x40 else 1))
         at = data.find(b"av1C", at + 4)
+    planes = planes or _AVIF_UNKNOWN
     alpha = image.mode == "RGBA"
+    planes += alpha * (2 if planes > 3 else 1)
     pixel = 4 if alpha else 3
-    deep = 2 if planes > 3 else 1
-    return (planes or _AVIF_UNKNOWN) + alpha * deep + 2 * pixel - _FULL_PIXEL + (_FULL_PIXEL - pixel)
+    # two copies of the pixels by the codec; then one of them, and Pillow's own
+    return max(planes + 2 * pixel - _FULL_PIXEL, planes + pixel), planes
 
 
 _CODECS = {"JPEG": _jpeg, "PNG": _png, "GIF": _gif, "BMP": _bmp, "WEBP": _webp, "AVIF": _avif}

@@ -20,7 +20,7 @@ from redzone.imaging import webp
 from redzone.imaging.cost import decode_bytes
 from redzone.imaging.flatten import UPRIGHT, cut_out, upright_size
 from redzone.imaging.geometry import DECODE_BYTES, Cut, FramingOptions
-from redzone.imaging.memory import BUDGET
+from redzone.imaging.memory import BUDGET, return_freed_memory
 from redzone.imaging.sniff import look_like
 from redzone.imaging.truncate import Stored, closed, ends_in_last_scan, measure, measure_start, shorten
 
@@ -33,6 +33,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", *(["AVIF"] if features.check("av
 # `warnings.catch_warnings` changes the filters of all threads.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+return_freed_memory()
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +82,7 @@ def decode_cut(data: bytes, options: FramingOptions, plan: Plan) -> Decoded:
     # Pillow's decoders raise many exceptions on hostile bytes: OSError, SyntaxError, struct.error, KeyError,
     # ZeroDivisionError. From here on all of them are one error.
     except Exception as error:
-        if "out of memory" in str(error):
+        if _ran_out_of_memory(error):
             raise _out_of_memory() from error
         completed = _completed(data)
         if completed is not None:
@@ -190,6 +192,7 @@ def _completed(data: bytes) -> bytes | None:
     """
     if not ends_in_last_scan(data):
         return None
+    data = data.removesuffix(b"\xff")  # half of the end marker
     completed = data + b"\xff\xd9"
     try:
         first, second = _brightness(completed), _brightness(data + b"\x5a" * 4096 + b"\xff\xd9")
@@ -214,6 +217,19 @@ def _complaint(data: bytes, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return f"these {len(data):,} bytes are not an image in a readable format ({', '.join(FORMATS)})"
     return f"the image is damaged or incomplete: {error or type(error).__name__}"
+
+
+def _ran_out_of_memory(error: Exception) -> bool:
+    """Whether a decoder reports a lack of memory as its own kind of error."""
+    if "out of memory" in str(error):
+        return True
+    if "could not create decoder" not in str(error):
+        return False
+    try:
+        bytearray(DECODE_BYTES)
+    except MemoryError:
+        return True
+    return False
 
 
 def _out_of_memory() -> ImageFault:

@@ -19,9 +19,35 @@ FRAMING_VERSION = "4"
 MARGIN_FRAC = 0.5
 MIN_MARGIN_PX = 16
 
-# From the zone outwards: white, magenta, white. One of them stands out against any poster.
-BORDER = ("#ffffff", "#ff00ff", "#ff00ff", "#ffffff")
-BORDER_PX = len(BORDER)
+# From the zone outwards: white, the zone's colour, white. One of them stands out against any poster.
+BORDER_EDGE = "#ffffff"
+BORDER_PX = 4
+
+
+@dataclass(frozen=True, slots=True)
+class BorderColour:
+    """The colour of a zone's border, and its name in a prompt."""
+
+    name: str
+    rgb: tuple[int, int, int]
+
+
+# By the zone's place in the list, from the start again after the last. All differ clearly from each other
+# and from white, also for people and models that see few colours.
+BORDER_COLOURS = (
+    BorderColour("magenta", (255, 0, 255)),
+    BorderColour("green", (0, 200, 0)),
+    BorderColour("blue", (0, 80, 255)),
+    BorderColour("orange", (255, 128, 0)),
+    BorderColour("cyan", (0, 220, 220)),
+    BorderColour("red", (220, 0, 0)),
+)
+
+
+def border_colour(index: int) -> BorderColour:
+    """The border colour of the zone at this index of the list of zones, from 0."""
+    return BORDER_COLOURS[index % len(BORDER_COLOURS)]
+
 
 PIXELS_WIDTH = 640
 PIXELS_MAX_HEIGHT = 1280

@@ -10,12 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from io import BytesIO
 
-from PIL import Image, ImageDraw
+from PIL import Image
 
+from redzone.imaging.borders import with_borders
 from redzone.imaging.decode import Decoded, Plan, decode_cut, decode_start, decode_top
 from redzone.imaging.geometry import (
-    BORDER,
-    BORDER_PX,
     Cut,
     FramingOptions,
     Layout,
@@ -25,7 +24,6 @@ from redzone.imaging.geometry import (
 )
 from redzone.models import View, ViewKind, Zone
 
-BACKGROUND = "#808080"  # around the poster, where a border needs space
 JPEG_QUALITY = 85
 
 DEFAULTS = FramingOptions()
@@ -104,7 +102,7 @@ def render(decoded: Decoded, zones: Sequence[Zone], kind: ViewKind) -> View:
     picture = decoded.picture
     if kind is ViewKind.PIXELS:
         return View(kind, picture.tobytes(), *picture.size)
-    marked = _with_borders(picture, [_in_view(zone_box(zone, *decoded.size), layout) for zone in zones])
+    marked = with_borders(picture, [_in_view(zone_box(zone, *decoded.size), layout) for zone in zones])
     return View(kind, _jpeg(marked), *marked.size)
 
 
@@ -118,27 +116,6 @@ def _in_view(box: PixelBox, layout: Layout) -> PixelBox:
         min(math.ceil((box[2] - left) * across - 1e-6), layout.width),
         min(math.ceil((box[3] - top) * down - 1e-6), layout.height),
     )
-
-
-def _with_borders(picture: Image.Image, boxes: Sequence[PixelBox]) -> Image.Image:
-    """The picture in a frame, with a border around each box; borders cover no pixel of any box."""
-    room = BORDER_PX
-    canvas = Image.new("RGB", (picture.width + 2 * room, picture.height + 2 * room), BACKGROUND)
-    canvas.paste(picture, (room, room))
-    draw = ImageDraw.Draw(canvas)
-    for left, top, right, bottom in boxes:
-        for away, colour in enumerate(BORDER, start=1):
-            # ImageDraw includes right and bottom
-            corners = (
-                left + room - away,
-                top + room - away,
-                right + room - 1 + away,
-                bottom + room - 1 + away,
-            )
-            draw.rectangle(corners, outline=colour)
-    for box in boxes:
-        canvas.paste(picture.crop(box), (box[0] + room, box[1] + room))
-    return canvas
 
 
 def _jpeg(picture: Image.Image) -> bytes:

@@ -12,8 +12,8 @@ Floats = npt.NDArray[np.float32]
 # Cells over the whole poster: 192x48 in the red zone.
 GRID = (320, 480)
 # The largest CIELAB difference between cells so far apart. About 2.3 is just noticeable, so sharp lettering
-# in any two colours that a person can tell apart exceeds the first, and soft lettering the second.
-PLAIN_DIFFERENCES = {1: 2.4, 3: 4.0}
+# in any two colours that a person can tell apart exceeds the first, and blurred lettering the others.
+PLAIN_DIFFERENCES = {1: 2.4, 3: 3.8, 8: 4.2}
 
 # From linear sRGB to XYZ relative to white (D65), IEC 61966-2-1.
 _XYZ = np.array(
