@@ -40,7 +40,7 @@ _BAD_KEY = _words(
 )
 _IMAGES = r"(?:images?|vision|visual|multi-?modal|image_url)\b"
 # after "does not support images": what makes it a matter of this image's format
-_OF_A_KIND = r"(?:format|type|larger|of|with|size|dimension|detail|that|above|over|in)"
+_OF_A_KIND = r"(?:format|type|larger|of|with|size|dimension|detail|that|above|over|in)\b"
 _NO_VISION = _words(
     r"(?:(?:does|do|can|is|are)(?: not|n't|not)|\bnot|can't) (?:support|accept|handle|process|read)\w* "
     r"(?:\w+ ){0,2}"
