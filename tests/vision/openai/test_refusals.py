@@ -461,5 +461,6 @@ def test_a_reasoning_model_is_asked_for_little_effort() -> None:
     for model, reasons in (("gpt-5-mini", True), ("o4-mini", True), ("gpt-4o", False), ("qwen2-vl", False)):
         body = json.loads(request_bytes(RequestShape(Api.RESPONSES), (question(model=model),), 100))
         assert (body.get("reasoning") == {"effort": "low"}) == reasons
+        assert body["max_output_tokens"] == (500 if reasons else 100)  # with room for it
         body = json.loads(request_bytes(RequestShape(Api.CHAT), (question(model=model),), 100))
         assert (body.get("reasoning_effort") == "low") == reasons

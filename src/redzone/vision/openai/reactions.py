@@ -35,7 +35,8 @@ _NO_CREDIT = _words(
     "account is not active",
 )
 _BAD_KEY = _words(
-    r"(?:api[ _-]?key|token|credentials?) (?:is |was |has )?(?:not valid|invalid|incorrect|expired|missing)",
+    r"(?:api[ _-]?key|(?:auth\w*|access|bearer) token|credentials?) (?:is |was |has )?"
+    r"(?:not valid|invalid|incorrect|expired|missing)",
     r"(?:invalid|incorrect|missing|expired|no) (?:api[ _-]?key|authentication|credentials)",
 )
 _IMAGES = r"(?:images?|vision|visual|multi-?modal|image_url)\b"
