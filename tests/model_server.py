@@ -1,4 +1,4 @@
-"""A model API's rate limits in virtual time: three ways of enforcing them, and a crew that asks.
+"""A model API's rate limits in virtual time: three ways of enforcing them, and workers that send requests.
 
 Pure: no sockets. Rejected requests count, `remaining` is what could be sent right now without a 429, and
 headers come with errors too.
@@ -20,16 +20,16 @@ from redzone.models import Allowance
 
 
 class Counter(Protocol):
-    """How a server counts one quantity against `limit` per minute."""
+    """How a server counts one quantity against a limit per minute."""
 
     def left(self, now_s: float) -> float:
-        """What would be accepted right now."""
+        """The amount that would be accepted now."""
 
     def take(self, now_s: float, amount: float) -> None:
-        """Count `amount`, accepted or not."""
+        """Count an amount, accepted or not."""
 
     def retry_after_s(self, now_s: float, amount: float) -> float:
-        """When `amount` would be accepted."""
+        """Seconds until an amount would be accepted."""
 
 
 class PerSecond:
@@ -100,7 +100,7 @@ class Bucket:
 
 @dataclass
 class Scene:
-    """One run: the server's true limits, what the user configured, what the headers say."""
+    """One run: the server's limits, the configured ones, and what the headers say."""
 
     style: Callable[[int], Counter]
     rpm: int | None = None
@@ -123,7 +123,7 @@ class Scene:
 
 @dataclass
 class Log:
-    """What the server saw and the crew did."""
+    """What the server saw and the workers did."""
 
     started: list[tuple[float, int]] = field(default_factory=list)
     accepted: list[tuple[float, int]] = field(default_factory=list)
@@ -132,7 +132,7 @@ class Log:
     state: LimiterState | None = None
 
     def used(self, scene: Scene) -> float:
-        """The part of the tightest true limit that was used after the warm-up."""
+        """The share of the tightest limit that was used after the warm-up."""
         span_min = (scene.last_s - scene.warmup_s) / 60
         late = [tokens for at_s, tokens in self.accepted if scene.warmup_s <= at_s < scene.last_s]
         shares = []
@@ -145,12 +145,12 @@ class Log:
 
     @property
     def wasted(self) -> float:
-        """The part of all starts that was refused."""
+        """The share of starts that were rejected."""
         return len(self.rejected) / len(self.started)
 
     @property
     def refused_late(self) -> int:
-        """Refusals of what started after the first answer was known."""
+        """Rejections of what started after the first answer."""
         return sum(at_s > self.first_answer_s + 0.1 for at_s in self.rejected)
 
     def fullest_minute(self) -> int:
@@ -175,7 +175,7 @@ class Log:
 
 
 class ModelServer:
-    """Accepts or rejects, and says what is left."""
+    """Accepts or rejects requests and announces what is left."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -211,7 +211,7 @@ class ModelServer:
 
 
 async def play(scene: Scene) -> Log:
-    """A crew that always has work asks until `last_s`; a refused question is put again."""
+    """Workers that always have work send requests until `last_s`; a rejected one is sent again."""
     clock = LoopClock()
     chance = random.Random(scene.seed)  # noqa: S311 - a seeded simulation
     server = ModelServer(scene)

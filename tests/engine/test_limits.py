@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from redzone.clock import LoopClock
-from redzone.engine.limits import RATE_LIMIT_PATIENCE, Budget, CircuitBreaker, Deadline
+from redzone.engine.limits import (
+    RATE_LIMIT_PATIENCE,
+    REFUSED_POSTERS,
+    REFUSED_WHILE_S,
+    Budget,
+    CircuitBreaker,
+    Deadline,
+    RefusalBreaker,
+)
 from redzone.errors import BreakerOpen, BudgetSpent
 from tests.virtual_time import run_virtual
 
@@ -243,5 +251,38 @@ def test_a_poster_cancelled_in_a_pause_is_cancelled() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert not time.expired
+
+    run_virtual(main())
+
+
+def test_the_same_refusal_of_several_posters_opens_the_refusal_breaker_at_once() -> None:
+    """No seconds have to pass; a poster that is refused again and again counts once."""
+
+    async def main() -> None:
+        breaker = RefusalBreaker(LoopClock())
+        for _ in range(20):
+            breaker.refused("400 bad", 1, "HTTP 400: bad")
+        for row in range(2, REFUSED_POSTERS):
+            breaker.refused("400 bad", row, "HTTP 400: bad")
+            breaker.refused("413", row, "HTTP 413")  # another refusal has a count of its own
+        with pytest.raises(BreakerOpen, match=r"5 posters .* none was accepted: HTTP 400: bad"):
+            breaker.refused("400 bad", 99, "HTTP 400: bad")
+
+    run_virtual(main())
+
+
+def test_what_was_accepted_a_moment_ago_keeps_the_refusal_breaker_closed() -> None:
+    """It opens when nothing has been accepted for a while."""
+
+    async def main() -> None:
+        breaker = RefusalBreaker(LoopClock())
+        for row in range(1, REFUSED_POSTERS):
+            breaker.refused("400 bad", row, "HTTP 400")
+        breaker.accepted()
+        for row in range(1, 3 * REFUSED_POSTERS):
+            breaker.refused("400 bad", row, "HTTP 400")
+        await asyncio.sleep(REFUSED_WHILE_S)
+        with pytest.raises(BreakerOpen):
+            breaker.refused("400 bad", 100, "HTTP 400")
 
     run_virtual(main())

@@ -1,4 +1,4 @@
-"""What the pipeline wants of a vision model. To add a provider, implement this and name it in wiring."""
+"""The interface of a vision model. To add a provider, implement it and name it in `wiring`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from redzone.models import Question, Reply, Source, ViewKind
 
 @dataclass(frozen=True, slots=True)
 class RequestEstimate:
-    """An upper bound of what one attempt takes: tokens in and out, and US dollars."""
+    """An upper bound of what one request takes: tokens in and out, and US dollars."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -19,7 +19,7 @@ class RequestEstimate:
 
     @property
     def tokens(self) -> int:
-        """Input and reserved output together, as a tokens-per-minute limit counts them."""
+        """Input and reserved output, as a tokens-per-minute limit counts them."""
         return self.input_tokens + self.output_tokens
 
 
@@ -29,34 +29,34 @@ class VisionModel(Protocol):
     name: str
     """The provider's name; part of the cache key."""
     source: Source
-    """What an outcome names as the source of this model's verdicts."""
+    """The source that outcomes name for this model's verdicts."""
     paid: bool
-    """Whether a request may cost money, so that an intent is written before it."""
+    """Whether a request may cost money; then an intent is written before it."""
     views: tuple[ViewKind, ...]
-    """The views that it can be asked with."""
+    """The views that it accepts, the cheapest first."""
     prompt_version: str
-    """Changes whenever the same picture may be answered differently; part of the cache key."""
+    """Changes whenever the same picture may get another answer; part of the cache key."""
 
     def warm_up(self) -> None:
-        """Begin to load what asking needs, in a thread, while the first pictures are on their way."""
+        """Start to load what requests need, in a thread, while the first pictures are downloaded."""
 
     async def ready(self) -> None:
-        """Wait for that. Before a turn at the limiter, not after it: else requests would leave all at once,
-        long after the moments that they were given."""
+        """Wait until it is loaded. Called before the limiter grants a start: otherwise the requests granted
+        meanwhile would all start at once."""
 
     def estimate(self, *questions: Question) -> RequestEstimate:
-        """What asking them in one request would take at most."""
+        """The most that one request with these questions takes."""
 
     async def ask(self, question: Question) -> Reply:
-        """One attempt, one request. A failed attempt is a value; RunStopped means that every further
+        """One attempt, one request. A failed attempt is a value. Raises RunStopped where every further
         attempt would fail too."""
 
     async def ask_together(self, questions: Sequence[Question]) -> tuple[Reply, ...]:
-        """One request about the pictures of several posters, which are asked about alike (zones, kind of
-        view, wording, model); a reply to each, in their order. With one it is `ask`."""
+        """One request about the pictures of several posters with the same zones, kind of view, wording and
+        model; one reply for each, in their order."""
 
     def cost_usd(self, reply: Reply) -> float:
-        """What an attempt cost by the tokens that the provider reported."""
+        """The cost of an attempt, by the tokens that the provider reported."""
 
     async def aclose(self) -> None:
-        """Give back connections and threads."""
+        """Close connections and threads."""

@@ -17,7 +17,8 @@ _REASONING_ENDS = re.compile(
 )
 _FENCE = re.compile(r"```[\w+-]*[ \t]*\n?(.*?)(?:```|\Z)", re.DOTALL)
 MOST_STARTS = 200  # brackets at which a value is looked for
-LONGEST_REPAIR = 50_000  # characters: the repair is not linear
+LONGEST_REPAIR = 8_000  # characters; the repair is not linear, and it runs in the event loop
+MOST_BRACKETS = 400  # in a text that is repaired
 _DECODER = json.JSONDecoder(strict=False)  # a raw line break inside a string is common
 
 
@@ -65,7 +66,7 @@ def _complete(text: str) -> Iterator[object]:
 
 def _repaired(text: str) -> Iterator[object]:
     start = min((place for place in (text.find("{"), text.find("[")) if place >= 0), default=-1)
-    if start < 0 or len(text) - start > LONGEST_REPAIR:
+    if start < 0 or len(text) - start > LONGEST_REPAIR or text.count("{") + text.count("[") > MOST_BRACKETS:
         return
     import json_repair  # only here: most runs never need it
 

@@ -20,7 +20,7 @@ from redzone.models import Question, Reply, Source, Tokens, ViewKind
 from redzone.vision import prompts
 from redzone.vision.interface import RequestEstimate
 from redzone.vision.openai.dialect import Dialect
-from redzone.vision.openai.messages import Api, RequestShape, request_bytes
+from redzone.vision.openai.messages import Api, RequestShape, output_limit, request_bytes
 from redzone.vision.openai.prices import Price, image_tokens
 from redzone.vision.openai.rate_limit_headers import read_allowance
 from redzone.vision.openai.reactions import ReactionContext, react
@@ -86,7 +86,7 @@ class OpenAIVision:
         pictures = sum(image_tokens(each.model, each.view.width, each.view.height) for each in questions)
         tokens = Tokens(
             input=pictures + math.ceil(chars / CHARS_PER_TOKEN) + REQUEST_OVERHEAD_TOKENS,
-            output=self._options.max_output_tokens * count,
+            output=output_limit(first.model, self._options.max_output_tokens, count),
         )
         price = self._options.prices.get(first.model)
         return RequestEstimate(tokens.input, tokens.output, price.cost_usd(tokens) if price else 0.0)

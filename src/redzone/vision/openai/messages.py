@@ -17,7 +17,10 @@ from redzone.vision import prompts
 _Part = dict[str, Any]
 _PICTURE = "data:image/jpeg;base64,"
 _REASONING_MODEL = re.compile(r"(?:.*/)?(?:gpt-[5-9]|o[1-9])(?!.*chat)")
+# At low effort these reason at more length than the answer needs; later families fit in the usual limit.
+_LONG_REASONING = re.compile(r"(?:.*/)?(?:gpt-5|o[1-9])(?!.*chat)")
 EFFORT = "low"
+REASONING_TOKENS = 400  # room for reasoning at that effort, beside the answer, for each picture
 
 
 class Api(StrEnum):
@@ -102,7 +105,7 @@ def _responses_body(
     if shape.sends("store"):
         body["store"] = False
     if shape.sends("max_output_tokens"):
-        body["max_output_tokens"] = max_output_tokens * pictures
+        body["max_output_tokens"] = output_limit(question.model, max_output_tokens, pictures)
     if shape.sends("reasoning") and reasons(question.model):
         body["reasoning"] = {"effort": EFFORT}
     if question.wording is Wording.FULL and shape.sends("response_format"):
@@ -117,12 +120,17 @@ def _chat_body(shape: RequestShape, questions: Sequence[Question], max_output_to
     body: dict[str, Any] = {"model": question.model, "messages": [{"role": "user", "content": content}]}
     limit = "max_tokens" if shape.sends("max_tokens") else "max_completion_tokens"
     if shape.sends(limit):
-        body[limit] = max_output_tokens * pictures
+        body[limit] = output_limit(question.model, max_output_tokens, pictures)
     if shape.sends("reasoning") and reasons(question.model):
         body["reasoning_effort"] = EFFORT
     if question.wording is Wording.FULL and shape.sends("response_format"):
         body["response_format"] = {"type": "json_schema", "json_schema": _schema(question, pictures)}
     return body
+
+
+def output_limit(model: str, max_output_tokens: int, pictures: int) -> int:
+    """The most output tokens of a request, with room for models whose reasoning does not fit in the limit."""
+    return pictures * (max_output_tokens + (REASONING_TOKENS if _LONG_REASONING.match(model) else 0))
 
 
 def reasons(model: str) -> bool:

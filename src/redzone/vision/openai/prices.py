@@ -1,4 +1,4 @@
-"""What a request takes in tokens and dollars. The figures are data, `prices.json`, with their date."""
+"""Prices and image tokens of models. The figures are data, `prices.json`, with their date."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Price:
     output_usd_per_mtok: float
 
     def cost_usd(self, tokens: Tokens) -> float:
-        """The price of these tokens."""
+        """The cost of these tokens."""
         usd = tokens.input * self.input_usd_per_mtok + tokens.output * self.output_usd_per_mtok
         return usd / 1_000_000
 
@@ -42,13 +42,13 @@ def _data() -> dict[str, Any]:
 
 @cache
 def _entry(model: str) -> Mapping[str, Any]:
-    """The entry of a model or of the family that a dated name (`gpt-6-luna-2026-09-01`) belongs to."""
+    """The entry of a model; a dated name (`gpt-6-luna-2026-09-01`) has that of its family."""
     models: Mapping[str, Mapping[str, Any]] = _data()["models"]
     return models.get(model) or models.get(_DATE.sub("", model)) or {}
 
 
 def price_of(model: str) -> Price | None:
-    """The list price of a model; None where it is not known."""
+    """The list price of a model; None if it is not known."""
     entry = _entry(model)
     if "input_usd_per_mtok" not in entry:
         return None
@@ -56,18 +56,18 @@ def price_of(model: str) -> Price | None:
 
 
 def prices_as_of() -> str:
-    """The day on which the price list was read."""
+    """The date of the price list."""
     return str(_data()["as_of"])
 
 
 def shutdown_of(model: str) -> date | None:
-    """The day on which the provider switches a model off, as announced; None where nothing is."""
+    """The announced day on which the provider shuts a model down; None if there is none."""
     day = _entry(model).get("shutdown")
     return date.fromisoformat(day) if day else None
 
 
 def image_tokens(model: str, width: int, height: int) -> int:
-    """Input tokens that a picture of this size (pixels) is billed as.
+    """The input tokens that a picture of this size (pixels) is billed as.
 
     Patches: ceil(w/32) x ceil(h/32) x factor. Tiles: scaled to fit 2048x2048, then the shorter side to
     768, then base + tile x 512 px squares. Both from OpenAI's "images and vision" page.

@@ -35,12 +35,13 @@ _NO_CREDIT = _words(
     "account is not active",
 )
 _BAD_KEY = _words(
-    r"(?:api[ _-]?key|token|credentials?) (?:is |was |has )?(?:not valid|invalid|incorrect|expired|missing)",
+    r"(?:api[ _-]?key|(?:auth\w*|access|bearer) token|credentials?) (?:is |was |has )?"
+    r"(?:not valid|invalid|incorrect|expired|missing)",
     r"(?:invalid|incorrect|missing|expired|no) (?:api[ _-]?key|authentication|credentials)",
 )
 _IMAGES = r"(?:images?|vision|visual|multi-?modal|image_url)\b"
 # after "does not support images": what makes it a matter of this image's format
-_OF_A_KIND = r"(?:format|type|larger|of|with|size|dimension|detail|that|above|over|in)"
+_OF_A_KIND = r"(?:format|type|larger|of|with|size|dimension|detail|that|above|over|in)\b"
 _NO_VISION = _words(
     r"(?:(?:does|do|can|is|are)(?: not|n't|not)|\bnot|can't) (?:support|accept|handle|process|read)\w* "
     r"(?:\w+ ){0,2}"
