@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,7 +43,9 @@ def stderr() -> Console:
 
 def say(text: str) -> None:
     """Prints one line to stderr, without markup."""
-    print(text, file=sys.stderr)  # noqa: T201
+    if sys.stderr is not None:  # print would take stdout
+        with suppress(OSError):  # a full disk or a terminal that is gone: nobody to tell
+            print(text, file=sys.stderr)  # noqa: T201
 
 
 def explain_os_error(error: OSError | ImportError) -> str | None:
