@@ -21,8 +21,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let child processes share compiled modules, even where PYTHONDONTWRITEBYTECODE is set, as in many
     containers: without them each start of redzone compiles all that it imports, 2 s."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    if config.cache is not None:
-        os.environ.setdefault("PYTHONPYCACHEPREFIX", str(config.cache.mkdir("bytecode")))
+    cache = getattr(config, "cache", None)  # absent under -p no:cacheprovider
+    if cache is not None:
+        os.environ.setdefault("PYTHONPYCACHEPREFIX", str(cache.mkdir("bytecode")))
 
 
 Invoke = Callable[..., subprocess.CompletedProcess[str]]

@@ -22,10 +22,10 @@ from tests.simulated import simulated, write_list
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("no-image-column.csv", b"content_id,cover\n1,a.jpg\n", ("content_id, cover", "--map")),
+        ("no-image-column.csv", b"content_id,scan\n1,a.jpg\n", ("content_id, scan", "--map")),
         ("empty.csv", b"", ("empty",)),
         ("binary.csv", bytes(range(256)) * 20, ("binary",)),
-        ("latin1.csv", "content_id,image,title\n1,a.jpg,Amélie\n".encode("latin-1"), ("UTF-8",)),
+        ("mixed.csv", "content_id,image,title\n1,a.jpg,Amélie\n".encode() + b"2,b.jpg,\xe9\n", ("UTF-8",)),
         ("sheet.csv", b"PK\x03\x04" + bytes(60), ("Excel", "CSV")),
     ],
 )

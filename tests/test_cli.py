@@ -88,6 +88,13 @@ def test_the_first_poster_is_asked_for_before_what_only_later_steps_need_is_impo
     assert done.stdout == "[]\n"
 
 
+def test_the_list_of_commands_fits_80_columns(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No sentence about a command is cut off."""
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = invoke("--help").stdout.splitlines()[1:]  # the first one is the usage
+    assert [line for line in lines if line.endswith("...") or len(line) > 80] == []
+
+
 def test_every_command_has_help_with_its_options(invoke: Invoke) -> None:
     """No command is without a sentence about it."""
     for command in (

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
+
+from redzone.cli import app
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "redzone"
@@ -19,6 +22,7 @@ WITHOUT_A_MODULE = frozenset(
     {
         "bench/simulator/test_packs.py",
         "charts/test_charts.py",
+        "commands/test_signals.py",
         "config/test_settings_page.py",
         "imaging/test_file_start_laws.py",
         "test_bad_input.py",
@@ -117,6 +121,17 @@ def test_each_refused_phrase_is_found(phrase: str) -> None:
     """As its own words, also across a line end."""
     assert _refused(f"First, {phrase.replace(' ', chr(10))}. Last.") == [phrase]
     assert _refused(f"x{phrase}x") == []
+
+
+def test_every_command_is_in_the_readme() -> None:
+    """With its subcommands: `runs list\\|show\\|rm` names three."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    command = typer.main.get_command(app)
+    for name, group in command.commands.items():  # type: ignore[attr-defined]  # the app is a group
+        rows = re.findall(rf"`redzone {name}\b([^`]*)`([^\n]*)", text)
+        assert rows, name
+        shown = " ".join(part for row in rows for part in row)
+        assert [sub for sub in getattr(group, "commands", {}) if not re.search(rf"\b{sub}\b", shown)] == []
 
 
 def test_every_test_module_is_where_its_module_is() -> None:

@@ -31,7 +31,7 @@ def options(faults: dict[Fault, float] | None = None, **more: object) -> Simulat
 def test_every_row_gets_one_outcome_whatever_fails(tmp_path: Path) -> None:
     """A fifth of all requests of both sides fail in every known way: no row is lost, none is doubled."""
     with simulated(options(parse_faults([f"{ALL}=0.2"]))) as simulator:
-        run = Run(tmp_path, simulator, model_timeout_s=0.4, fetch_timeout_s=1.5, deadline_s=6)
+        run = Run(tmp_path, simulator, workers=75, model_timeout_s=0.4, fetch_timeout_s=1.5, deadline_s=6)
         end = run.begin(poster_list(tmp_path / "list.csv", simulator, 150))
     assert end.stopped is None
     assert sorted(outcome.row for outcome in run.outcomes) == list(range(1, 151))

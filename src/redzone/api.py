@@ -14,7 +14,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -151,8 +151,9 @@ async def estimate_request(settings: Settings, request: RunRequest) -> tuple[Run
         # nothing is created: an empty cache stands in for one that does not exist or is switched off
         known = settings.enable_cache and (home / CACHE_NAME).is_file()
         place = home if known else Path(scratch)
-        inputs = await asyncio.to_thread(survey_request, request, Path(scratch))
-        return plan, await _estimate(plan, place, inputs)
+        inputs = await asyncio.to_thread(survey_request, settings, request, Path(scratch))
+        found = await _estimate(plan, place, inputs)
+        return plan, found.model_copy(update={"notes": inputs.survey().notes})
 
 
 class Run:
@@ -200,6 +201,19 @@ class Run:
         """Whether nothing was left to do when it was opened."""
         assert self._opened is not None  # noqa: S101  only after `open`
         return self._opened.inputs is None
+
+    def use_settings(self, settings: Settings) -> None:
+        """Run with other settings, such as fewer workers, in this process only. Before `start`."""
+        assert self._opened is not None  # noqa: S101  `job` raises first
+        job = self.job
+        plan = make_plan(settings, job.plan.provider, job.plan.zones)
+        self._opened = replace(self._opened, job=replace(job, plan=plan))
+
+    @property
+    def input_notes(self) -> tuple[str, ...]:
+        """Sentences about how the input was read, such as which column holds the images."""
+        assert self._opened is not None  # noqa: S101  only after `open`
+        return self._opened.inputs.survey().notes if self._opened.inputs is not None else ()
 
     @property
     def ended(self) -> bool:

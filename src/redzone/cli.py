@@ -6,7 +6,6 @@ Heavy packages are imported inside the command that needs them.
 from __future__ import annotations
 
 import io
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +26,6 @@ from redzone.commands.terminal import (
     HomeOption,
     JsonOption,
     OverwriteOption,
-    explain_os_error,
     load_settings,
     print_json,
     resolve_home,
@@ -143,6 +141,13 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
     column_map: Annotated[
         str | None, typer.Option("--map", metavar="id=COL,image=COL", help="Which columns to use.")
     ] = None,
+    image_base: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Address that relative image paths are appended to."),
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Encoding of the list. [default: detected]")
+    ] = None,
     deadline: DeadlineOption = None,
     max_cost: CostOption = None,
     min_confidence: Annotated[
@@ -203,6 +208,8 @@ def analyze(  # noqa: PLR0913  Typer reads an option from each argument
         "zones": tuple(zone) if zone else None,
         "pack": pack,
         "view": view,
+        "image_base": image_base,
+        "input_encoding": encoding,
         "deadline_s": deadline,
         "max_cost_usd": max_cost,
         "min_confidence_pct": min_confidence,
@@ -293,8 +300,8 @@ def schema() -> None:
 
 
 # in the order of the help page
-app.command()(dashboard)
-app.command()(runs.export)
+app.command(short_help="Open the dashboard: watch, review and start runs.")(dashboard)
+app.command(short_help="Write a run's results to a file.")(runs.export)
 app.command()(report)
 app.add_typer(runs.app, name="runs")
 app.command()(runs.check)
@@ -302,7 +309,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(cache.app, name="cache")
 app.command()(doctor)
 app.command()(schema)
-app.add_typer(bench.app, name="bench")
+app.add_typer(bench.app, name="bench", short_help="Measure speed on a simulator or the real API.")
 
 
 def main() -> None:
@@ -313,22 +320,34 @@ def main() -> None:
             app(standalone_mode=True)
         finally:
             if sys.stdout is not None:
-                sys.stdout.flush()  # a full disk is reported here, not by the interpreter at its end
+                sys.stdout.flush()  # a full or closed stdout fails here, not at interpreter exit
     except RedzoneError as error:
         say(f"redzone: {error}")
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         raise SystemExit(ExitCode.INTERRUPTED) from None
-    except BrokenPipeError:
-        _discard_stdout()
-        raise SystemExit(ExitCode.UNEXPECTED) from None
-    except (OSError, ImportError) as error:
-        explained = explain_os_error(error)
-        if explained is None:
-            raise
-        say(f"redzone: {explained}")
-        _discard_stdout()
-        raise SystemExit(ExitCode.UNEXPECTED) from None
+    except Exception as error:  # noqa: BLE001  all but errors of the system are raised again
+        raise SystemExit(_report_os_error(error)) from None
+
+
+def _report_os_error(error: Exception) -> ExitCode:
+    """Prints an error of the operating system as one line. Raises `error` if it is none."""
+    from redzone.commands.system_errors import abandon, describe_os_error, find_os_error
+
+    found = find_os_error(error)
+    if found is None:
+        raise error
+    if not isinstance(found, BrokenPipeError):  # the reader of stdout is gone on purpose, as with `head`
+        text, code = describe_os_error(found)
+        say(f"redzone: {text}")
+    else:
+        code = ExitCode.UNEXPECTED
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        abandon(sys.stdout)
+    return code
 
 
 def _prepare_stdout() -> None:
@@ -338,12 +357,6 @@ def _prepare_stdout() -> None:
             sys.stdout.reconfigure(errors="replace")
         else:
             sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-
-
-def _discard_stdout() -> None:
-    """Let the interpreter's last flush succeed when stdout cannot be written any more."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
@@ -380,6 +393,8 @@ def _carry_out(run: Run, display: DisplayOptions, options: OutputOptions) -> Run
         say(f"run {run.id} is finished: {counts}")
     else:
         say(f"run {run.id}: {run.job.rows:,} posters, {run.job.plan.description}")
+        for note in run.input_notes:
+            say(note)
     result = carry_out(run, display)
     finish(run, result, display.console, options)
     return result

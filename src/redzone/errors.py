@@ -5,15 +5,19 @@ RedzoneError
 │   ├── InputFault             the row cannot be used
 │   ├── FetchFault             its image cannot be downloaded
 │   ├── ImageFault             its image cannot be decoded
-│   ├── ModelFault             one attempt failed; says whether to retry
-│   └── DeadlineFault          it exceeded its deadline
-├── RunStopped             the run stops early and can be resumed
-│   ├── CredentialsRejected    401, 403                                    exit 2
+│   ├── ModelFault             one attempt at the model failed; carries the retry decision
+│   └── DeadlineFault          it used up its working time
+├── RunStopped             the run ends early and can be resumed
+│   ├── CredentialsRejected    401, 403, a key refused by 400              exit 2
 │   ├── ModelUnknown           the API has no such model                   exit 2
+│   ├── ModelUnsuitable        the model cannot look at images             exit 2
+│   ├── ModelAddressUnusable   a redirect elsewhere, a bad certificate     exit 2
+│   ├── DownloadsFailing       every download fails                        exit 4
 │   ├── QuotaExhausted         the account has no credit left              exit 4
+│   ├── WaitTooLong            a day's limit, or a longer wait than allowed exit 4
 │   ├── BudgetSpent            --max-cost would be exceeded                exit 4
-│   ├── BreakerOpen            every request fails                         exit 4
-│   ├── InputLost              the input cannot be read to its end         exit 4
+│   ├── BreakerOpen            every request fails, or is refused alike    exit 4
+│   ├── InputLost              the input cannot be read to its end any more exit 4
 │   ├── JournalFailed          an outcome could not be written             exit 1
 │   └── Interrupted            Ctrl-C, SIGTERM or SIGHUP                   exit 130, 143
 └── UsageError             the user must change something              exit 2
@@ -72,11 +76,13 @@ class ErrorCode(StrEnum):
 
 
 class Retry(StrEnum):
-    """Whether a failed request is worth retrying."""
+    """What an error says about asking again. ADAPTED: the request has been changed to what the server
+    accepts, so the same question is asked again at once."""
 
     NO = "no"
     TRANSIENT = "transient"
     RATE_LIMIT = "rate-limit"
+    ADAPTED = "adapted"
 
 
 class RedzoneError(Exception):
@@ -130,22 +136,25 @@ class DeadlineFault(PosterFault):
 class ModelFault(PosterFault):
     """One request to the model returned no verdict.
 
-    `retry` decides what follows: RATE_LIMIT pauses the whole run for `retry_after_s` seconds, TRANSIENT
-    repeats the request, NO leaves the next step to the retry policy. `may_be_charged` is whether the
-    provider may have charged for an answer whose tokens are unknown.
+    `retry` is the decision: RATE_LIMIT slows the whole run for `retry_after_s` seconds, TRANSIENT and
+    ADAPTED repeat the question, NO leaves it to the retry policy. `may_be_charged`: an answer may have been
+    produced and billed, but its tokens are not known. `refusal` identifies a refusal by the server, its
+    status and code, such as `400 invalid_value`; empty where others would not meet the same.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  a value with defaults
         self,
         code: ErrorCode,
         message: str,
         retry: Retry = Retry.NO,
         retry_after_s: float | None = None,
         may_be_charged: bool = False,
+        refusal: str = "",
     ) -> None:
         super().__init__(code, message, retry)
         self.retry_after_s = retry_after_s
         self.may_be_charged = may_be_charged
+        self.refusal = refusal
 
 
 class RunStopped(RedzoneError):
@@ -166,8 +175,28 @@ class ModelUnknown(RunStopped):
     exit_code = ExitCode.USAGE
 
 
+class ModelUnsuitable(RunStopped):
+    """The model cannot look at images."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ModelAddressUnusable(RunStopped):
+    """The API's address redirects elsewhere, its certificate is not trusted, or its proxy refuses us."""
+
+    exit_code = ExitCode.USAGE
+
+
+class DownloadsFailing(RunStopped):
+    """Every download has failed for a while: the network or the image server is gone."""
+
+
 class QuotaExhausted(RunStopped):
     """The account has no credit left; waiting does not help."""
+
+
+class WaitTooLong(RunStopped):
+    """The server asks to wait longer than `max_hold_s`, such as until a day's limit is reset."""
 
 
 class BudgetSpent(RunStopped):

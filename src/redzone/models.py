@@ -146,13 +146,10 @@ class ZoneVerdict(Frozen):
     elements: tuple[Element, ...] = ()
     justification: str = ""
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.elements and not self.contains_key_elements:
-            raise ValueError(
-                f"zone {self.name} is reported free, but {len(self.elements)} elements are listed"
-            )
-        return self
+    @property
+    def contradictory(self) -> bool:
+        """Whether elements are listed although the zone is called free; such a verdict is never sure."""
+        return bool(self.elements) and not self.contains_key_elements
 
 
 class Tokens(Frozen):
@@ -225,14 +222,27 @@ VIEW_PREFIX = "view:"
 
 
 @dataclass(frozen=True, slots=True)
+class ZoneMark:
+    """Where a zone is in a view, and the colour of its border. Fractions of the view's width and height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    colour: str
+
+
+@dataclass(frozen=True, slots=True)
 class View:
-    """What is sent to a model. `data` is a JPEG for crop and poster, and for pixels the raw
-    (height, width, 3) uint8 sRGB array of the whole upright poster, row by row."""
+    """What a model is shown. `data` is a JPEG for crop and poster, and for pixels the raw
+    (height, width, 3) uint8 sRGB array of the whole upright poster, row by row. `marks` has one entry for
+    each zone, in the zones' order, where borders are drawn."""
 
     kind: ViewKind
     data: bytes
     width: int
     height: int
+    marks: tuple[ZoneMark, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -269,13 +279,15 @@ class Allowance:
 class Reply:
     """The result of one attempt: one verdict per zone in the question's order, or the fault.
 
-    `tokens` is what the provider reports, also for unreadable answers.
+    `tokens` is what the provider reports, for unreadable answers too; `tokens_known` is False where it
+    reports nothing usable for an answer that may be billed.
     """
 
     result: tuple[ZoneVerdict, ...] | ModelFault
     model: str
     tokens: Tokens = field(default_factory=Tokens)
     allowance: Allowance | None = None
+    tokens_known: bool = True
 
 
 class RunEstimate(Frozen):
@@ -293,3 +305,5 @@ class RunEstimate(Frozen):
     most_cost_usd: float | None
     seconds: float
     held_back_by: str
+    missing_files: int = 0
+    notes: tuple[str, ...] = ()

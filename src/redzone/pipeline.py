@@ -22,7 +22,7 @@ from redzone.cache import Cache, CacheKey, KnownUrl, Remembered
 from redzone.engine.limits import Deadline
 from redzone.engine.model_calls import ModelCallParts, ModelCalls, PosterTask
 from redzone.engine.outcome import PosterStats, VerdictResult, error_outcome, judged_outcome
-from redzone.engine.retry_policy import Attempt, AttemptResult, RetryPolicy, next_attempt
+from redzone.engine.retry_policy import Attempt, AttemptResult, RetryPolicy, models_exhausted, next_attempt
 from redzone.engine.workers import RowSource
 from redzone.errors import (
     DeadlineFault,
@@ -184,6 +184,11 @@ class Pipeline:
             await self._record_spending(task)
             raise
         except Exception as error:
+            if time.expired and task.best is not None:  # paid for: unsure is better than nothing
+                status = task.best.status(self._options.min_confidence_pct)
+                return judged_outcome(
+                    task.stats, task.best, status, parts.clock.monotonic(), parts.clock.now()
+                )
             if time.expired:
                 return self._error_outcome(
                     task, DeadlineFault(f"no verdict after {time.seconds:g} s of work")
@@ -284,14 +289,15 @@ class Pipeline:
         source = Source.DUPLICATE if found.run_id == self._options.run_id else Source.CACHE
         result = VerdictResult(found.verdicts, source, found.strategy, found.model)
         unsure = result.status(self._options.min_confidence_pct) is Status.UNSURE
-        if unsure and not set(self._options.retry.models) <= set(found.models):
-            return None  # a model has been added that was not asked
+        ours = source is Source.DUPLICATE
+        if unsure and not ours and not set(self._options.retry.models) <= set(found.models):
+            return None  # there is a model or a view that has not been tried
         return result
 
     async def _remember(self, key: str, result: VerdictResult) -> None:
         """Cache a verdict that was paid for now, with the models that this run could ask."""
         verdicts, strategy, model = result.verdicts, result.strategy, result.model
-        models = self._options.retry.models
+        models = self._options.retry.models if result.models is None else result.models
         await self._parts.cache.remember(
             key, Remembered(verdicts, strategy, model, self._options.run_id, models)
         )
@@ -316,10 +322,10 @@ class Pipeline:
             if found.status(self._options.min_confidence_pct) is not Status.UNSURE:
                 return found
             if best is None or found.confidence_pct > best.confidence_pct:
-                best = found
+                best = task.best = found
             history.append(AttemptResult(step, None))
         if best is not None:
-            return best
+            return replace(best, models=models_exhausted(history, self._options.retry))
         fault = history[-1].fault
         assert fault is not None  # noqa: S101  without verdicts every attempt has a fault
         raise fault

@@ -161,6 +161,9 @@ def _worker_bounds(settings: Settings, provider: Provider) -> tuple[int | None, 
 
 def _check_usable(plan: RunPlan) -> None:
     """Fail before the run begins, not at its first poster."""
+    from redzone.outbound import check_environment
+
+    check_environment()
     if plan.local:
         from redzone.vision.local.model import ensure_installed
 

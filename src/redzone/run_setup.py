@@ -167,11 +167,20 @@ def _survey(folder: RunFolder, record: RunRecord) -> tuple[Inputs, RunRecord]:
     return inputs, record.model_copy(update=found)
 
 
-def survey_request(request: RunRequest, scratch: Path) -> Inputs:
+def survey_request(settings: Settings, request: RunRequest, scratch: Path) -> Inputs:
     """The input of a request, read once. Standard input is kept in `scratch`. Raises InputUnusable."""
     stdin = spool_stdin(scratch) if STDIN in request.paths else None
     inputs = open_inputs(
-        InputSpec(request.paths, request.mapping, request.limit, request.sample, request.seed, stdin)
+        InputSpec(
+            request.paths,
+            request.mapping,
+            request.limit,
+            request.sample,
+            request.seed,
+            stdin,
+            settings.image_base,
+            settings.input_encoding,
+        )
     )
     inputs.survey()
     return inputs

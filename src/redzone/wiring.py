@@ -127,6 +127,7 @@ def vision_model(plan: RunPlan, notice: Callable[[str], None]) -> VisionModel:
         max_output_tokens=settings.max_output_tokens,
         max_connections=plan.connections,
         prices=plan.prices,
+        max_hold_s=settings.max_hold_s,
     )
     return OpenAIVision(options, notice)
 

@@ -14,9 +14,12 @@ import pytest
 
 from redzone.bench.measure.result_file import load_bench
 from tests.bench.measure.samples import bench, stage
-from tests.command import redzone
+from tests.command import start
 from tests.conftest import Invoke
 from tests.simulated import poster_list, simulated
+
+# ten processes, one after another: on a busy machine their starts alone take a minute
+pytestmark = pytest.mark.timeout(180)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,13 @@ QUICK = ("--profile", "unlimited", "--scale", "0.1", "--rpm", "6000", "--posters
 def finished(tmp_path_factory: pytest.TempPathFactory) -> FinishedBench:
     """The smallest complete bench, for all tests of this module: ten processes."""
     folder = tmp_path_factory.mktemp("bench")
-    done = redzone(
+    process = start(
         *("bench", *QUICK, "--json", "-o", "bench.json", "--html", "bench.html"),
         cwd=folder,
         REDZONE_PROVIDER="local",  # a setting of the user must not affect the bench
     )
+    stdout, stderr = process.communicate(timeout=150)
+    done = subprocess.CompletedProcess[str](process.args, process.returncode, stdout, stderr)
     return FinishedBench(done, folder)
 
 

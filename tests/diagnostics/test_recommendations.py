@@ -16,7 +16,7 @@ from redzone.config.settings import Settings, variables
 from redzone.diagnostics import HINTS, Advice, Topic, recommendations
 from redzone.errors import ErrorCode
 from redzone.telemetry.metrics import RateFigures, RunFacts, Snapshot, Stage
-from tests.terminal.snapshots import snapshot, snapshots
+from tests.terminal.snapshots import figures, snapshot
 
 PAGE = Path(__file__).parents[2] / "docs" / "advice.md"
 WORKING = {Stage.FETCH: 120.0, Stage.MODEL: 480.0}
@@ -231,7 +231,7 @@ def test_what_the_advice_names_exists() -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(snapshots, st.lists(snapshots, max_size=3))
+@given(figures, st.lists(figures, max_size=3))
 def test_no_snapshot_breaks_the_advice(state: Snapshot, history: list[Snapshot]) -> None:
     """Whatever the figures, and however they contradict each other: each advice quotes one."""
     for advice in recommendations(state, history):

@@ -77,7 +77,7 @@ async def desk(
 async def test_bad_rows_and_doubles_take_no_request(tmp_path: Path) -> None:
     """rows = bad + duplicates + cached + requests."""
     rows = [
-        *posters("a.jpg", "b.jpg", "a.jpg", "a.jpg"),
+        *posters("https://a.example/", "https://b.example/", "https://a.example/", "https://a.example/"),
         BadRow(row=5, reason="no image"),
         BadRow(row=6, reason="no image"),
     ]
@@ -97,7 +97,7 @@ async def test_what_is_remembered_takes_no_request(tmp_path: Path) -> None:
         assert (await at.reckon(posters(known, str(picture)))).cached == 0
         await at.cache.remember(at.basis.cache_key.key(sha256), REMEMBERED)
         found = await at.reckon(posters(known, str(picture), str(tmp_path / "gone.jpg"), str(tmp_path)))
-        assert (found.cached, found.requests) == (2, 2)
+        assert (found.cached, found.requests, found.missing_files) == (2, 0, 2)
     async with desk(tmp_path, zones=("icon",)) as at:
         assert (await at.reckon(posters(known, str(picture)))).cached == 0
 
@@ -180,4 +180,5 @@ async def test_nothing_to_do_takes_no_time(tmp_path: Path) -> None:
 async def test_any_reference_is_counted(image: str, tmp_path: Path) -> None:
     """Hostile input is the normal case."""
     async with desk(tmp_path) as at:
-        assert (await at.reckon(posters(image))).requests == 1
+        found = await at.reckon(posters(image))
+    assert found.requests + found.missing_files == 1

@@ -1,4 +1,4 @@
-"""Laws of the ladder, for any sequence of faults and unsure answers."""
+"""Laws of the retry policy, for any sequence of faults and unsure answers."""
 
 from __future__ import annotations
 
@@ -52,6 +52,11 @@ def _rate_limited(tried: AttemptResult) -> bool:
     return tried.fault is not None and tried.fault.retry is Retry.RATE_LIMIT
 
 
+def _free(tried: AttemptResult) -> bool:
+    """Whether the attempt does not count."""
+    return tried.fault is not None and tried.fault.retry in (Retry.RATE_LIMIT, Retry.ADAPTED)
+
+
 def _rung(tried: AttemptResult) -> tuple[str, str]:
     return tried.attempt.strategy, tried.attempt.model
 
@@ -62,7 +67,7 @@ def test_the_ladder_ends_within_its_attempts(climb: tuple[RetryPolicy, list[Atte
     options, history = climb
     rejected = sum(_rate_limited(tried) for tried in history)
     assert len(history) >= 1
-    assert len(history) - rejected <= options.max_attempts
+    assert sum(not _free(tried) for tried in history) <= options.max_attempts
     assert rejected <= RATE_LIMIT_REPEATS + 1
 
 
@@ -70,12 +75,17 @@ def test_the_ladder_ends_within_its_attempts(climb: tuple[RetryPolicy, list[Atte
 def test_a_rung_that_has_answered_is_not_climbed_again(
     climb: tuple[RetryPolicy, list[AttemptResult]],
 ) -> None:
-    """Unreadable, refused or unsure: the same question would be paid for twice."""
+    """Unreadable, refused or unsure: the same question would be paid for twice. A poster's first rejection
+    is no answer."""
     _, history = climb
     answered = set[tuple[str, str]]()
+    rejected = 0
     for tried in history:
         assert _rung(tried) not in answered
-        if tried.fault is None or tried.fault.retry is Retry.NO:
+        stray = tried.fault is not None and tried.fault.code is ErrorCode.MODEL_REJECTED
+        stray = stray and tried.fault is not None and tried.fault.retry is Retry.NO
+        rejected += stray
+        if tried.fault is None or (tried.fault.retry is Retry.NO and not (stray and rejected == 1)):
             answered.add(_rung(tried))
 
 
@@ -115,7 +125,7 @@ def test_a_passing_fault_repeats_its_rung_at_most_three_times(
 ) -> None:
     """Per rung, the first try not counted."""
     _, history = climb
-    rungs = [_rung(tried) for tried in history if not _rate_limited(tried)]
+    rungs = [_rung(tried) for tried in history if not _free(tried)]
     assert all(rungs.count(rung) <= TRANSIENT_REPEATS + 1 for rung in rungs)
 
 
@@ -123,7 +133,7 @@ def test_a_passing_fault_repeats_its_rung_at_most_three_times(
 def test_a_429_changes_nothing(climb: tuple[RetryPolicy, list[AttemptResult]]) -> None:
     """Without the 429 answers the same rungs would have been tried."""
     options, history = climb
-    kept = [tried for tried in history if not _rate_limited(tried)]
+    kept = [tried for tried in history if not _free(tried)]
     for number, tried in enumerate(kept):
         step = next_attempt(kept[:number], options, jitter=0.0)
         assert isinstance(step, Attempt)

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from redzone.errors import ErrorCode, ImageFault
-from redzone.imaging.decode import decode, look_like
+from redzone.imaging.decode import decode
+from redzone.imaging.sniff import look_like
 from tests.pictures import MODES, STORED, WITH_EXIF, encoded, gradient, png_header
 
 LIMITS = (50_000_000, 16)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from redzone.errors import ImageFault
-from redzone.imaging.decode import look_like
 from redzone.imaging.geometry import lay_out, view_size, zone_box
 from redzone.imaging.render import frame
+from redzone.imaging.sniff import look_like
 from redzone.models import ViewKind, Zone
 from tests.pictures import MODES, WITH_EXIF, encoded, gradient
 

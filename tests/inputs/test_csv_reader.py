@@ -81,9 +81,9 @@ def test_a_mapped_column_that_is_missing_is_an_error_that_lists_the_columns(tmp_
 
 def test_no_image_column_is_an_error_that_lists_the_columns_and_suggests_map(tmp_path: Path) -> None:
     """Bad input: what it found and the next step, at once."""
-    path = write(tmp_path, "p.csv", "content_id,filename\n1,a.jpg\n")
+    path = write(tmp_path, "p.csv", "content_id,scan\n1,a.jpg\n")
     with pytest.raises(
-        InputUnusable, match=r"no image column; columns found: content_id, filename; .*--map image="
+        InputUnusable, match=r"no image column; columns found: content_id, scan; .*--map image=scan"
     ):
         opened(path)
 

@@ -82,8 +82,8 @@ def test_the_columns_are_the_union_and_one_column_means_the_same_in_every_row(tm
 
 def test_no_object_with_an_image_is_an_error_that_lists_the_keys(tmp_path: Path) -> None:
     """As with tables: usage, not a thousand bad rows."""
-    with pytest.raises(InputUnusable, match="no image column; columns found: id, file"):
-        read(write(tmp_path, "p.jsonl", '{"id": 1, "file": "a.jpg"}\n'))
+    with pytest.raises(InputUnusable, match="columns found: id, scan; did you mean --map image=scan"):
+        read(write(tmp_path, "p.jsonl", '{"id": 1, "scan": "a.jpg"}\n'))
     with pytest.raises(InputUnusable, match="no image column; columns found: none"):
         read(write(tmp_path, "q.json", "{\n}"))
 
@@ -159,3 +159,28 @@ def rendered(value: object) -> str:
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"page": 1, "results": [{"id": 7, "poster_path": "URL"}]}', "results"),
+        ('{\n "Items": [\n  {"Id": "7", "Image": "URL"}\n ],\n "TotalRecordCount": 1\n}', "Items"),
+        ('{"data": {"films": [{"id": 7, "cover": "URL"}], "tags": []}}', "data.films"),
+    ],
+)
+def test_the_list_inside_a_document_is_found(tmp_path: Path, text: str, place: str) -> None:
+    """As APIs give it, on one line or on many; a note says where it was."""
+    inputs = opened(write(tmp_path, "p.json", text.replace("URL", URL)))
+    (row,) = inputs.rows()
+    assert (row.id, getattr(row, "image", None)) == ("7", URL)
+    assert f"the rows are the list under `{place}`" in inputs.survey().notes[0]
+
+
+def test_a_nested_image_is_named_by_its_path(tmp_path: Path) -> None:
+    """Suggested where it is the likeliest, and taken when it is mapped."""
+    path = write(tmp_path, "p.json", json.dumps([{"id": 7, "images": {"scan": URL}}]))
+    with pytest.raises(InputUnusable, match=r"did you mean --map image=images\.scan"):
+        read(path)
+    (row,) = posters(read(path, image="images.scan"))
+    assert row.image == URL

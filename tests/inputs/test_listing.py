@@ -86,7 +86,12 @@ def test_a_folder_s_digest_changes_with_names_and_sizes_and_not_with_times(tmp_p
         ("p.txt", "id\timage_url\n", Kind.TABLE),
         ("p.txt", "anything", Kind.URL_LIST),
         ("", f"\ufeff{URL}\n", Kind.URL_LIST),
-        ("", "# list\n", Kind.URL_LIST),
+        ("", f"# list\n{URL}\n", Kind.URL_LIST),
+        ("", "# list\n", None),
+        ("posters.txt", "# list\n", Kind.URL_LIST),
+        ("kometa.yml", "# a comment\ncollections:\n", None),
+        ("notes.md", "# Posters\n\nSee below.\n", None),
+        ("settings.ini", "[posters]\nsize=1\n", None),
         ("", "images/a.webp\n", Kind.URL_LIST),
         ("", "id;poster_url\n", Kind.TABLE),
         ("", "id;cover\n", Kind.TABLE),
@@ -94,6 +99,6 @@ def test_a_folder_s_digest_changes_with_names_and_sizes_and_not_with_times(tmp_p
         ("", '[{"url": ""}]', Kind.JSON_ARRAY),
     ],
 )
-def test_the_name_decides_and_else_the_first_lines(name: str, head: str, kind: Kind) -> None:
+def test_the_name_decides_and_else_the_first_lines(name: str, head: str, kind: Kind | None) -> None:
     """Standard input has no name at all."""
     assert detect_kind(name, head, {}) is kind

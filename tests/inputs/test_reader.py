@@ -144,8 +144,8 @@ def test_stdin_is_kept_in_a_private_file_and_read_like_any_input(
     for _ in range(2):
         (poster,) = posters(list(inputs.rows()))
         assert poster.image == str(tmp_path / "a.jpg")
-    spooled = spool_stdin(run, io.BytesIO(b"id,cover\n1,a.jpg\n"))
-    with pytest.raises(InputUnusable, match="stdin has no image column; columns found: id, cover"):
+    spooled = spool_stdin(run, io.BytesIO(b"id,scan\n1,a.jpg\n"))
+    with pytest.raises(InputUnusable, match="stdin has no image column; columns found: id, scan"):
         open_inputs(InputSpec(("-",), stdin=spooled))
 
 

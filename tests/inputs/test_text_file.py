@@ -28,14 +28,40 @@ def test_unicode_encodings_with_or_without_their_mark_are_read(tmp_path: Path, e
     assert list(poster.columns) == ["id", "title", "url"]
 
 
-def test_another_encoding_is_an_error_with_line_and_next_step(tmp_path: Path) -> None:
-    """Bad input: a Latin-1 letter at line 90,000 is found by the survey, before anything is paid for."""
+def test_another_encoding_is_found_wherever_it_begins(tmp_path: Path) -> None:
+    """A Latin-1 letter at line 90,000: the file is read as what it is, and a note says so."""
     lines = [f"{n},x,{URL}" for n in range(90_000)]
     lines[89_998] = f"1,Amélie,{URL}"
     path = write(tmp_path, "p.csv", ("id,title,url\n" + "\n".join(lines)).encode("latin-1"))
     inputs = opened(path)
+    assert "p.csv is not UTF-8; it is read as cp1252 (--encoding changes it)" in inputs.survey().notes[0]
+    assert posters(read(path))[89_998].title == "Amélie"
+
+
+def test_an_encoding_of_much_text_is_told_by_its_letters(tmp_path: Path) -> None:
+    """Cyrillic in its own encoding."""
+    titles = ["Война и мир", "Летят журавли", "Иваново детство", "Москва слезам не верит", "Зеркало"]
+    table = "id,title,url\n" + "".join(f"{n},{title},{URL}\n" for n, title in enumerate(titles))
+    found = posters(read(write(tmp_path, "p.csv", table.encode("cp1251"))))
+    assert [poster.title for poster in found] == titles
+
+
+def test_a_given_encoding_is_taken(tmp_path: Path) -> None:
+    """Without a guess; one that does not exist is an error."""
+    path = write(tmp_path, "p.csv", f"id,title,url\n1,Żądło,{URL}\n".encode("cp1250"))
+    inputs = open_inputs(InputSpec((str(path),), encoding="cp1250"))
+    assert [row.title for row in inputs.rows()] == ["Żądło"]
+    with pytest.raises(InputUnusable, match="--encoding klingon: there is no such encoding"):
+        open_inputs(InputSpec((str(path),), encoding="klingon"))
+
+
+def test_damaged_utf_8_is_an_error_with_line_and_next_step(tmp_path: Path) -> None:
+    """A wrong byte among UTF-8 is damage: guessing an encoding would hide it."""
+    lines = [f"{n},天,{URL}".encode() for n in range(90_000)]
+    lines[89_998] = f"1,Amélie,{URL}".encode("latin-1")
+    inputs = opened(write(tmp_path, "p.csv", b"id,title,url\n" + b"\n".join(lines)))
     with pytest.raises(
-        InputUnusable, match=r"line 90,000: byte 0xE9 at offset [0-9,]+ is not UTF-8; .*iconv"
+        InputUnusable, match=r"line 90,000: byte 0xE9 at offset [0-9,]+ is not UTF-8; .*--encoding"
     ) as info:
         inputs.survey()
     assert info.value.exit_code is ExitCode.USAGE

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from redzone.clock import LoopClock
 from redzone.errors import ErrorCode, FetchFault, Retry
 from redzone.net import Fetched, Fetcher, FetchOptions, NotModified, Validators
-from redzone.net.errors import excerpt, retry_after_s
+from redzone.net.errors import excerpt
 from redzone.net.ssrf_guard import GuardedBackend, any_address, is_public
 from tests.loopback import Answer, Loopback, Request, drip, hang_up, reply
 from tests.virtual_time import run_virtual
@@ -483,25 +483,6 @@ def test_an_excerpt_is_short_and_printable(body: bytes) -> None:
     assert len(words) <= 120
     assert words.isprintable()
     assert excerpt(b"<script>" + body) == "" or b"</script" in body.lower()
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("7", 7.0),
-        (" 0 ", 0.0),
-        ("Sun, 01 Nov 2026 12:01:00 GMT", 60.0),
-        ("Sun, 01 Nov 2026 12:01:00 -0000", 60.0),
-        ("Sun, 01 Nov 2026 11:00:00 GMT", 0.0),
-        ("soon", None),
-        ("-1", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_a_retry_after_header_is_read_in_both_forms(value: str | None, seconds: float | None) -> None:
-    """Seconds or a date; anything else counts as not said."""
-    assert retry_after_s(value, HastyClock().now()) == seconds
 
 
 def test_downloads_can_be_spaced() -> None:

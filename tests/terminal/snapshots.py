@@ -125,35 +125,34 @@ _texts = st.text(max_size=60) | st.sampled_from(
     ]
 )
 
-snapshots = st.builds(
-    Snapshot,
-    at=st.just(AT),
-    elapsed_s=_floats,
-    rows=_counts,
-    done=_counts,
-    earlier=_counts,
-    passed=_counts,
-    failed=_counts,
-    unsure=_counts,
-    errors=_counts,
-    cached=_counts,
-    duplicates=_counts,
-    errors_by_code=st.dictionaries(_texts, _counts, max_size=8),
-    posters_last_min=_floats,
-    eta_s=st.none() | _floats,
-    requests=_counts,
-    tokens_in=_counts,
-    tokens_out=_counts,
-    cost_usd=_floats,
-    workers=_counts,
-    lanes=st.lists(
+_figures: dict[str, st.SearchStrategy[Any]] = {
+    "at": st.just(AT),
+    "elapsed_s": _floats,
+    "rows": _counts,
+    "done": _counts,
+    "earlier": _counts,
+    "passed": _counts,
+    "failed": _counts,
+    "unsure": _counts,
+    "errors": _counts,
+    "cached": _counts,
+    "duplicates": _counts,
+    "errors_by_code": st.dictionaries(_texts, _counts, max_size=8),
+    "posters_last_min": _floats,
+    "eta_s": st.none() | _floats,
+    "requests": _counts,
+    "tokens_in": _counts,
+    "tokens_out": _counts,
+    "cost_usd": _floats,
+    "workers": _counts,
+    "lanes": st.lists(
         st.builds(
             WorkerSlot, worker=_counts, row=_counts, id=_texts, stage=st.sampled_from(Stage), age_s=_floats
         ),
         max_size=8,
     ).map(tuple)
     | st.just(lanes(200)),
-    rate=st.builds(
+    "rate": st.builds(
         RateFigures,
         requests_last_min=_counts,
         requests_limit_per_min=st.none() | _floats,
@@ -165,7 +164,7 @@ snapshots = st.builds(
         held_for_s=_floats,
         rejected=_counts,
     ),
-    timings=st.builds(
+    "timings": st.builds(
         Timings,
         mean_s=_floats,
         p50_s=_floats,
@@ -180,6 +179,23 @@ snapshots = st.builds(
         model_p50_s=_floats,
         model_p95_s=_floats,
     ),
+    "stage_s": st.dictionaries(st.sampled_from(Stage), _floats),
+    "cpu_s": _floats,
+    "facts": st.builds(
+        RunFacts,
+        cpus=_counts,
+        local=st.booleans(),
+        cache_on=st.booleans(),
+        pack=_counts,
+        delay_ms=_floats,
+        budget_usd=st.none() | _floats,
+    ),
+}
+
+figures = st.builds(Snapshot, **_figures)  # without the texts, which take most of the time
+snapshots = st.builds(
+    Snapshot,
+    **_figures,
     recent=st.lists(
         st.builds(
             RecentOutcome,
@@ -197,17 +213,6 @@ snapshots = st.builds(
         max_size=12,
     ).map(tuple),
     note=_texts,
-    stage_s=st.dictionaries(st.sampled_from(Stage), _floats),
-    cpu_s=_floats,
-    facts=st.builds(
-        RunFacts,
-        cpus=_counts,
-        local=st.booleans(),
-        cache_on=st.booleans(),
-        pack=_counts,
-        delay_ms=_floats,
-        budget_usd=st.none() | _floats,
-    ),
 )
 
 

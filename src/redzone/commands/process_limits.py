@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from redzone.config.settings import Settings
 
 FILES_PER_WORKER = 3  # an image connection, a model connection, a file or a DNS query
+MOST_WORKERS = 2000
 RESERVED_FILES = 48  # run folder, cache, event loop, and modules while they are imported
 
 
@@ -17,8 +18,10 @@ def open_files_needed(settings: Settings) -> int:
 
 
 def most_workers(settings: Settings) -> int:
-    """The number of workers, or with `auto` the most there can be."""
-    return settings.workers if isinstance(settings.workers, int) else settings.max_workers
+    """The number of workers, or with `auto` the most there can be: more with packs."""
+    if isinstance(settings.workers, int):
+        return settings.workers
+    return min(MOST_WORKERS, settings.max_workers * settings.pack)
 
 
 def raise_open_files(needed: int) -> int:
@@ -64,7 +67,7 @@ def fit_open_files(settings: Settings) -> tuple[Settings, str]:
     fitted = settings.model_copy(
         update={
             "workers": workers if isinstance(settings.workers, int) else "auto",
-            "max_workers": min(settings.max_workers, workers),
+            "max_workers": min(settings.max_workers, max(1, workers // settings.pack)),
             "http_pool_connections": min(settings.http_pool_connections, workers),
             "http_pool_maxsize": min(settings.http_pool_maxsize, workers),
         }

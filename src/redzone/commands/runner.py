@@ -14,6 +14,8 @@ from rich.console import Console
 
 from redzone.api import Run, RunResult
 from redzone.clock import LoopClock
+from redzone.commands.process_limits import fit_open_files
+from redzone.commands.terminal import say
 from redzone.errors import ExitCode, Interrupted
 from redzone.terminal.panels import Heading
 from redzone.terminal.progress import Progress, show
@@ -32,7 +34,12 @@ class DisplayOptions:
 
 
 def carry_out(run: Run, display: DisplayOptions) -> RunResult:
-    """Let an opened run go to its end. Raises JournalFailed."""
+    """Let an opened run go to its end. Raises JournalFailed, and UsageError if too few files may be open."""
+    settings, notice = fit_open_files(run.job.plan.settings)
+    if settings is not run.job.plan.settings:
+        run.use_settings(settings)
+    if notice:
+        say(notice)
     return asyncio.run(_carry_out(run, display))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from redzone.bench.simulator.faults import Fault, parse_faults
+from redzone.bench.simulator.faults import COMMON, PACKED, QUIRKS, Fault, parse_faults
 from redzone.errors import SettingsInvalid
 
 MAX_SIDE_PX = 8000
@@ -29,13 +29,23 @@ def serve(  # noqa: PLR0913 - Typer reads an option from each argument
     fault: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"KIND=SHARE of the requests. Repeatable. all=0.05 spreads 5 % over all kinds but pack_*. "
-            f"Kinds: {', '.join(Fault)}."
+            help=f"KIND=SHARE of the requests. Repeatable. all=0.05 spreads 5 % over the common kinds: "
+            f"{', '.join(COMMON)}. Of packs: {', '.join(sorted(PACKED))}. "
+            f"Quirks of servers: {', '.join(fault for fault in Fault if fault in QUIRKS)}."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed that selects the requests with faults.")] = 0,
     announce: Annotated[bool, typer.Option(help="Send x-ratelimit headers.")] = True,
     responses_api: Annotated[bool, typer.Option(help="Serve /v1/responses, not only chat.")] = True,
+    responses_status: Annotated[
+        int,
+        typer.Option(
+            metavar="STATUS", min=200, max=599, help="Status of /v1/responses with --no-responses-api."
+        ),
+    ] = 404,
+    image_rpm: Annotated[
+        int | None, typer.Option(min=1, help="Image requests per minute; 429 above. [no limit]")
+    ] = None,
     size: Annotated[str, typer.Option(help=f"Poster size, WxH px; {TINY} lists tiny posters.")] = "300x450",
     grain: Annotated[
         float,
@@ -71,6 +81,8 @@ def serve(  # noqa: PLR0913 - Typer reads an option from each argument
             faults=parse_faults(fault or ()),
             seed=seed,
             responses_api=responses_api,
+            responses_status=responses_status,
+            image_rpm=image_rpm,
             poster_size=parse_size(size) or SimulatorOptions().poster_size,
             poster_grain=grain,
         )

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,26 +40,14 @@ def stderr() -> Console:
 
 def say(text: str) -> None:
     """Prints one line to stderr, without markup."""
-    if sys.stderr is not None:  # print would take stdout
-        with suppress(OSError):  # a full disk or a terminal that is gone: nobody to tell
-            print(text, file=sys.stderr)  # noqa: T201
+    if sys.stderr is None:  # print would take stdout
+        return
+    try:
+        print(text, file=sys.stderr)  # noqa: T201
+    except OSError:  # the terminal is closed: nobody reads this, and the run must still end in order
+        from redzone.commands.system_errors import abandon
 
-
-def explain_os_error(error: OSError | ImportError) -> str | None:
-    """The sentence and the next step for a machine that has run out of something; None for other errors."""
-    place = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
-    number = error.errno if isinstance(error, OSError) else None
-    if number in (errno.EMFILE, errno.ENFILE) or os.strerror(errno.EMFILE) in str(error):
-        return "too many open files; allow more (`ulimit -n 4096`) or use fewer --workers, then try again"
-    steps = {
-        errno.ENOSPC: "free space on that disk, then try again (`redzone resume` continues a run)",
-        errno.EDQUOT: "free space in your quota, then try again (`redzone resume` continues a run)",
-        errno.EFBIG: "raise the limit on file sizes (`ulimit -f`)",
-        errno.EROFS: "the disk is read-only; choose another --home or --output",
-        errno.EBADF: "stdout is closed; redirect it to a file",
-        errno.EIO: "check the disk",
-    }
-    return f"{place}{os.strerror(number)}; {steps[number]}" if number in steps else None
+        abandon(sys.stderr)
 
 
 def print_json(value: object) -> None:

@@ -5,6 +5,7 @@ Each has a `REDZONE_` variable; the names in `also` are variables that users of 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -144,6 +145,13 @@ class Settings(BaseSettings):
         validation_alias=_names("breaker_failures"),
         description="The run stops after at least this many failed requests in a row ...",
     )
+    max_hold_s: float = Field(
+        default=600.0,
+        gt=0,
+        validation_alias=_names("max_hold_s"),
+        description="The longest wait that a server may ask for, such as by Retry-After. If it asks for a "
+        "longer one (a day's limit), the run stops and can be resumed.",
+    )
     breaker_s: float = Field(
         default=60.0,
         ge=0,
@@ -167,6 +175,19 @@ class Settings(BaseSettings):
         ge=0,
         validation_alias=_names("max_cost_usd"),
         description="The run stops before its cost, with the requests in flight, can exceed this.",
+    )
+    # input
+    image_base: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        validation_alias=_names("image_base"),
+        description="Address that relative image paths are appended to, such as "
+        "`https://image.tmdb.org/t/p/w500`.",
+    )
+    input_encoding: str | None = Field(
+        default=None,
+        validation_alias=_names("input_encoding"),
+        description="Encoding of text inputs, such as `cp1252`. Unset: detected.",
     )
     # verdicts
     pack: int = Field(
@@ -306,10 +327,13 @@ class Settings(BaseSettings):
             parts = urlsplit(url)
         except ValueError:
             raise ValueError(example) from None  # its text may quote the address
-        if "@" in parts.netloc or parts.query or parts.fragment:
-            # the address is shown, logged and written to run.json, so it must not hold a password
+        if any(character.isspace() or character in "\"'`" for character in url):
+            raise ValueError("remove the spaces or quotes in or around the address")
+        # it is shown, written to run.json and logged: no place for a password
+        if "@" in parts.netloc or parts.fragment or not re.fullmatch(_API_VERSION, parts.query):
             raise ValueError(
-                "the address must not contain user:password@ or ?...; set the key as OPENAI_API_KEY"
+                "the address may hold neither user:password@ nor a query other than ?api-version=...; "
+                "set OPENAI_API_KEY for the key"
             )
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(example)
@@ -349,12 +373,22 @@ class Settings(BaseSettings):
             ) from error
 
 
+_QUOTES = ("'", '"', "`")
+_API_VERSION = r"(api-version=[\w.-]{1,32})?"  # Azure's
+
+
 def _checked_key(text: str) -> str | None:
     """The key without surrounding white space; None if it is empty. Raises ValueError.
 
     HTTP libraries quote an invalid header in their error, and the key with it, so it is checked here.
     """
     key = text.strip()
+    if key[:1] in _QUOTES or key[-1:] in _QUOTES:
+        raise ValueError("remove the quotes around the key")
+    if key.lower().startswith("bearer"):
+        raise ValueError("remove `Bearer` in front of the key")
+    if any(map(str.isspace, key)):
+        raise ValueError("remove the spaces in the key")
     if not (key.isascii() and key.isprintable()):
         raise ValueError("it contains a line break or another invalid character; copy it again")
     return key or None

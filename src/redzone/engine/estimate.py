@@ -10,6 +10,7 @@ from pathlib import Path
 from redzone import imaging
 from redzone.cache import Cache, CacheKey
 from redzone.models import BadRow, Question, Row, RunEstimate, Tokens, View, Wording
+from redzone.net.urls import url_scheme
 from redzone.plan import GUESSED_WORKING_S, LOCAL_SPARE_WORKERS, RunPlan, workers_needed
 from redzone.vision.interface import VisionModel
 
@@ -33,7 +34,7 @@ async def estimate(rows: Iterator[Row], cache: Cache, basis: Basis) -> RunEstima
     A picture counts as cached if the cache knows its address or, for a file, its content. The size of a
     picture is not known without a download; 1000x1500 px is assumed.
     """
-    total = bad = duplicates = cached = 0
+    total = bad = duplicates = cached = missing = 0
     seen: set[bytes] = set()
     for row in rows:
         total += 1
@@ -45,8 +46,19 @@ async def estimate(rows: Iterator[Row], cache: Cache, basis: Basis) -> RunEstima
             duplicates += 1
             continue
         seen.add(reference)
+        if _is_missing(row.image):
+            missing += 1
+            continue
         cached += await _is_cached(row.image, cache, basis.cache_key)
-    return _add_up(total, bad, duplicates, cached, basis)
+    found = _add_up(total, bad, duplicates, cached, missing, basis)
+    return found.model_copy(update={"missing_files": missing})
+
+
+def _is_missing(image: str) -> bool:
+    try:
+        return not url_scheme(image) and not Path(image).is_file()
+    except (OSError, ValueError):
+        return True
 
 
 async def _is_cached(image: str, cache: Cache, cache_key: CacheKey) -> bool:
@@ -66,10 +78,12 @@ def _file_sha256(image: str) -> str | None:
         return None
 
 
-def _add_up(total: int, bad: int, duplicates: int, cached: int, basis: Basis) -> RunEstimate:
+def _add_up(  # noqa: PLR0913  counts of one kind
+    total: int, bad: int, duplicates: int, cached: int, missing: int, basis: Basis
+) -> RunEstimate:
     plan, model = basis.plan, basis.model
     settings = plan.settings
-    asked = total - bad - duplicates - cached
+    asked = total - bad - duplicates - cached - missing
     pack = min(plan.pack, max(1, asked))
     requests = -(-asked // pack)
     kind = settings.view if settings.view in model.views else model.views[0]

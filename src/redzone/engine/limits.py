@@ -13,6 +13,8 @@ from redzone.clock import Clock
 from redzone.errors import BreakerOpen, BudgetSpent
 
 RATE_LIMIT_PATIENCE = 5  # a run of nothing but 429 responses may last this many times longer
+REFUSED_POSTERS = 5
+REFUSED_WHILE_S = 60.0
 
 
 class Budget:
@@ -85,6 +87,36 @@ class CircuitBreaker:
             raise BreakerOpen(
                 f"{self._in_a_row} requests in a row have failed over {now_s - self._since_s:.0f} s; "
                 f"the last one: {reason}"
+            )
+
+
+@dataclass(slots=True)
+class RefusalBreaker:
+    """Opens when a server refuses different posters in the same way and has accepted none for a while.
+
+    A wrong model, a firewall or a parameter that the server does not take would refuse every row of the
+    list. `posters` refusals of one kind are enough where nothing was accepted in the last `seconds`.
+    """
+
+    clock: Clock
+    posters: int = REFUSED_POSTERS
+    seconds: float = REFUSED_WHILE_S
+    _rows: dict[str, set[int]] = field(default_factory=dict)
+    _accepted_s: float | None = None
+
+    def accepted(self) -> None:
+        """The server answered a question."""
+        self._accepted_s = self.clock.monotonic()
+        self._rows.clear()
+
+    def refused(self, kind: str, row: int, reason: str) -> None:
+        """The server refused to look at a row. Raises BreakerOpen with the reason."""
+        rows = self._rows.setdefault(kind, set())
+        rows.add(row)
+        quiet = self._accepted_s is None or self.clock.monotonic() - self._accepted_s >= self.seconds
+        if quiet and len(rows) >= self.posters:
+            raise BreakerOpen(
+                f"{len(rows)} posters in a row were refused in the same way and none was accepted: {reason}"
             )
 
 

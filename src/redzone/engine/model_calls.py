@@ -12,8 +12,8 @@ from datetime import datetime
 
 from redzone.clock import Clock
 from redzone.engine.batcher import Batcher
-from redzone.engine.limits import Budget, CircuitBreaker, Deadline
-from redzone.engine.outcome import PosterStats
+from redzone.engine.limits import Budget, CircuitBreaker, Deadline, RefusalBreaker
+from redzone.engine.outcome import PosterStats, VerdictResult
 from redzone.errors import ErrorCode, ModelFault, Retry, RunStopped
 from redzone.limiter import Limiter, Permit
 from redzone.models import Question, Reply
@@ -27,15 +27,17 @@ from redzone.vision.interface import VisionModel
 LINGER_S = 0.25
 RETRY_LINGER_S = 4.0
 NO_ANSWER = (ErrorCode.MODEL_TIMEOUT, ErrorCode.MODEL_UNAVAILABLE)
+ANSWERED = (ErrorCode.MODEL_REFUSED, ErrorCode.MODEL_UNREADABLE)
 
 
 @dataclass(slots=True)
 class PosterTask:
-    """A poster in progress: its worker, what it has taken so far, and its deadline."""
+    """One poster in progress: its worker, what it has taken so far, its deadline, the best answer so far."""
 
     worker: int
     stats: PosterStats
     time: Deadline
+    best: VerdictResult | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -77,6 +79,7 @@ class ModelCalls:
 
     def __init__(self, parts: ModelCallParts, pack: int = 1) -> None:
         self._parts = parts
+        self._refusals = RefusalBreaker(parts.clock)
         self._batcher: Batcher[_Call, Reply] = Batcher(pack, self._together)
 
     async def ask(self, task: PosterTask, question: Question, *, packed: bool) -> Reply:
@@ -159,7 +162,7 @@ class ModelCalls:
             await own.budget.settle(turn.most_usd, charged_usd)
         for call, reply in zip(calls, replies, strict=True):
             call.task.stats.tokens += reply.tokens
-        self._tell_breaker(replies)
+        self._tell_breakers(calls[0].task.stats.row.row, replies)
         return replies
 
     def _tell_limiter(self, permit: Permit, replies: Sequence[Reply] | None) -> None:
@@ -178,12 +181,17 @@ class ModelCalls:
             used = sum(reply.tokens.input + reply.tokens.output for reply in replies)
             limiter.observe(permit, first.allowance, used or None)
 
-    def _tell_breaker(self, replies: Sequence[Reply]) -> None:
-        """Raises BreakerOpen after a while of nothing but faults."""
+    def _tell_breakers(self, row: int, replies: Sequence[Reply]) -> None:
+        """Raises BreakerOpen after a while of nothing but faults, or of the same refusal."""
         faults = [reply.result for reply in replies if isinstance(reply.result, ModelFault)]
+        if not faults or faults[0].code in ANSWERED:
+            self._refusals.accepted()
+        elif faults[0].refusal:
+            # one row of a pack stands for all: a single picture may be what was refused
+            self._refusals.refused(faults[0].refusal, row, faults[0].message)
         if len(faults) < len(replies):
             self._parts.breaker.succeeded()
-        else:
+        elif faults[0].retry is not Retry.ADAPTED:
             self._parts.breaker.failed(faults[0].message, rate_limited=faults[0].retry is Retry.RATE_LIMIT)
 
 
@@ -192,4 +200,6 @@ def _intent(call: _Call, now: datetime) -> bytes:
 
 
 def _may_be_charged(reply: Reply) -> bool:
-    return isinstance(reply.result, ModelFault) and reply.result.may_be_charged
+    """Whether an answer may be billed although its tokens are not known: it counts with the estimate."""
+    lost = isinstance(reply.result, ModelFault) and reply.result.may_be_charged
+    return lost or not reply.tokens_known

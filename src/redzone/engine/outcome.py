@@ -18,11 +18,13 @@ class VerdictResult:
     source: Source
     strategy: str
     model: str
+    models: tuple[str, ...] | None = None
+    """Of an unsure result, the models of which nothing more is to be expected; None: all of the run's."""
 
     @property
     def confidence_pct(self) -> float:
-        """That of the least sure zone."""
-        return min(verdict.confidence_pct for verdict in self.verdicts)
+        """That of the least sure zone; 0 if one contradicts itself."""
+        return min(0.0 if verdict.contradictory else verdict.confidence_pct for verdict in self.verdicts)
 
     def status(self, min_confidence_pct: float) -> Status:
         """FAIL if a zone surely holds something, else UNSURE if a zone is unsure, else PASS."""
@@ -52,7 +54,11 @@ class PosterStats:
 
 def overall_status(verdicts: Sequence[ZoneVerdict], min_confidence_pct: float) -> Status:
     """FAIL if a zone surely holds something, else UNSURE if a zone is unsure, else PASS."""
-    sure = [verdict for verdict in verdicts if verdict.confidence_pct >= min_confidence_pct]
+    sure = [
+        verdict
+        for verdict in verdicts
+        if verdict.confidence_pct >= min_confidence_pct and not verdict.contradictory
+    ]
     if any(verdict.contains_key_elements for verdict in sure):
         return Status.FAIL
     return Status.PASS if sure and len(sure) == len(verdicts) else Status.UNSURE

@@ -4,6 +4,6 @@ Import `decode` and `render` only where a view is made: they load Pillow, which 
 download can start before that.
 """
 
-from redzone.imaging.geometry import FRAMING_VERSION, FramingOptions, view_size, zone_box
+from redzone.imaging.geometry import FRAMING_VERSION, Cut, FramingOptions, view_size, zone_box
 
-__all__ = ["FRAMING_VERSION", "FramingOptions", "view_size", "zone_box"]
+__all__ = ["FRAMING_VERSION", "Cut", "FramingOptions", "view_size", "zone_box"]

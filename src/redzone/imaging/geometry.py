@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from redzone.models import ViewKind, Zone
 
-FRAMING_VERSION = "3"
+FRAMING_VERSION = "4"
 
 # Half of the zone's shorter side is enough context to tell a forehead from a cloud and half a title from a
 # stroke, for 50 % more tokens than the zone alone.
@@ -28,16 +28,39 @@ PIXELS_MAX_HEIGHT = 1280
 
 PixelBox = tuple[int, int, int, int]
 
+# Enough for 50 megapixels of 4 bytes each, and what scaling them down takes.
+DECODE_BYTES = 236_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class FramingOptions:
     """Limits for decoding: at most `max_pixels`, at least `min_side_px` per side.
 
-    50 megapixels are a poster of 5773 x 8660.
+    50 megapixels are a poster of 5773 x 8660. `decode_bytes` is the memory that all decodes of the process
+    may take at the same time.
     """
 
     max_pixels: int = 50_000_000
     min_side_px: int = 16
+    decode_bytes: int = DECODE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A box of an upright poster, the size to scale it to, and the box where transparency must show well.
+
+    Without a `focus` that is the whole box.
+    """
+
+    box: PixelBox
+    size: tuple[int, int]
+    focus: PixelBox | None = None
+
+    @property
+    def factor(self) -> int:
+        """How many pixels to average into one before the exact resize, which then halves the size or more."""
+        left, top, right, bottom = self.box
+        return max(1, min((right - left) // (2 * self.size[0]), (bottom - top) // (2 * self.size[1])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +82,21 @@ SPANS = {
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which box of the poster is shown, its size in the view, and the width of the frame around it."""
+    """Which box of the poster is shown, its size in the view, and the width of the frame around it.
+
+    `focus` is the box around the zones, which the background of transparent posters is chosen for.
+    """
 
     source: PixelBox
     width: int
     height: int
     frame_px: int
+    focus: PixelBox
+
+    @property
+    def cut(self) -> Cut:
+        """What must be decoded."""
+        return Cut(self.source, (self.width, self.height), self.focus)
 
 
 def view_size(width: int, height: int, zones: Sequence[Zone], kind: ViewKind) -> tuple[int, int]:
@@ -93,13 +125,14 @@ def _touched(start_frac: float, length_frac: float, size: int) -> tuple[int, int
 def lay_out(width: int, height: int, zones: Sequence[Zone], kind: ViewKind) -> Layout:
     """The layout of a view. Without zones a crop is the whole poster."""
     whole = (0, 0, width, height)
+    focus = _surroundings(zones, width, height) if zones else whole
     if kind is ViewKind.PIXELS:
         # never enlarged: the local model is 1 % more accurate, and faster, on small posters at their own size
         scale = min(1.0, PIXELS_WIDTH / width, PIXELS_MAX_HEIGHT / height)
-        return Layout(whole, *_scaled(width, height, scale), frame_px=0)
-    source = _surroundings(zones, width, height) if zones and kind is ViewKind.CROP else whole
+        return Layout(whole, *_scaled(width, height, scale), frame_px=0, focus=focus)
+    source = focus if kind is ViewKind.CROP else whole
     shown = (source[2] - source[0], source[3] - source[1])
-    return Layout(source, *_scaled(*shown, _scale(max(shown), SPANS[kind])), frame_px=BORDER_PX)
+    return Layout(source, *_scaled(*shown, _scale(max(shown), SPANS[kind])), frame_px=BORDER_PX, focus=focus)
 
 
 def _surroundings(zones: Sequence[Zone], width: int, height: int) -> PixelBox:

@@ -7,12 +7,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from io import BytesIO
 
 from PIL import Image, ImageDraw
 
-from redzone.imaging.decode import decode, decode_start, decode_top
-from redzone.imaging.geometry import BORDER, BORDER_PX, FramingOptions, Layout, PixelBox, lay_out, zone_box
+from redzone.imaging.decode import Decoded, Plan, decode_cut, decode_start, decode_top
+from redzone.imaging.geometry import (
+    BORDER,
+    BORDER_PX,
+    Cut,
+    FramingOptions,
+    Layout,
+    PixelBox,
+    lay_out,
+    zone_box,
+)
 from redzone.models import View, ViewKind, Zone
 
 BACKGROUND = "#808080"  # around the poster, where a border needs space
@@ -24,8 +34,7 @@ DEFAULTS = FramingOptions()
 QUICK_BYTES = 1_000_000
 QUICK_PIXELS = 500_000
 
-Rows = Callable[[int, int], int]
-DecodeUpper = Callable[[bytes, int, int, Rows], tuple[Image.Image, tuple[int, int]] | None]
+DecodeUpper = Callable[[bytes, FramingOptions, Plan], Decoded | None]
 
 
 def frame(data: bytes, zones: Sequence[Zone], kind: ViewKind, options: FramingOptions = DEFAULTS) -> View:
@@ -61,13 +70,8 @@ def _frame_upper(
 ) -> View | None:
     if kind is not ViewKind.CROP:
         return None
-    top = decode_upper(
-        data,
-        options.max_pixels,
-        options.min_side_px,
-        lambda width, height: lay_out(width, height, zones, kind).source[3],
-    )
-    return None if top is None else render(*top, zones, kind)
+    top = decode_upper(data, options, lambda width, height: lay_out(width, height, zones, kind).cut)
+    return None if top is None else render(top, zones, kind)
 
 
 def frame_at_once(
@@ -77,40 +81,30 @@ def frame_at_once(
     return _frame_upper(_decode_quickly, data, zones, kind, options) if len(data) <= QUICK_BYTES else None
 
 
-def _decode_quickly(
-    data: bytes, max_pixels: int, min_side_px: int, rows: Rows
-) -> tuple[Image.Image, tuple[int, int]] | None:
-    def few_rows(width: int, height: int) -> int:
-        needed = rows(width, height)
-        return (
-            needed if width * needed <= QUICK_PIXELS else height
-        )  # `decode_top` refuses to decode every row
+def _decode_quickly(data: bytes, options: FramingOptions, plan: Plan) -> Decoded | None:
+    def few_rows(width: int, height: int) -> Cut:
+        cut = plan(width, height)
+        # `decode_top` refuses to decode every row
+        return cut if width * cut.box[3] <= QUICK_PIXELS else replace(cut, box=(0, 0, width, height))
 
-    return decode_top(data, max_pixels, min_side_px, few_rows)
+    return decode_top(data, options, few_rows, wait=False)
 
 
 def frame_whole(
     data: bytes, zones: Sequence[Zone], kind: ViewKind, options: FramingOptions = DEFAULTS
 ) -> View:
     """The view made from the whole picture. Raises only ImageFault, as `frame` does."""
-    poster = decode(data, options.max_pixels, options.min_side_px)
-    return render(poster, poster.size, zones, kind)
+    plan = lambda width, height: lay_out(width, height, zones, kind).cut  # noqa: E731
+    return render(decode_cut(data, options, plan), zones, kind)
 
 
-def render(poster: Image.Image, size: tuple[int, int], zones: Sequence[Zone], kind: ViewKind) -> View:
-    """The view of an upright RGB poster of this size; rows below the view's source may be missing."""
-    layout = lay_out(*size, zones, kind)
-    shown = (layout.width, layout.height)
-    # Cropped before it is scaled: Pillow's `resize(box=...)` reads beyond the box, and its rounding depends
-    # on the size of the whole picture.
-    source = poster if layout.source == (0, 0, *poster.size) else poster.crop(layout.source)
-    # Lanczos keeps small letters readable when shrinking; for enlarging, bicubic looks the same and is faster
-    smaller = layout.width < source.width
-    method = Image.Resampling.LANCZOS if smaller else Image.Resampling.BICUBIC
-    picture = source.resize(shown, method, reducing_gap=3.0)
+def render(decoded: Decoded, zones: Sequence[Zone], kind: ViewKind) -> View:
+    """The view of a decoded poster, whose picture is the cut of its layout."""
+    layout = lay_out(*decoded.size, zones, kind)
+    picture = decoded.picture
     if kind is ViewKind.PIXELS:
-        return View(kind, picture.tobytes(), *shown)
-    marked = _with_borders(picture, [_in_view(zone_box(zone, *size), layout) for zone in zones])
+        return View(kind, picture.tobytes(), *picture.size)
+    marked = _with_borders(picture, [_in_view(zone_box(zone, *decoded.size), layout) for zone in zones])
     return View(kind, _jpeg(marked), *marked.size)
 
 

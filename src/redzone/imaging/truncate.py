@@ -96,6 +96,26 @@ def measure_start(start: bytes) -> Stored | None:
     return None
 
 
+def ends_in_last_scan(data: bytes) -> bool:
+    """Whether a JPEG has no end marker, but its last scan has begun: at most a part of that is missing.
+
+    The last scan of a progressive file is the lowest bit of the first component, as encoders order them.
+    """
+    stored = None if _JPEG_END in data[-_PADDING_BYTES:] else _measure_jpeg(data, _FRAME_HEADERS)
+    if stored is None:
+        return False
+    names_at = stored.height_at + 5
+    names = data[names_at : names_at + 3 * data[names_at - 1] : 3]
+    scan = data[data.rfind(b"\xff\xda") :][:16]
+    if len(scan) < 5 or len(scan) < 8 + 2 * scan[4]:
+        return False
+    scanned = scan[5 : 5 + 2 * scan[4] : 2]
+    if stored.spare_rows != _SPARE_ROWS_PROGRESSIVE:
+        return scanned[-1:] == names[-1:]
+    end, bits = scan[6 + 2 * scan[4]], scan[7 + 2 * scan[4]]
+    return scanned == names[:1] and end == 63 and bits & 0x0F == 0
+
+
 def closed(start: bytes) -> bytes:
     """The beginning of a PNG as a file of complete chunks; a JPEG unchanged.
 

@@ -5,20 +5,45 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from difflib import get_close_matches
+from pathlib import Path, PurePath
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from redzone.errors import InputUnusable
 from redzone.text import clean
 
-# In order of preference: the first alias that the input has is taken.
+# In order of preference. Names are compared folded, without case, spaces and punctuation.
 ALIASES: Mapping[str, tuple[str, ...]] = {
-    "id": ("content_id", "id", "poster_id", "program_id"),
-    "image": ("poster_img_url", "poster_url", "image_url", "img_url", "url", "image", "path"),
-    "title": ("content_name", "title", "name"),
+    "id": (
+        *("content_id", "id", "poster_id", "program_id", "asset_id", "item_id", "movie_id", "title_id"),
+        *("imdb_id", "tmdb_id", "tvdb_id", "tconst", "guid", "uuid"),
+    ),
+    "image": (
+        *("poster_img_url", "poster_url", "image_url", "img_url", "poster_image_url", "poster_link"),
+        *("poster_image", "poster_img", "poster_path", "poster_src", "poster_file", "image_link"),
+        *("image_path", "image_src", "image_file", "img_link", "img_path", "img_src", "picture_url"),
+        *("artwork_url", "cover_url", "cover_image", "cover_path", "thumbnail_url", "thumb_url"),
+        *("poster", "image", "img", "picture", "artwork", "art", "cover", "thumbnail", "thumb"),
+        *("url", "path", "file", "filename"),
+    ),
+    "title": (
+        "content_name",
+        "title",
+        "name",
+        "movie_title",
+        "series_title",
+        "primary_title",
+        "original_title",
+    ),
     "group": ("sot_name", "sot", "group"),
 }
+# What people and programs write into an empty cell.
+EMPTY = frozenset({"", "n/a", "#n/a", "na", "nan", "null", "none", "nil", "-", "--", "\u2013", "\u2014", "?"})
+# Rows whose values decide between columns that could all be the image.
+SAMPLE_ROWS = 50
 DELIMITERS = (",", ";", "\t", "|")
+IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +80,10 @@ class InputSource(Protocol):
     def roles(self) -> Roles:
         """Which of the columns are used for what. Raises InputUnusable where no image column exists."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about choices that were made in reading it."""
+
     def records(self) -> Iterator[Record]:
         """Every row, in order, from the beginning at each call. Raises InputUnusable."""
 
@@ -69,34 +98,87 @@ def check_mapping(mapping: Mapping[str, str]) -> None:
         raise InputUnusable(f"--map {unknown[0]}=...: there is no such role; map one of {', '.join(ALIASES)}")
 
 
-def find_roles(columns: Sequence[str], mapping: Mapping[str, str]) -> Roles:
-    """The column for each role: the mapped one, else the first alias; names match regardless of case."""
+def find_roles(
+    columns: Sequence[str], mapping: Mapping[str, str], sample: Sequence[Mapping[str, str]] = ()
+) -> Roles:
+    """The column for each role: the mapped one, else the first alias.
+
+    If several columns could be the image, the values of the `sample` rows decide: the column with the most
+    values that look like pictures.
+    """
     by_folded: dict[str, str] = {}
     for column in columns:
-        by_folded.setdefault(_folded(column), column)
+        by_folded.setdefault(folded(column), column)
     found: dict[str, str | None] = {}
     for role, aliases in ALIASES.items():
-        wanted = (mapping[role],) if role in mapping else aliases
-        hits = (name if name in columns else by_folded.get(_folded(name)) for name in wanted)
-        found[role] = next((hit for hit in hits if hit is not None), None)
+        names = (mapping[role],) if role in mapping else aliases
+        hits = [name if name in columns else by_folded.get(folded(name)) for name in names]
+        candidates = list(dict.fromkeys(hit for hit in hits if hit is not None))
+        if role == "image" and sample:
+            # max keeps the first of equals: the order of preference
+            found[role] = max(candidates, key=lambda name: picture_share(sample, name), default=None)
+        else:
+            found[role] = candidates[0] if candidates else None
     return Roles(**found)
 
 
-def required_roles(name: str, columns: Sequence[str], mapping: Mapping[str, str]) -> Roles:
-    """`find_roles`; raises InputUnusable, listing the columns, without an image or a mapped column."""
-    roles = find_roles(columns, mapping)
-    listed = _listed(columns)
+def required_roles(
+    name: str,
+    columns: Sequence[str],
+    mapping: Mapping[str, str],
+    sample: Sequence[Mapping[str, str]] = (),
+) -> Roles:
+    """`find_roles`; raises InputUnusable, with the nearest column, without an image or a mapped column."""
+    roles = find_roles(columns, mapping, sample)
     for role, column in mapping.items():
         if getattr(roles, role) is None:
             raise InputUnusable(
-                f"{name} has no column {column} (--map {role}={column}); columns found: {listed}"
+                f"{name} has no column {column} (--map {role}={column}); columns found: {_listed(columns)}"
             )
     if roles.image is None:
-        hint = "add a header line such as `id,image`, or give a .txt list of URLs"
-        if not any("://" in column for column in columns):
-            hint = f"name one with --map image=COLUMN, or call it one of {', '.join(ALIASES['image'])}"
-        raise InputUnusable(f"{name} has no image column; columns found: {listed}; {hint}")
+        raise InputUnusable(
+            f"{name} has no image column; columns found: {_listed(columns)}; {_suggestion(columns, sample)}"
+        )
     return roles
+
+
+def image_choice(name: str, columns: Sequence[str], roles: Roles, mapping: Mapping[str, str]) -> str | None:
+    """A sentence about the image column if another one could have been meant."""
+    aliases = {folded(alias) for alias in ALIASES["image"]}
+    others = [column for column in columns if folded(column) in aliases and column != roles.image]
+    if "image" in mapping or not others:
+        return None
+    chosen = clean(roles.image or "", 60)
+    return (
+        f"{name}: images are taken from {chosen}, not from {_listed(others)} (--map image=COLUMN changes it)"
+    )
+
+
+def picture_share(sample: Sequence[Mapping[str, str]], column: str) -> float:
+    """The share of values that look like pictures, 0-1. An address without a picture's suffix counts half."""
+    values = [row.get(column, "").strip() for row in sample]
+    return sum(map(_picture_likeness, values)) / max(1, len(values))
+
+
+def _picture_likeness(value: str) -> float:
+    if value.casefold() in EMPTY:
+        return 0.0
+    path = urlsplit(value).path if "://" in value else value
+    if PurePath(path.lower()).suffix in IMAGE_SUFFIXES:
+        return 1.0
+    return 0.5 if value.startswith(("http://", "https://", "data:image/")) else 0.0
+
+
+def _suggestion(columns: Sequence[str], sample: Sequence[Mapping[str, str]]) -> str:
+    if any("://" in column for column in columns):
+        return "add a header line such as `id,image`, or give a .txt list of URLs"
+    likeliest = max(columns, key=lambda column: picture_share(sample, column), default=None)
+    if likeliest is not None and picture_share(sample, likeliest) > 0:
+        return f"did you mean --map image={clean(likeliest, 60)}? its values look like pictures"
+    near = get_close_matches("poster", [folded(column) for column in columns], 1, 0.7)
+    match = next((column for column in columns if near and folded(column) == near[0]), "COLUMN")
+    common = "poster_url, image_url, poster, image, url"
+    return f"name one with --map image={clean(match, 60)}, or call it one of {common}"
 
 
 def header_names(cells: Sequence[str]) -> tuple[str, ...]:
@@ -134,5 +216,7 @@ def _listed(columns: Sequence[str]) -> str:
     return ", ".join(shown) or "none"
 
 
-def _folded(name: str) -> str:
-    return name.strip().strip("\ufeff").strip().casefold()
+def folded(name: str) -> str:
+    """A column name without case, spaces and punctuation: `Poster_Link`, `poster-link` and `posterLink` are
+    one."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redzone.errors import InputUnusable
-from redzone.inputs.columns import Record, Roles, header_names, required_roles, sniff_delimiter
+from redzone.inputs.columns import (
+    SAMPLE_ROWS,
+    Record,
+    Roles,
+    find_roles,
+    header_names,
+    image_choice,
+    required_roles,
+    sniff_delimiter,
+)
 from redzone.inputs.text_file import TextFile
 
+# Lines in which a header is looked for.
+HEADER_LINES = 20
 # A record of more lines than this has a quote that was never closed.
 RECORD_LIMIT_LINES = 10_000
 # Each recovery may read up to 131,072 characters (the csv module's field limit) again, so bound their number.
@@ -29,9 +42,21 @@ class Table:
         self.base_dir = base_dir
         self._file = file
         self._mapping = mapping
+        self._skipped_lines, self._delimiter = _find_header(file, mapping)
+        self._space_before_quotes = bool(re.search(rf"{re.escape(self._delimiter)} +\"", file.head))
         header, _ = self._begin(_Lines(file.lines()))
         self.columns = header_names(header)
-        self.roles: Roles = required_roles(self.name, self.columns, mapping)
+        sample = [cells for _, cells, fault in islice(self.records(), SAMPLE_ROWS) if fault is None]
+        self.roles: Roles = required_roles(self.name, self.columns, mapping, sample)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The encoding, if it was detected, and the image column, if there was a choice."""
+        choice = image_choice(self.name, self.columns, self.roles, self._mapping)
+        skipped = None
+        if self._skipped_lines:
+            skipped = f"{self.name}: the header is on line {self._skipped_lines + 1}"
+        return tuple(note for note in (self._file.note, skipped, choice) if note)
 
     def digest(self) -> str:
         """sha256 of the file's bytes, hex."""
@@ -61,17 +86,14 @@ class Table:
                 yield lines.first, dict(zip(columns, cells, strict=True)), fault
 
     def _begin(self, lines: _Lines) -> tuple[list[str], _Reader]:
-        """The header's cells, and a reader that stands at the first record."""
-        first = "\n"
-        while not first.strip("\ufeff \t\r\n"):
+        """The cells of the header, and a reader that is at the first record."""
+        for _ in range(self._skipped_lines):
             lines.start_record()
-            first = next(lines, "")
-            if not first:
-                raise InputUnusable(f"{self.name} is empty; a table needs a header line and rows")
-        self._delimiter = sniff_delimiter(first, self._mapping)
-        lines.give_back(keep=0)
+            next(lines, "")
         lines.start_record()
-        reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
+        reader = csv.reader(
+            lines, delimiter=self._delimiter, strict=True, skipinitialspace=self._space_before_quotes
+        )
         try:
             return next(reader), reader
         except csv.Error as error:
@@ -94,6 +116,43 @@ class Table:
         if surplus:
             fault = f"{fault}; beyond the header's columns: {surplus[:200]}"
         return line, dict(zip(self.columns, cells, strict=False)), fault
+
+
+def _find_header(file: TextFile, mapping: Mapping[str, str]) -> tuple[int, str]:
+    """How many lines are before the header, and the delimiter.
+
+    Excel's `sep=;` line names the delimiter. Titles above the header are passed over if one of the next lines
+    names an image column and the first one does not.
+    """
+    first: tuple[int, str] | None = None
+    separator: str | None = None
+    for number, line in enumerate(islice(file.lines(), HEADER_LINES)):
+        text = line.strip("\ufeff \t\r\n")
+        if not text:
+            continue
+        separator_line = re.fullmatch(r"sep=(.)", text, re.IGNORECASE)
+        if separator_line and first is None:
+            separator = separator_line[1]
+            continue
+        delimiter = separator or sniff_delimiter(line, mapping)
+        # a cell of the data may be called like a column, so a later line has to name two
+        if _named_roles(line, delimiter, mapping, least=1 if first is None else 2):
+            return number, delimiter
+        first = first or (number, delimiter)
+    if first is None:
+        raise InputUnusable(f"{file.name} is empty; a table needs a header line and rows")
+    return first
+
+
+def _named_roles(line: str, delimiter: str, mapping: Mapping[str, str], least: int) -> bool:
+    """Whether the line names an image column, and as many roles in all."""
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return False
+    roles = find_roles(header_names(cells), mapping)
+    named = (roles.id, roles.image, roles.title, roles.group)
+    return roles.image is not None and sum(role is not None for role in named) >= least
 
 
 _RUNAWAY = "a quote is opened on this line and not closed where a cell ends"

@@ -6,14 +6,24 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from redzone.errors import InputUnusable
-from redzone.inputs.columns import Record, Roles, required_roles
+from redzone.inputs.columns import (
+    SAMPLE_ROWS,
+    Record,
+    Roles,
+    find_roles,
+    image_choice,
+    required_roles,
+)
 from redzone.inputs.text_file import LINE_LIMIT_CHARS, TextFile
 
 # Cells are kept per row, column names for the whole run: data in the place of names must not fill the memory.
 COLUMN_LIMIT = 1_000
+# A document around the list is read as a whole: at most this many characters.
+DOCUMENT_CHARS = 200_000_000
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _decode = json.JSONDecoder().raw_decode
@@ -32,6 +42,14 @@ class JsonRows:
         self._file = file
         self._mapping = mapping
         self._array = array
+        self._wrapped = None if array else _find_list(file)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The list inside a document, a detected encoding, and the image column if there was a choice."""
+        wrapped = f"{self.name}: the rows are the list under `{self._wrapped[0]}`" if self._wrapped else None
+        choice = image_choice(self.name, self.columns, self.roles, self._mapping)
+        return tuple(note for note in (self._file.note, wrapped, choice) if note)
 
     def digest(self) -> str:
         """sha256 of the file's bytes, hex."""
@@ -53,22 +71,38 @@ class JsonRows:
 
     @cached_property
     def roles(self) -> Roles:
-        """Which of the columns are used for what."""
-        return required_roles(self.name, self.columns, self._mapping)
+        """Which of the columns are used for what. A nested value is named by its path: `images.poster`."""
+        objects = [value for _, value in islice(self._values(), SAMPLE_ROWS) if isinstance(value, dict)]
+        sample = [dict(_paths(value)) for value in objects]
+        nested = dict.fromkeys(path for row in sample for path in row if path not in self.columns)
+        roles = find_roles(self.columns, self._mapping, sample)
+        if roles.image is not None and all(column in self.columns for column in self._mapping.values()):
+            return roles
+        return required_roles(self.name, (*self.columns, *nested), self._mapping, sample)
 
     def records(self) -> Iterator[Record]:
         """Every value in order; one that is no object, or no valid JSON on its line, is a faulty row."""
-        image = self.roles.image
+        roles = self.roles
+        image = roles.image
+        nested = [
+            path for path in (roles.id, image, roles.title, roles.group) if path and path not in self.columns
+        ]
         for line, value in self._values():
             if isinstance(value, _Invalid):
                 yield line, {}, str(value)
             elif not isinstance(value, dict):
                 yield line, {}, "it is no JSON object"
             else:
+                cells = {_name(key): _cell(cell) for key, cell in value.items()}
+                if nested:
+                    by_path = dict(_paths(value))
+                    cells |= {path: by_path.get(path, "") for path in nested}
                 fault = None if isinstance(value.get(image), str | None) else f"{image} is no text"
-                yield line, {_name(key): _cell(cell) for key, cell in value.items()}, fault
+                yield line, cells, fault
 
     def _values(self) -> Iterator[tuple[int, object]]:
+        if self._wrapped is not None:
+            return enumerate(self._wrapped[1], 1)
         return self._array_values() if self._array else self._line_values()
 
     def _line_values(self) -> Iterator[tuple[int, object]]:
@@ -88,6 +122,46 @@ class JsonRows:
             raise window.broken("`,` or `]` is missing")
         if window.peek():
             raise window.broken("text follows the end of the array")
+
+
+def _find_list(file: TextFile) -> tuple[str, list[object]] | None:
+    """The longest list of objects inside a file that is one JSON object, and its path; None for JSON Lines.
+
+    Such a document has to be read as a whole, so it may have at most DOCUMENT_CHARS.
+    """
+    lines = (line for line in file.lines() if not line.isspace())
+    first, second = next(lines, ""), next(lines, "")
+    if second and isinstance(_parsed(first), dict) and isinstance(_parsed(second), dict):
+        return None
+    text = ""
+    for chunk in file.chunks():
+        text += chunk
+        if len(text) > DOCUMENT_CHARS:
+            return None
+    document = _parsed(text)
+    if not isinstance(document, dict):
+        return None
+    lists = list(_lists(document, ""))
+    return max(lists, key=lambda found: len(found[1]), default=None)
+
+
+def _lists(value: dict[str, object], path: str) -> Iterator[tuple[str, list[object]]]:
+    for key, inner in value.items():
+        place = f"{path}.{key}" if path else key
+        if isinstance(inner, list) and inner and all(isinstance(item, dict) for item in inner):
+            yield place, inner
+        elif isinstance(inner, dict):
+            yield from _lists(inner, place)
+
+
+def _paths(value: dict[str, object], before: str = "") -> Iterator[tuple[str, str]]:
+    """Cells by path, those of nested objects too."""
+    for key, inner in value.items():
+        path = f"{before}{_name(key)}"
+        if isinstance(inner, dict):
+            yield from _paths(inner, f"{path}.")
+        else:
+            yield path, _cell(inner)
 
 
 class _Invalid(str):

@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from redzone.errors import InputUnusable
-from redzone.inputs.columns import Record, Roles
+from redzone.inputs.columns import IMAGE_SUFFIXES, Record, Roles
 from redzone.inputs.text_file import TextFile
-
-IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 
 class UrlList:
@@ -25,6 +23,11 @@ class UrlList:
         self.name = file.name
         self.base_dir = base_dir
         self._file = file
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The encoding, if it was detected."""
+        return (self._file.note,) if self._file.note else ()
 
     def digest(self) -> str:
         """sha256 of the file's bytes, hex."""
@@ -47,6 +50,7 @@ class Folder:
 
     columns = ("id", "path")
     roles = Roles(id="id", image="path")
+    notes: tuple[str, ...] = ()
 
     def __init__(self, path: Path, name: str) -> None:
         self.name = name

@@ -15,10 +15,19 @@ from itertools import islice
 from pathlib import Path, PurePath
 
 from redzone.errors import InputUnusable
-from redzone.inputs.columns import InputSource, check_mapping, find_roles, header_names, sniff_delimiter
+from redzone.inputs.columns import (
+    EMPTY,
+    IMAGE_SUFFIXES,
+    InputSource,
+    check_mapping,
+    find_roles,
+    header_names,
+    sniff_delimiter,
+)
 from redzone.inputs.csv_reader import Table
+from redzone.inputs.excel_reader import WORKBOOK_SUFFIXES, Workbook
 from redzone.inputs.json_reader import JsonRows
-from redzone.inputs.listing import IMAGE_SUFFIXES, Folder, UrlList
+from redzone.inputs.listing import Folder, UrlList
 from redzone.inputs.stdin import SpooledStdin
 from redzone.inputs.text_file import open_text_file
 from redzone.models import BadRow, Poster, Row
@@ -34,7 +43,8 @@ class InputSpec:
     """What to read. `-` among the paths is standard input, whose bytes `stdin` says where to find.
 
     `mapping` names columns by role (`{"image": "COVER"}`). `limit` takes the first rows; `sample` draws that
-    many of them, the same ones for the same `seed`.
+    many of them, the same ones for the same `seed`. Relative image paths are appended to the address
+    `image_base`, if it is set. `encoding` is that of text files; None: it is detected.
     """
 
     paths: tuple[str, ...]
@@ -43,18 +53,22 @@ class InputSpec:
     sample: int | None = None
     seed: int = 0
     stdin: SpooledStdin | None = None
+    image_base: str | None = None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class InputSurvey:
     """What one pass over everything found. `rows` are selected by limit and sample out of `total_rows`;
-    `bad_rows` counts all that cannot be used, selected or not."""
+    `bad_rows` counts all that cannot be used, selected or not. `notes` are sentences for people about choices
+    that were made, such as the image column."""
 
     rows: int
     total_rows: int
     bad_rows: int
     sha256: str
     columns: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 class Inputs:
@@ -90,7 +104,7 @@ class Inputs:
         total_rows = bad_rows = 0
         for source in self._sources:
             before = total_rows
-            for row in _bound(source, total_rows + 1):
+            for row in _bound(source, total_rows + 1, self._spec.image_base):
                 total_rows += 1
                 bad_rows += isinstance(row, BadRow)
             if total_rows == before:
@@ -101,12 +115,13 @@ class Inputs:
             bad_rows=bad_rows,
             sha256=self.digest(),
             columns=self.columns,
+            notes=tuple(note for source in self._sources for note in source.notes),
         )
 
     def _all_rows(self) -> Iterator[Row]:
         row_number = 0
         for source in self._sources:
-            for row in _bound(source, row_number + 1):
+            for row in _bound(source, row_number + 1, self._spec.image_base):
                 row_number = row.row
                 yield row
 
@@ -165,8 +180,16 @@ def _open_source(given: str, spec: InputSpec) -> InputSource:
         return Folder(path, name)
     if not stat.S_ISREG(mode):
         raise InputUnusable(f"{name} is a pipe or device, which can be read only once; give it as stdin: `-`")
-    file = open_text_file(path, name)
-    kind = detect_kind("" if given == STDIN else path.name, file.head, spec.mapping)
+    if path.suffix.lower() in WORKBOOK_SUFFIXES:
+        return Workbook(path, name, base_dir, spec.mapping)
+    file = open_text_file(path, name, spec.encoding)
+    file_name = "" if given == STDIN else path.name
+    kind = detect_kind(file_name, file.head, spec.mapping)
+    if kind is None:
+        raise InputUnusable(
+            f"{name} is neither a table nor a list of images; "
+            "a list is a .txt file with one URL or image path a line"
+        )
     if kind is Kind.URL_LIST:
         return UrlList(file, base_dir)
     if kind is Kind.TABLE:
@@ -174,9 +197,10 @@ def _open_source(given: str, spec: InputSpec) -> InputSource:
     return JsonRows(file, base_dir, spec.mapping, array=kind is Kind.JSON_ARRAY)
 
 
-def _bound(source: InputSource, first_row: int) -> Iterator[Row]:
+def _bound(source: InputSource, first_row: int, image_base: str | None) -> Iterator[Row]:
     """Records as numbered rows: the cells that have a role, and the image as a URL or an absolute path."""
     roles, name, base_dir = source.roles, source.name, source.base_dir
+    base_url = image_base.rstrip("/") if image_base else None
     for number, (line, cells, fault) in enumerate(source.records(), first_row):
         cell = cells.get
         # no column is called "": a role without a column reads as empty
@@ -188,14 +212,16 @@ def _bound(source: InputSource, first_row: int) -> Iterator[Row]:
         if reason is not None:
             yield BadRow(number, f"{name} line {line:,}: {reason}", identity, title, group, cells)
         else:
-            if not _HAS_SCHEME.match(image):
-                image = str(base_dir / image)
+            if image.startswith("//"):
+                image = f"https:{image}"
+            elif not _HAS_SCHEME.match(image):
+                image = f"{base_url}/{image.lstrip('/')}" if base_url else str(base_dir / image)
             yield Poster(number, identity, image, title, group, cells)
 
 
 def _image_fault(image: str, column: str | None) -> str | None:
-    if not image:
-        return f"{column} is empty"
+    if image.casefold() in EMPTY:
+        return f"{column} is empty" + (f" ({image})" if image else "")
     return f"{column} contains a control character" if _CONTROL.search(image) else None
 
 
@@ -208,23 +234,37 @@ class Kind(StrEnum):
     URL_LIST = "url-list"
 
 
+LIST_LINES = 20
+_NO_LISTS = frozenset({".cfg", ".conf", ".html", ".ini", ".md", ".py", ".toml", ".xml", ".yaml", ".yml"})
 _TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})
 _JSON_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
 
 
-def detect_kind(file_name: str, head: str, mapping: Mapping[str, str]) -> Kind:
-    """The kind of the text that begins with `head`. A `.gz` at the end of the name is looked through."""
+def detect_kind(file_name: str, head: str, mapping: Mapping[str, str]) -> Kind | None:
+    """The kind of the text that begins with `head`, or None if it is no list. A final `.gz` is ignored."""
     suffix = PurePath(file_name.lower().removesuffix(".gz")).suffix
     if suffix in _TABLE_SUFFIXES:
         return Kind.TABLE
+    if suffix in _NO_LISTS:
+        return None
     text = head.lstrip("\ufeff \t\r\n")
     if suffix in _JSON_SUFFIXES or text[:1] in {"[", "{"}:
         return Kind.JSON_ARRAY if text.startswith("[") else Kind.JSON_LINES
     first = text.split("\n", 1)[0].strip()
     if _names_an_image_column(first, mapping):
         return Kind.TABLE
-    looks_listed = first.startswith("#") or "://" in first or PurePath(first.lower()).suffix in IMAGE_SUFFIXES
-    return Kind.URL_LIST if suffix == ".txt" or looks_listed else Kind.TABLE
+    if suffix == ".txt" or _is_image_list(text):
+        return Kind.URL_LIST
+    return None if first.startswith("#") else Kind.TABLE
+
+
+def _is_image_list(text: str) -> bool:
+    """Whether the first lines that are no comments are addresses or image paths, all of them."""
+    lines = [line.strip() for line in text.splitlines()[:LIST_LINES]]
+    entries = [line for line in lines if line and not line.startswith("#")]
+    return bool(entries) and all(
+        _HAS_SCHEME.match(entry) or PurePath(entry.lower()).suffix in IMAGE_SUFFIXES for entry in entries
+    )
 
 
 def _names_an_image_column(line: str, mapping: Mapping[str, str]) -> bool:

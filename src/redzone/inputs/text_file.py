@@ -20,6 +20,10 @@ HEAD_BYTES = 1 << 16
 CHUNK_CHARS = 1 << 16
 # A line of data is a few hundred characters; without a bound, a file without line breaks fills the memory.
 LINE_LIMIT_CHARS = 1 << 24
+# An encoding is guessed from the first lines beyond ASCII, by statistics if they have enough such bytes.
+ODD_LINES = 200
+SURE_BYTES = 32
+UNUSED_IN_CP1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")
 
 _BOMS = (  # UTF-32 before UTF-16: its mark begins with the same two bytes
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -53,12 +57,14 @@ _MAGIC = (  # (offset, bytes, what it is, what to do)
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A text file, gzipped or not, that can be read again and again. `head` is its beginning."""
+    """A text file, gzipped or not, that can be read again and again. `head` is its beginning, `note` a
+    sentence about an encoding that was detected."""
 
     path: Path
     name: str
     encoding: str
     head: str
+    note: str | None = None
 
     def lines(self) -> Iterator[str]:
         """Lines with their ends (LF, CRLF, CR). Raises InputUnusable at an undecodable or endless one."""
@@ -117,21 +123,76 @@ class TextFile:
         shown = "UTF-8" if self.encoding.startswith("utf-8") else self.encoding.upper()
         return InputUnusable(
             f"{self.name} line {line:,}: byte 0x{byte:02X} at offset {offset:,} is not {shown}; save it as "
-            "UTF-8, or convert it: `iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW`"
+            "UTF-8, or name its encoding with --encoding"
         )
 
 
-def open_text_file(path: Path, name: str) -> TextFile:
-    """A text file checked at its head. Raises InputUnusable: unreadable, empty, no text."""
+def open_text_file(path: Path, name: str, encoding: str | None = None) -> TextFile:
+    """A text file, checked at its beginning, and read through once to find out its encoding.
+
+    Without `encoding`: by the byte order mark, else UTF-8, else what its bytes look like. Raises
+    InputUnusable: unreadable, empty, no text, unknown encoding.
+    """
     with _open_bytes(path, name) as raw:
         head = raw.read(HEAD_BYTES)
     if not head.strip():
         raise InputUnusable(f"{name} is empty; a table needs a header line and rows, a list one URL a line")
     _refuse_known_binary(head, name)
-    encoding = next((codec for bom, codec in _BOMS if head.startswith(bom)), "utf-8")
-    if encoding.startswith("utf-8"):
+    if encoding is not None:
+        try:
+            return TextFile(path, name, codecs.lookup(encoding).name, head.decode(encoding, "replace"))
+        except LookupError:
+            raise InputUnusable(f"--encoding {encoding}: there is no such encoding; try cp1252") from None
+    found = next((codec for bom, codec in _BOMS if head.startswith(bom)), "utf-8")
+    if found.startswith("utf-8"):
         _refuse_binary(head, name)
-    return TextFile(path, name, encoding, head.decode(encoding, "replace"))
+    legacy = _legacy_encoding(path, name) if found == "utf-8" else None
+    if legacy is None:
+        return TextFile(path, name, found, head.decode(found, "replace"))
+    note = f"{name} is not UTF-8; it is read as {legacy} (--encoding changes it)"
+    return TextFile(path, name, legacy, head.decode(legacy, "replace"), note)
+
+
+def _legacy_encoding(path: Path, name: str) -> str | None:
+    """The likely encoding of a text that has bytes beyond ASCII, none of them UTF-8; else None.
+
+    A text with some valid UTF-8, or one that ends within a character, is damaged UTF-8: guessing would hide
+    the damage.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    odd_lines: list[bytes] = []
+    with _open_bytes(path, name) as raw:
+        for chunk in iter(partial(raw.read, HEAD_BYTES), b""):
+            if chunk.isascii() and not decoder.getstate()[0]:
+                continue
+            text = decoder.decode(chunk)
+            if any(letter > "\x7f" and not "\udc80" <= letter <= "\udcff" for letter in text):
+                return None
+            if len(odd_lines) < ODD_LINES:
+                odd_lines += [line for line in chunk.splitlines() if not line.isascii()]
+            if not text.isascii() and len(odd_lines) >= ODD_LINES:
+                break
+        else:
+            if not odd_lines or not _has_invalid(odd_lines):
+                return None
+    sample = b"\n".join(odd_lines[:ODD_LINES])
+    if sum(byte > 0x7F for byte in sample) >= SURE_BYTES:
+        from charset_normalizer import from_bytes
+
+        best = from_bytes(sample).best()
+        if best is not None and "cp1252" not in (best.encoding, *best.could_be_from_charset):
+            return best.encoding
+    return "cp1252" if not UNUSED_IN_CP1252.intersection(sample) else None
+
+
+def _has_invalid(lines: list[bytes]) -> bool:
+    """Whether a line breaks UTF-8 otherwise than by ending within a character."""
+    for line in lines:
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(line)
+        except UnicodeDecodeError:
+            return True
+    return False
 
 
 @contextmanager

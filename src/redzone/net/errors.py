@@ -1,11 +1,9 @@
-"""What a server's answer means for a fetch, and how it is told: pure, without I/O."""
+"""Turns responses and network errors into fetch faults. Pure, without I/O."""
 
 from __future__ import annotations
 
 import re
 import ssl
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import httpcore2
 
@@ -32,29 +30,14 @@ def excerpt(body: bytes) -> str:
     return " ".join(text.replace("\N{REPLACEMENT CHARACTER}", " ").split())[:EXCERPT_LENGTH].strip()
 
 
-def retry_after_s(value: str | None, now: datetime) -> float | None:
-    """Seconds that a `Retry-After` header asks for, as a number or as a date; None if unreadable."""
-    if value is None:
-        return None
-    if re.fullmatch(r"[0-9]{1,9}", value.strip()):
-        return float(value)
-    try:
-        instant = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return max(0.0, (instant - now).total_seconds())
-
-
-def status_fault(status: int, where: str, body: bytes, wish_s: float | None) -> FetchFault:
-    """The fault for an answer that is no image: 408, 429 and 5xx may be asked again, the rest not."""
+def status_fault(status: int, where: str, body: bytes, retry_after_s: float | None) -> FetchFault:
+    """The fault for a response without an image: 408, 429 and 5xx may be retried, other statuses not."""
     words = excerpt(body)
     message = f"HTTP {status} from {where}" + (f": {words}" if words else "")
     if status == 429:
-        return FetchFault(ErrorCode.FETCH_HTTP_429, message, Retry.RATE_LIMIT, wish_s)
+        return FetchFault(ErrorCode.FETCH_HTTP_429, message, Retry.RATE_LIMIT, retry_after_s)
     if 500 <= status <= 599:
-        return FetchFault(ErrorCode.FETCH_HTTP_5XX, message, Retry.TRANSIENT, wish_s)
+        return FetchFault(ErrorCode.FETCH_HTTP_5XX, message, Retry.TRANSIENT, retry_after_s)
     if 400 <= status <= 499:
         retry = Retry.TRANSIENT if status == 408 else Retry.NO
         return FetchFault(STATUS_CODES.get(status, ErrorCode.FETCH_HTTP_4XX), message, retry)

@@ -29,10 +29,11 @@ from redzone._version import __version__
 from redzone.clock import Clock
 from redzone.errors import ErrorCode, FetchFault, Retry
 from redzone.net.byte_ranges import Ask, ContentRange, Fetched, NotModified, PartialFile, Validators, fit
-from redzone.net.errors import network_fault, retry_after_s, status_fault
+from redzone.net.errors import network_fault, status_fault
 from redzone.net.ssrf_guard import GuardedBackend, any_address, is_public
 from redzone.net.urls import parse_address, redirect_target, shorten_url, url_scheme
 from redzone.network import Connections, ShardedPool
+from redzone.retry_after import read_retry_after
 
 FILE_PIECE_BYTES = 1 << 20  # hashing a piece holds the event loop for about a millisecond
 ERROR_PAGE_BYTES = 16_384  # enough to end most error pages, so that their connection can be used again
@@ -242,7 +243,7 @@ class Fetcher:
             await _error_page(response)
             return None
         if response.status not in ({200, 203, 206} if ask.ranged else {200, 203}):
-            wish_s = retry_after_s(_header(response, b"retry-after"), self._clock.now())
+            wish_s = read_retry_after(httpx2.Headers(response.headers), self._clock.now())
             raise status_fault(response.status, where, await _error_page(response), wish_s)
         encoding = _header(response, b"content-encoding") or "identity"
         if encoding.strip().lower() != "identity":

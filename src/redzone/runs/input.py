@@ -20,6 +20,8 @@ def open_run_input(folder: RunFolder, record: RunRecord, paths: tuple[str, ...] 
             recorded.sample,
             recorded.seed or 0,
             stdin,
+            _text(record, "image_base"),
+            _text(record, "input_encoding"),
         )
     )
 
@@ -31,3 +33,8 @@ def unchanged_run_input(folder: RunFolder, record: RunRecord) -> Inputs | None:
         return inputs if inputs.digest() == record.input_sha256 else None
     except (UsageError, OSError):
         return None
+
+
+def _text(record: RunRecord, setting: str) -> str | None:
+    value = record.settings.get(setting)
+    return value if isinstance(value, str) else None

@@ -228,8 +228,11 @@ def estimate_lines(found: RunEstimate) -> tuple[str, ...]:
             f"about {format_cost(found.cost_usd)}, at most {format_cost(found.most_cost_usd)} without retries"
         )
     width, height = ASSUMED_POSTER_PX
+    missing = f"missing     {found.missing_files:,} image files do not exist"
     return (
+        *found.notes,
         f"rows        {found.rows:,} ({found.bad_rows:,} unusable)",
+        *((missing,) if found.missing_files else ()),
         f"reused      {found.cached:,} in the cache, {found.duplicates:,} duplicates",
         f"requests    {found.requests:,}",
         f"tokens      about {found.input_tokens:,} in, {found.output_tokens:,} out at {width}x{height} px",

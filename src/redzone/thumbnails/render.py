@@ -13,8 +13,8 @@ from io import BytesIO
 
 from PIL import Image
 
-from redzone.imaging import FRAMING_VERSION, FramingOptions, zone_box
-from redzone.imaging.decode import decode
+from redzone.imaging import FRAMING_VERSION, Cut, FramingOptions, zone_box
+from redzone.imaging.decode import decode_cut
 from redzone.imaging.render import frame
 from redzone.models import Outcome, ViewKind, Zone
 from redzone.runs import RunRecord
@@ -44,9 +44,12 @@ class Scaled:
 
     def make(self, data: bytes, max_pixels: int) -> bytes:
         """The JPEG. Raises only ImageFault, whatever the bytes."""
-        poster = _decoded(data, max_pixels)
-        scale = min(1.0, self.width_px / poster.width, MAX_HEIGHT_FACTOR * self.width_px / poster.height)
-        return _jpeg(_resized(poster, scale), QUALITY)
+
+        def plan(width: int, height: int) -> Cut:
+            scale = min(1.0, self.width_px / width, MAX_HEIGHT_FACTOR * self.width_px / height)
+            return Cut((0, 0, width, height), _scaled(width, height, scale))
+
+        return _jpeg(decode_cut(data, FramingOptions(max_pixels), plan).picture, QUALITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,14 @@ class ZoneOnly:
 
     def make(self, data: bytes, max_pixels: int) -> bytes:
         """The JPEG. Raises only ImageFault, whatever the bytes."""
-        poster = _decoded(data, max_pixels)
-        zone = poster.crop(zone_box(self.zone, *poster.size))
-        scale = min(ZONE_ENLARGE, ZONE_WIDTH / zone.width, MAX_HEIGHT_FACTOR * ZONE_WIDTH / zone.height)
-        return _jpeg(_resized(zone, scale), FINE_QUALITY)
+
+        def plan(width: int, height: int) -> Cut:
+            box = zone_box(self.zone, width, height)
+            across, down = box[2] - box[0], box[3] - box[1]
+            scale = min(ZONE_ENLARGE, ZONE_WIDTH / across, MAX_HEIGHT_FACTOR * ZONE_WIDTH / down)
+            return Cut(box, _scaled(across, down, scale))
+
+        return _jpeg(decode_cut(data, FramingOptions(max_pixels), plan).picture, FINE_QUALITY)
 
 
 RenderSpec = Scaled | Seen | ZoneOnly
@@ -102,15 +109,8 @@ def shown_view(outcome: Outcome | None, otherwise: ViewKind) -> ViewKind:
     return next((view for view in ViewKind if view == name), otherwise)
 
 
-def _decoded(data: bytes, max_pixels: int) -> Image.Image:
-    return decode(data, max_pixels, FramingOptions().min_side_px)
-
-
-def _resized(picture: Image.Image, scale: float) -> Image.Image:
-    if scale == 1.0:
-        return picture
-    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+def _scaled(width: int, height: int, scale: float) -> tuple[int, int]:
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _jpeg(picture: Image.Image, quality: int) -> bytes:

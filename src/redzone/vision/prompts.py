@@ -1,22 +1,20 @@
-"""The question that a model is asked, and the shape of its answer.
+"""The question that a model is asked, and the JSON Schema of its answer. `answers` reads the answer.
 
-The prompt holds nothing of the input: no title, no column. Text in a poster is picture content, never an
-instruction. Change VERSION with every change that could change an answer: it is part of the cache key.
+The prompt contains nothing from the input: no title, no column. Text in a poster is picture content, never
+an instruction. Raise VERSION with every change that could change an answer: it is part of the cache key.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from redzone.models import Element, ElementKind, Percent, Question, View, ViewKind, Wording, Zone, ZoneVerdict
+from redzone.models import Question, View, ViewKind, Wording, Zone, ZoneMark
 
-VERSION = "1"
+VERSION = "2"
 
 _TASK = """\
 You check streaming artwork. A badge will be drawn over marked zones of a movie or series poster. \
@@ -74,53 +72,72 @@ class PackedReply(BaseModel):
     pictures: list[_PictureReply]
 
 
-class _SimpleZoneReply(BaseModel):
-    zone: str
-    contains_key_elements: bool
-    confidence_pct: Percent = 75.0
-    justification: str = ""
+_BORDER = (
+    "Each zone has a border, a coloured line between two white ones; the zone is what lies inside it. "
+    "Their places"
+)
 
 
-class _SimpleReply(BaseModel):
-    zones: list[_SimpleZoneReply]
+def instruction(question: Question, pictures: int = 1, *, with_form: bool = False) -> str:
+    """The text before the pictures, which all show the same zones of different posters.
 
-
-def instruction(question: Question, pictures: int = 1) -> str:
-    """The text that goes before the pictures; they all show the same zones of other posters."""
-    zones = "\n".join(f"- {_place(zone)}" for zone in question.zones)
+    `with_form` shows the JSON to answer with, for a server that takes no schema; a simple question always
+    shows it.
+    """
     crop = question.view.kind is ViewKind.CROP
     if pictures > 1:
-        part = "a part of it round the zones" if crop else "the whole of it"
-        return (
-            f"{_TASK}\n\nThere are {pictures} numbered pictures, each of another poster: {part}, with the "
-            f"zones' borders drawn on it. Zones:\n{zones}\n\n{_SHAPE} Give one entry for each picture, under "
-            "its number, judged by that picture alone."
+        part = "a part of it around the zones" if crop else "the whole of it"
+        names = ", ".join(zone.name for zone in question.zones)
+        shown = (
+            f"There are {pictures} numbered pictures, each of another poster: {part}. "
+            f"The zones are {names}. {_BORDER} are given before each picture."
         )
-    shown = (
-        "The picture is a part of the poster round the zones; their borders are drawn on it."
-        if crop
-        else "The picture is the whole poster; the zones' borders are drawn on it."
-    )
+        shape = f"{_SHAPE} Give one entry for each picture, under its number, judged by that picture alone."
+        return f"{_TASK}\n\n{shown}\n\n{shape}{_form(question, pictures) if with_form else ''}"
+    part = "a part of the poster around the zones" if crop else "the whole poster"
+    shown = f"The picture is {part}. {_BORDER}:\n{_places(question)}"
     if question.wording is Wording.FULL:
-        return f"{_TASK}\n\n{shown} Zones:\n{zones}\n\n{_SHAPE}"
-    example = {
-        "zones": [
-            {"zone": zone.name, "contains_key_elements": True, "confidence_pct": 90}
-            for zone in question.zones
-        ]
-    }
+        return f"{_TASK}\n\n{shown}\n\n{_SHAPE}{_form(question, 1) if with_form else ''}"
+    return f"{_SIMPLE}\n\n{shown}{_form(question, 1)}"
+
+
+def _form(question: Question, pictures: int) -> str:
+    """An example of the answer, with the zones' own names."""
+    example: dict[str, Any] = {"contains_key_elements": True, "confidence_pct": 90}
+    if question.wording is Wording.FULL:
+        elements = [{"kind": "text, logo or face", "label": "..."}]
+        example = {"justification": "...", "elements": elements} | example
+    form: dict[str, Any] = {"zones": [{"zone": zone.name} | example for zone in question.zones]}
+    if pictures > 1:
+        form = {"pictures": [{"picture": 1} | form]}
     return (
-        f"{_SIMPLE}\n\n{shown} Zones:\n{zones}\n\nAnswer with one JSON object and nothing else, "
-        f"in this form, with your own values:\n{json.dumps(example)}"
+        "\n\nAnswer with one JSON object and nothing else, in this form, with your own values:\n"
+        f"{json.dumps(form)}"
     )
 
 
-def heading(number: int) -> str:
+def heading(number: int, question: Question) -> str:
     """The text before a picture of several."""
-    return f"Picture {number}:"
+    return f"Picture {number}:\n{_places(question)}"
 
 
-def _place(zone: Zone) -> str:
+def _places(question: Question) -> str:
+    """A line for each zone: where it is in the view, or in the poster where the view does not say it."""
+    marks = question.view.marks
+    if len(marks) != len(question.zones):
+        return "\n".join(f"- {_place_in_poster(zone)}" for zone in question.zones)
+    return "\n".join(f"- {_place(zone, mark)}" for zone, mark in zip(question.zones, marks, strict=True))
+
+
+def _place(zone: Zone, mark: ZoneMark) -> str:
+    left, top, right, bottom = (f"{part:.0%}" for part in (mark.left, mark.top, mark.right, mark.bottom))
+    return (
+        f"{zone.name}, {mark.colour} border: {left} to {right} of the picture's width from the left, "
+        f"{top} to {bottom} of its height from the top"
+    )
+
+
+def _place_in_poster(zone: Zone) -> str:
     left, top, right, bottom = (
         round(part * 100, 1) for part in (zone.x, zone.y, zone.x + zone.w, zone.y + zone.h)
     )
@@ -143,106 +160,9 @@ def answer_schema(zones: tuple[Zone, ...], pictures: int = 1) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def length(kind: ViewKind, zones: tuple[Zone, ...], wording: Wording, pictures: int = 1) -> int:
-    """Characters of all that is sent beside the pictures: the instruction and, with FULL, the schema."""
-    question = Question(View(kind, b"", 0, 0), zones, wording, model="")
+    """Characters of all that is sent besides the pictures: the instruction and, with FULL, the schema."""
+    marks = (ZoneMark(1.0, 1.0, 1.0, 1.0, "long colour name"),) * len(zones)
+    question = Question(View(kind, b"", 0, 0, marks), zones, wording, model="")
     schema = len(json.dumps(answer_schema(zones, pictures))) if wording is Wording.FULL else 0
-    headings = sum(len(heading(number)) for number in range(1, pictures + 1)) if pictures > 1 else 0
-    return len(instruction(question, pictures)) + schema + headings
-
-
-class AnswerUnreadable(ValueError):
-    """The text is no answer to the question; the message says why."""
-
-
-def parse_answer(text: str, question: Question) -> tuple[ZoneVerdict, ...]:
-    """The verdicts in a model's text, one per zone of the question in its order.
-
-    Raises AnswerUnreadable: broken JSON, another shape, a zone missing, doubled or unknown, or a zone
-    called free beside a list of elements.
-    """
-    with _explained():
-        if question.wording is Wording.FULL:
-            return _in_order([_verdict(zone) for zone in FullReply.model_validate_json(text).zones], question)
-        simple = _SimpleReply.model_validate_json(_object_in(text))
-        verdicts = [
-            ZoneVerdict(
-                name=zone.zone,
-                contains_key_elements=zone.contains_key_elements,
-                confidence_pct=zone.confidence_pct,
-                justification=zone.justification,
-            )
-            for zone in simple.zones
-        ]
-        return _in_order(verdicts, question)
-
-
-def parse_packed(
-    text: str, questions: Sequence[Question]
-) -> tuple[tuple[ZoneVerdict, ...] | AnswerUnreadable, ...]:
-    """For each picture its verdicts, or why there are none: its number is missing or doubled, or its entry
-    is unreadable, which says nothing about the others. Raises AnswerUnreadable for the whole text."""
-    with _explained():
-        entries = _Entries.model_validate_json(text).pictures
-    by_number: dict[object, list[dict[str, JsonValue]]] = {}
-    for entry in entries:
-        number = entry.get("picture")
-        by_number.setdefault(number if type(number) is int else None, []).append(entry)
-    return tuple(
-        _parse_entry(number, by_number.get(number, []), question)
-        for number, question in enumerate(questions, start=1)
-    )
-
-
-def _parse_entry(
-    number: int, entries: Sequence[dict[str, JsonValue]], question: Question
-) -> tuple[ZoneVerdict, ...] | AnswerUnreadable:
-    if len(entries) != 1:
-        how = "is missing" if not entries else f"came {len(entries)} times"
-        return AnswerUnreadable(f"the answer about picture {number} {how}")
-    try:
-        with _explained():
-            reply = _PictureReply.model_validate(entries[0])
-            return _in_order([_verdict(zone) for zone in reply.zones], question)
-    except AnswerUnreadable as error:
-        return error
-
-
-class _Entries(BaseModel):
-    """As much as is needed to tell the entries apart."""
-
-    pictures: list[dict[str, JsonValue]]
-
-
-def _verdict(zone: _ZoneReply) -> ZoneVerdict:
-    return ZoneVerdict(
-        name=zone.zone,
-        contains_key_elements=zone.contains_key_elements,
-        confidence_pct=zone.confidence_pct,
-        elements=tuple(Element(kind=ElementKind(e.kind), label=e.label) for e in zone.elements),
-        justification=zone.justification,
-    )
-
-
-def _in_order(verdicts: Sequence[ZoneVerdict], question: Question) -> tuple[ZoneVerdict, ...]:
-    by_name = {verdict.name: verdict for verdict in verdicts}
-    names = [zone.name for zone in question.zones]
-    if sorted(names) != sorted(verdict.name for verdict in verdicts):
-        raise AnswerUnreadable(f"asked about {', '.join(names)}, answered {', '.join(by_name) or 'none'}")
-    return tuple(by_name[name] for name in names)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """The first thing that does not fit, in a line."""
-    try:
-        yield
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise AnswerUnreadable(f"{where + ': ' if where else ''}{first['msg']}") from error
-
-
-def _object_in(text: str) -> str:
-    """The outermost {...}: small models put prose or a code fence round it."""
-    start, end = text.find("{"), text.rfind("}")
-    return text[start : end + 1] if 0 <= start < end else text
+    headings = pictures * len(heading(pictures, question)) if pictures > 1 else 0
+    return len(instruction(question, pictures, with_form=True)) + schema + headings

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from redzone.models import Box, ElementKind, Zone
 from redzone.vision.local.classifier import Evidence, Fit, is_plain, verdict
+from redzone.vision.local.colour import lab
 from redzone.vision.local.face_detector import Face
 from redzone.vision.local.text_detector import connected_areas, text_rectangles, text_score
 from redzone.zones import PRESETS
 
 RED = PRESETS["red"]
+Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -91,6 +96,74 @@ def test_plain_means_no_step_and_not_one_colour() -> None:
     assert is_plain(pixels, RED)
     pixels[20:40, 100:104] = 0
     assert not is_plain(pixels, RED)
+
+
+COLOURS = [
+    (red, green, blue)
+    for red in (0, 90, 180, 255)
+    for green in (0, 90, 180, 255)
+    for blue in (0, 90, 180, 255)
+]
+FAINT = 8  # of 255: a person sees it, and it was plain when only steps of 16 in grey counted
+
+
+def lettered(ground: tuple[int, int, int], ink: tuple[int, int, int], size: int) -> Pixels:
+    poster = Image.new("RGB", (360, 540), ground)
+    ImageDraw.Draw(poster).text((20, 15), "THE LONG WAY", ink, ImageFont.load_default(size))
+    return np.asarray(poster)
+
+
+@pytest.mark.parametrize("size", [10, 24])
+def test_lettering_in_any_two_colours_is_not_plain(size: int) -> None:
+    """A grid of 64 colours on each other, small and large; equal greys too, such as red on green."""
+    plain = [
+        (ground, ink)
+        for ground, ink in itertools.permutations(COLOURS, 2)
+        if is_plain(lettered(ground, ink, size), RED)
+    ]
+    assert plain == []
+
+
+@pytest.mark.parametrize("size", [10, 24])
+@pytest.mark.parametrize("ground", COLOURS)
+def test_faint_lettering_is_not_plain(ground: tuple[int, int, int], size: int) -> None:
+    """A little lighter or darker than what it stands on."""
+    ink = tuple(value - FAINT if value > 127 else value + FAINT for value in ground)
+    # in the darkest tenth of the scale eight steps cannot be seen: there it takes half as many again
+    ink = ink if max(ground) > 0 else (12, 12, 12)
+    assert not is_plain(lettered(ground, ink, size), RED)  # type: ignore[arg-type]  # three values
+
+
+@pytest.mark.parametrize(("radius", "red"), [(2, 90), (4, 120)])
+def test_a_title_with_a_soft_edge_is_not_plain(radius: int, red: int) -> None:
+    """Its colour changes over several pixels, a little at a time."""
+    poster = Image.fromarray(lettered((60, 90, 160), (red, 90, 160), 40))
+    blurred = np.asarray(poster.filter(ImageFilter.GaussianBlur(radius)))
+    assert not is_plain(blurred, RED)
+
+
+@pytest.mark.parametrize("colours", [((20, 40, 90), (200, 220, 250)), ((0, 0, 0), (90, 20, 60))])
+def test_a_sky_is_plain(colours: tuple[tuple[int, int, int], tuple[int, int, int]]) -> None:
+    """A gradient over the whole poster, and one with a fine grain."""
+    column = Image.new("RGB", (1, 2))
+    column.putdata(colours)
+    sky = np.asarray(column.resize((360, 540), Image.Resampling.BILINEAR))
+    assert is_plain(sky, RED)
+    grain = np.random.default_rng(1).integers(-1, 2, (*sky.shape[:2], 1))
+    assert is_plain(np.clip(sky + grain, 0, 255).astype(np.uint8), RED)
+
+
+def test_lab_is_that_of_known_colours() -> None:
+    """White, mid grey and the primaries, to a tenth."""
+    known = {
+        (255, 255, 255): (100.0, 0.0, 0.0),
+        (0, 0, 0): (0.0, 0.0, 0.0),
+        (255, 0, 0): (53.24, 80.09, 67.20),
+        (0, 255, 0): (87.73, -86.18, 83.18),
+        (0, 0, 255): (32.30, 79.19, -107.86),
+    }
+    found = lab(np.array(list(known), np.uint8))
+    assert np.abs(found - np.array(list(known.values()))).max() < 0.1
 
 
 FIT = Fit(intercept=3.0, text=1.0, face=6.0, floor=0.001)

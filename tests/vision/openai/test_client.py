@@ -30,7 +30,7 @@ from redzone.errors import (
 from redzone.models import Allowance, Question, Reply, Source, Tokens, View, ViewKind, Wording, Zone
 from redzone.vision import prompts
 from redzone.vision.openai.client import OpenAIOptions, OpenAIVision
-from redzone.vision.openai.messages import Api, request_bytes
+from redzone.vision.openai.messages import Api, RequestShape, request_bytes
 from redzone.vision.openai.prices import Price
 from redzone.vision.openai.rate_limit_headers import parse_duration_s, read_allowance
 from tests.loopback import Answer, Loopback, hang_up, reply
@@ -75,6 +75,22 @@ async def ask_server(answer: Answer, asked: Question | None = None) -> Reply:
         found = await model.ask(asked or question())
     assert len(server.requests) == 1
     return found
+
+
+async def ask_until_adapted(model: OpenAIVision) -> Reply:
+    """The reply, after what the client learns of the server from its first refusal."""
+    found = await model.ask(question())
+    if isinstance(found.result, ModelFault) and found.result.retry is Retry.ADAPTED:
+        return await model.ask(question())
+    return found
+
+
+async def ask_after_success(answer: Answer, asked: Question | None = None) -> Reply:
+    """The same of a server that has answered before."""
+    routes = {"/v1/responses": [reply(200, said(ONE_ZONE), connection="close"), answer]}
+    async with Loopback({**routes}) as server, asking(server.url("/v1")) as model:
+        await model.ask(question())
+        return await model.ask(asked or question())
 
 
 async def ask_over_chat(answer: Answer) -> Reply:
@@ -178,7 +194,7 @@ async def test_faults_are_told_apart(
     async with Simulator(options) as simulator, asking(simulator.base_url, timeout_s=0.2) as model:
         if not responses_api:
             await model.ask(question())
-        found = fault_of(await model.ask(question()))
+        found = fault_of(await ask_until_adapted(model))  # before its first success a route may be missing
     assert (found.code, found.retry) == (code, retry)
     assert text in found.message
     assert KEY not in found.message
@@ -195,7 +211,6 @@ async def test_an_unreadable_answer_still_reports_its_tokens() -> None:
     "body",
     [
         b"",
-        b"<html>502 Bad Gateway</html>",
         b"null",
         b"[]",
         b"7",
@@ -206,9 +221,6 @@ async def test_an_unreadable_answer_still_reports_its_tokens() -> None:
         b'{"output": [{"type": "message", "content": [{"type": "output_text", "text": null}]}]}',
         b'{"output": [{"type": "message", "content": [{"type": "refusal", "refusal": 7}]}]}',
         b'{"output": [7]}',
-        said(ONE_ZONE, usage={"input_tokens": "many"}),
-        said(ONE_ZONE, usage={"input_tokens": -1}),
-        said(ONE_ZONE, incomplete_details="yes"),
         b"\xff\xfe\x00",
         b"[" * 100_000,
         b'{"output": ' + b"9" * 5000 + b"}",
@@ -238,11 +250,17 @@ async def test_a_completion_that_is_none_is_a_fault_too(body: bytes) -> None:
 
 
 async def test_an_answer_without_usage_is_an_answer() -> None:
-    """Some servers count nothing, or say null."""
-    for usage in (None, {}, {"input_tokens": None, "output_tokens": None}):
+    """Some servers count nothing, say null or nonsense: then the tokens are not known."""
+    usages: tuple[Any, ...] = (
+        None, {}, [], {"input_tokens": None, "output_tokens": None}, {"input_tokens": -1, "output_tokens": 3},
+        {"input_tokens": "many", "output_tokens": 3}, {"input_tokens": 300},
+    )  # fmt: skip
+    for usage in usages:
         found = await ask_server(reply(200, said(ONE_ZONE, usage=usage)))
         assert isinstance(found.result, tuple)
-        assert found.tokens == Tokens()
+        assert (found.tokens, found.tokens_known) == (Tokens(), False)
+    found = await ask_server(reply(200, said(ONE_ZONE, usage={"input_tokens": 40.5, "output_tokens": "3"})))
+    assert (found.tokens, found.tokens_known) == (Tokens(input=41, output=3), True)
 
 
 async def test_a_content_filter_is_a_refusal() -> None:
@@ -285,8 +303,8 @@ async def test_what_every_request_would_meet_stops_the_run(
         asking(server.url("/v1")) as model,
     ):
         with pytest.raises(stopped, match=f"HTTP {status}.*;") as caught:
-            await model.ask(question())
-    assert len(server.requests) == 1
+            await ask_until_adapted(model)  # there is no Chat either, so that was not the reason
+    assert len(server.requests) <= 2
     assert KEY not in "".join(traceback.format_exception(caught.value))
 
 
@@ -316,7 +334,7 @@ async def test_a_wrong_key_and_an_empty_account_stop_the_run_at_the_simulator() 
 async def test_other_statuses_are_faults_of_one_attempt(status: int, code: ErrorCode, retry: Retry) -> None:
     """The decision is the status's; the server's words are kept, short and without the key."""
     body = error_body(f"because of {KEY} " + "x" * 5000)
-    found = fault_of(await ask_server(reply(status, body)))
+    found = fault_of(await ask_after_success(reply(status, body)))
     assert (found.code, found.retry, found.retry_after_s) == (code, retry, None)
     assert found.message.startswith(f"HTTP {status}")
     assert len(found.message) <= 300
@@ -360,7 +378,7 @@ async def test_a_server_without_the_responses_api_is_asked_over_chat_and_that_is
     notices: list[str] = []
     async with Simulator(NO_RESPONSES) as simulator, asking(simulator.base_url, notices) as model:
         first = await asyncio.gather(*(model.ask(question(number=n)) for n in range(8)))
-        assert [fault_of(found).retry for found in first] == [Retry.TRANSIENT] * 8
+        assert [fault_of(found).retry for found in first] == [Retry.ADAPTED] * 8
         second = await asyncio.gather(*(model.ask(question(number=n)) for n in range(8)))
     assert all(isinstance(found.result, tuple) for found in second)
     assert len(notices) == 1
@@ -399,7 +417,7 @@ async def test_the_servers_limits_are_read_from_answers_and_refusals() -> None:
         ({"retry_after": "0.5"}, 0.5),
         ({"retry_after_ms": "1500", "retry_after": "2"}, 1.5),
         ({"retry_after_ms": "soon", "retry_after": "2"}, 2.0),
-        ({"retry_after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+        ({"retry_after": "Wed, 21 Oct 2026 07:28:00 GMT"}, 0.0),
         ({"retry_after": "-1"}, None),
         ({"retry_after": "nan"}, None),
         ({"retry_after": "inf"}, None),
@@ -409,7 +427,7 @@ async def test_the_servers_limits_are_read_from_answers_and_refusals() -> None:
 async def test_retry_after_is_read_in_milliseconds_or_seconds(
     headers: dict[str, str], seconds: float | None
 ) -> None:
-    """None where it is no number: then the limiter backs off by its own rule."""
+    """A date in the past is 0; None where it is unreadable: then the limiter backs off by its own rule."""
     assert fault_of(await ask_server(reply(429, b"", **headers))).retry_after_s == seconds
 
 
@@ -417,7 +435,7 @@ async def test_retry_after_is_read_in_milliseconds_or_seconds(
 def test_what_is_sent_is_not_kept_and_is_bounded(wording: Wording) -> None:
     """store=False, the picture inline, max_output_tokens, and a strict schema with the full question."""
     asked = question(wording)
-    body = json.loads(request_bytes(Api.RESPONSES, (asked,), 123))
+    body = json.loads(request_bytes(RequestShape(Api.RESPONSES), (asked,), 123))
     assert (body["store"], body["max_output_tokens"], body["model"]) == (False, 123, "gpt-6-luna")
     assert ("text" in body) == (wording is Wording.FULL)
     if wording is Wording.FULL:
@@ -436,7 +454,7 @@ def test_what_is_sent_is_not_kept_and_is_bounded(wording: Wording) -> None:
 def test_chat_is_asked_the_same() -> None:
     """The same words, schema and picture in the other API's places."""
     asked = question()
-    body = json.loads(request_bytes(Api.CHAT, (asked,), 123))
+    body = json.loads(request_bytes(RequestShape(Api.CHAT), (asked,), 123))
     text, picture = body["messages"][0]["content"]
     assert (body["model"], body["max_tokens"]) == ("gpt-6-luna", 123)
     assert text["text"] == prompts.instruction(asked)

@@ -11,7 +11,7 @@ from redzone.errors import SettingsInvalid
 
 
 class Fault(StrEnum):
-    """A kind of fault. Model side first, then image side."""
+    """A kind of fault: common ones of the model and the image side, then quirks of particular servers."""
 
     HTTP500 = "http500"
     HTTP503 = "http503"
@@ -36,13 +36,65 @@ class Fault(StrEnum):
     IMAGE_HTML = "image_html"
     IMAGE_HALF = "image_half"
 
+    # error responses of the model
+    QUOTA_TYPE = "quota_type"
+    HTTP402 = "http402"
+    BUDGET_400 = "budget_400"
+    KEY_400 = "key_400"
+    NO_VISION = "no_vision"
+    DAY_LIMIT = "day_limit"
+    RETRY_TEXT = "retry_text"
+    RETRY_DATE = "retry_date"
+    RETRY_DELAY = "retry_delay"
+    TOO_LARGE = "too_large"
+    CONTENT_FILTER = "content_filter"
+    MODERATION = "moderation"
+    HTML_403 = "html_403"
+    REDIRECT = "redirect"
+    NO_MAX_TOKENS = "no_max_tokens"
+    NO_STORE = "no_store"
+    NO_FORMAT = "no_format"
+    NO_DETAIL = "no_detail"
+    # 2xx responses that differ from the API's
+    ERROR_200 = "error_200"
+    FAILED_200 = "failed_200"
+    EMPTY_200 = "empty_200"
+    HTTP201 = "http201"
+    GZIP = "gzip"
+    NO_USAGE = "no_usage"
+    NEGATIVE_USAGE = "negative_usage"
+    FRACTIONAL_USAGE = "fractional_usage"
+    PARTS = "parts"
+    REASONING = "reasoning"
+    # answers that are nearly right
+    FENCED = "fenced"
+    PROSE = "prose"
+    THINK = "think"
+    THINK_UNOPENED = "think_unopened"
+    TRAILING_COMMA = "trailing_comma"
+    JSON_STRING = "json_string"
+    TWO_OBJECTS = "two_objects"
+    BARE_ZONES = "bare_zones"
+    ZONE_CASE = "zone_case"
+    OTHER_KIND = "other_kind"
+    FRACTION = "fraction"
+    PERCENT = "percent"
+    CONTRADICTION = "contradiction"
+    PLAIN_REFUSAL = "plain_refusal"
+    # error responses of the image server
+    IMAGE_HTTP429 = "image_http429"
+    IMAGE_HTTP503 = "image_http503"
 
+
+# Quirks of particular servers. ALL excludes them: some of them end a run.
+QUIRKS = frozenset(list(Fault)[list(Fault).index(Fault.IMAGE_HALF) + 1 :])
 IMAGE_SIDE = tuple(fault for fault in Fault if fault is Fault.DEAD or fault.startswith("image_"))
 MODEL_SIDE = tuple(fault for fault in Fault if fault not in IMAGE_SIDE)
 # These affect every request about a poster or picture; the others affect one request, so a retry may succeed.
 PERMANENT = frozenset({Fault.DEAD, Fault.STALL_ALWAYS})
 # These need several pictures in one request. ALL excludes them: without packs they would have no effect.
 PACKED = frozenset({Fault.PACK_MISSING, Fault.PACK_DOUBLED})
+COMMON = tuple(fault for fault in Fault if fault not in PACKED | QUIRKS)
 ALL = "all"
 
 
@@ -58,14 +110,14 @@ def parse_fault(text: str) -> tuple[Fault, float]:
 
 
 def parse_faults(texts: Iterable[str]) -> dict[Fault, float]:
-    """Parse several `kind=share`; `all=0.05` spreads 5 % of the requests of each side evenly over its kinds,
-    except those of packs. Shares of the same kind are added. Raises SettingsInvalid."""
+    """Parse several `kind=share`; `all=0.05` spreads 5 % of the requests of each side evenly over its
+    common kinds. Shares of the same kind are added. Raises SettingsInvalid."""
     shares: dict[Fault, float] = {}
     for text in texts:
         kind, _, share = text.partition("=")
         if kind.strip() == ALL:
             whole = _parse_share(text, share)
-            sides = [[fault for fault in side if fault not in PACKED] for side in (MODEL_SIDE, IMAGE_SIDE)]
+            sides = [[fault for fault in side if fault in COMMON] for side in (MODEL_SIDE, IMAGE_SIDE)]
             parts = [(fault, whole / len(side)) for side in sides for fault in side]
         else:
             parts = [parse_fault(text)]

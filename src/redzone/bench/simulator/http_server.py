@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
+from http.client import responses
 from itertools import cycle
 from typing import cast
 from urllib.parse import parse_qsl
@@ -192,7 +193,7 @@ class Connection(asyncio.Protocol):
         headers = [*reply.headers, ("content-type", reply.content_type), length]
         if reply.status == HTTPStatus.NOT_MODIFIED:
             headers = reply.headers
-        phrase = HTTPStatus(reply.status).phrase
+        phrase = responses.get(reply.status, "")
         return h11.Response(status_code=reply.status, headers=headers, reason=phrase)
 
     def _write(self, *events: h11.Event) -> None:

@@ -13,6 +13,8 @@ from redzone.bench.simulator import artwork
 from redzone.bench.simulator.faults import IMAGE_SIDE, Fault, choose_fault
 from redzone.bench.simulator.http_server import HttpReply, HttpRequest, ReplyEnd
 from redzone.bench.simulator.options import TINY, SimulatorOptions
+from redzone.bench.simulator.rate_limits import Enforcement, RateGate, Rejected, ServerLimits
+from redzone.bench.simulator.replies import retry_headers
 from redzone.bench.simulator.request_log import PlannedReply
 
 MAX_LISTED = 1_000_000
@@ -32,8 +34,9 @@ class ImageApi:
         self._shares = {kind: share for kind, share in options.faults.items() if kind in IMAGE_SIDE}
         self._files = artwork.PosterCache(options.poster_size, options.poster_grain)
         self._seen: Counter[int] = Counter()
+        self._gate = RateGate(ServerLimits(options.image_rpm, None, Enforcement.QUANTISED))
 
-    def plan_poster(self, request: HttpRequest) -> PlannedReply | None:
+    def plan_poster(self, request: HttpRequest, now_s: float) -> PlannedReply | None:
         """Return the plan for a poster's path, None for any other path."""
         match = _POSTER.fullmatch(request.path)
         size = request.query.get("size", "")
@@ -42,6 +45,10 @@ class ImageApi:
         number, extension = int(match[1]), match[2]
         self._seen[number] += 1
         options = self._options
+        admitted = self._gate.admit(0, now_s)
+        if isinstance(admitted, Rejected):
+            headers = retry_headers(admitted.retry_after_s)
+            return PlannedReply(HttpReply(429, b"too many requests", "text/plain", headers), poster=number)
         fault = choose_fault(self._shares, options.seed, f"poster {number}", self._seen[number])
 
         def file() -> bytes:
@@ -78,6 +85,10 @@ def _faulty(fault: Fault, file: Callable[[], bytes], mime: str, headers: list[tu
             return HttpReply(404, b"no such poster", "text/plain")
         case Fault.IMAGE_HTTP500:
             return HttpReply(500, b"internal error", "text/plain")
+        case Fault.IMAGE_HTTP429:
+            return HttpReply(429, b"too many requests", "text/plain", [("retry-after", "1")])
+        case Fault.IMAGE_HTTP503:
+            return HttpReply(503, b"service unavailable", "text/plain", [("retry-after", "1")])
         case Fault.IMAGE_HTML:
             return HttpReply(200, _HTML, "text/html; charset=utf-8")
         case Fault.IMAGE_RESET:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from http import HTTPStatus
 from statistics import NormalDist
 from typing import Any
 
+from redzone.bench.simulator import quirks
 from redzone.bench.simulator.faults import MODEL_SIDE, PACKED, PERMANENT, Fault, choose_fault
 from redzone.bench.simulator.http_server import HttpReply, HttpRequest, ReplyEnd
 from redzone.bench.simulator.options import SimulatorOptions, pack_factor
@@ -28,9 +30,6 @@ from redzone.bench.simulator.requests import (
 from redzone.bench.simulator.schema_answers import answer_to, example_in
 from redzone.bench.simulator.seeded_random import fraction, generator
 
-SLOW_DOWN_S = 1.0
-REFUSAL = "I'm sorry, but I can't help with this picture."
-
 _NO_SCHEMA = {
     "type": "object",
     "properties": {
@@ -45,11 +44,6 @@ _ENDINGS = {
     Fault.STALL: ReplyEnd.STALL,
     Fault.STALL_ALWAYS: ReplyEnd.STALL,
     Fault.HALF: ReplyEnd.HALF,
-}
-_ERRORS = {
-    Fault.HTTP500: (500, "the server had an error", "server_error", None),
-    Fault.HTTP503: (503, "the server is overloaded", "server_error", "server_is_overloaded"),
-    Fault.SLOW_DOWN: (429, "the rate of requests rose too fast", "requests", "slow_down"),
 }
 
 
@@ -85,18 +79,18 @@ class ModelApi:
         error = ApiError(401, "the API key is not valid", "invalid_request_error", "invalid_api_key")
         return PlannedReply(HttpReply(401, error.body))
 
-    def plan(self, api: ModelEndpoint, request: HttpRequest, now_s: float, wall_s: int) -> PlannedReply:
+    def plan(self, api: ModelEndpoint, request: HttpRequest, now_s: float, wall: datetime) -> PlannedReply:
         """Decide what happens to the request."""
         options = self._options
         if api is ModelEndpoint.RESPONSES and not options.responses_api:
-            return PlannedReply(HttpReply(404, b'{"detail":"Not Found"}'))
+            return PlannedReply(_no_responses_api(options.responses_status))
         refusal = self.refuse(request)
         if refusal:
             return refusal
         if options.quota_requests is not None and self._answers >= options.quota_requests:
             error = ApiError(429, "the account has no credit", "insufficient_quota", "insufficient_quota")
             return ModelPlan(HttpReply(429, error.body))
-        parsed = _parse(api, request.body)
+        parsed = _parse(api, request)
         image, pictures = (
             (parsed.subjects[0], len(parsed.image_ids)) if isinstance(parsed, ModelRequest) else (None, 0)
         )
@@ -105,7 +99,7 @@ class ModelApi:
             return ModelPlan(self._reject(verdict), image_sha256=image, pictures=pictures)
         if isinstance(parsed, ApiError):
             return ModelPlan(HttpReply(parsed.status, parsed.body), admitted=verdict)
-        return self._plan_answer(parsed, verdict, wall_s)
+        return self._plan_answer(parsed, verdict, wall)
 
     def close(self, plan: PlannedReply, now_s: float) -> HttpReply:
         """Return the reply as it is sent, with the current rate limit headers."""
@@ -118,7 +112,7 @@ class ModelApi:
             return plan.reply
         return replace(plan.reply, headers=[*plan.reply.headers, *rate_headers(self._gate.allowance(now_s))])
 
-    def _plan_answer(self, request: ModelRequest, admitted: Admitted, wall_s: int) -> ModelPlan:
+    def _plan_answer(self, request: ModelRequest, admitted: Admitted, wall: datetime) -> ModelPlan:
         image, pictures = request.subjects[0], len(request.image_ids)
         self._seen[image] += 1
         turn = self._seen[image]
@@ -127,24 +121,24 @@ class ModelApi:
         plan = ModelPlan(
             HttpReply(200), delay_s, fault, image_sha256=image, pictures=pictures, admitted=admitted
         )
-        if fault in _ERRORS:
-            error = ApiError(*_ERRORS[fault])
-            hint = retry_headers(SLOW_DOWN_S) if fault is Fault.SLOW_DOWN else []
-            return replace(plan, reply=HttpReply(error.status, error.body, headers=hint))
+        error_reply = quirks.error_reply(fault, request, wall)
+        if error_reply:
+            return replace(plan, reply=error_reply)
+        if fault in quirks.CONDITIONAL:
+            plan = replace(plan, fault=None)
         try:
             answer = _compose_reply(request, fault)
         except ValueError as problem:
             error = bad_request(str(problem), "invalid_json_schema", "schema")
             return replace(plan, reply=HttpReply(error.status, error.body), fault=None)
         self._answers += 1
-        body = write_answer(request, answer, self._answers, wall_s)
+        body = write_answer(request, answer, self._answers, wall, fault)
         if fault is Fault.BROKEN_JSON:
             return replace(plan, reply=HttpReply(200, body[: len(body) * 2 // 3]))
         if fault in _ENDINGS:
             return replace(plan, reply=HttpReply(200, body, ending=_ENDINGS[fault]))
-        return replace(
-            plan, reply=HttpReply(200, body), input_tokens=request.input_tokens, output_tokens=answer.tokens
-        )
+        reply = quirks.change_reply(fault, HttpReply(200, body))
+        return replace(plan, reply=reply, input_tokens=request.input_tokens, output_tokens=answer.tokens)
 
     def _fault(self, request: ModelRequest, turn: int) -> Fault | None:
         """Return the permanent fault of any of its pictures, else the fault of its first picture."""
@@ -166,9 +160,18 @@ class ModelApi:
         return HttpReply(429, error.body, headers=retry_headers(rejected.retry_after_s))
 
 
-def _parse(api: ModelEndpoint, body: bytes) -> ModelRequest | ApiError:
+def _no_responses_api(status: int) -> HttpReply:
+    """Return what servers without that API respond, a 200 included."""
+    if status == HTTPStatus.OK:
+        return HttpReply(200, b'{"error":"Unexpected endpoint or method. (POST /v1/responses)"}')
+    if status == HTTPStatus.NOT_FOUND:
+        return HttpReply(404, b'{"detail":"Not Found"}')
+    return HttpReply(status, ApiError(status, "this model is not supported here", "error", None).body)
+
+
+def _parse(api: ModelEndpoint, request: HttpRequest) -> ModelRequest | ApiError:
     try:
-        return read_request(api, body)
+        return replace(read_request(api, request.body), redirected=quirks.REDIRECTED in request.query)
     except ApiError as error:
         return error
 
@@ -176,15 +179,15 @@ def _parse(api: ModelEndpoint, body: bytes) -> ModelRequest | ApiError:
 def _compose_reply(request: ModelRequest, fault: Fault | None) -> ReplyText:
     """Compose the model's answer. Raises ValueError for an invalid schema."""
     if fault is Fault.REFUSAL:
-        return ReplyText(None, refusal=REFUSAL)
+        return ReplyText(None, refusal=quirks.REFUSAL)
     if fault is Fault.EMPTY:
         return ReplyText(None if request.api is ModelEndpoint.RESPONSES else "")
     answer = answer_to(request.schema or example_in(request.prompt) or _NO_SCHEMA, *request.subjects)
     if fault in PACKED:
         _corrupt_pack(answer, fault, request.image_ids)
-    text = json.dumps(answer)
+    text = quirks.change_answer(fault, answer)
     if fault is Fault.BROKEN_ANSWER:
-        return ReplyText(text[:-1] + ',"')
+        return ReplyText(text[: len(text) // 3])  # with less missing, it could still be read
     if fault is Fault.CUTOFF:
         return ReplyText(text[: len(text) // 2], cut=True)
     if request.max_output_tokens and count_tokens(text) > request.max_output_tokens:

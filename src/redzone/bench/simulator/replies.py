@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from redzone.bench.simulator.faults import Fault
+from redzone.bench.simulator.quirks import change_body
 from redzone.bench.simulator.requests import ModelEndpoint, ModelRequest, count_tokens
 from redzone.models import Allowance
 
@@ -27,10 +30,13 @@ class ReplyText:
         return count_tokens(self.text or self.refusal or "")
 
 
-def write_answer(request: ModelRequest, reply: ReplyText, number: int, created_s: int) -> bytes:
-    """Return the body of a 200 response."""
+def write_answer(
+    request: ModelRequest, reply: ReplyText, number: int, created: datetime, fault: Fault | None = None
+) -> bytes:
+    """Return the body of a 200 response, as the fault changes it."""
     write = _write_response if request.api is ModelEndpoint.RESPONSES else _write_completion
-    return json.dumps(write(request, reply, number, created_s)).encode()
+    body = write(request, reply, number, int(created.timestamp()))
+    return json.dumps(change_body(fault, body)).encode()
 
 
 def write_models(created_s: int) -> bytes:

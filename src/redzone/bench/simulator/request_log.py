@@ -74,7 +74,7 @@ def summarise(log: Sequence[RequestRecord]) -> dict[str, Any]:
     return {
         "requests": len(log),
         "model_requests": len(model),
-        "model_answers": sum(record.status == 200 for record in model),
+        "model_answers": sum(record.status in (200, 201) for record in model),
         "model_rejections": sum(record.status == 429 for record in model),
         "model_statuses": _count(record.status for record in model),
         "poster_statuses": _count(record.status for record in log if record.poster is not None),

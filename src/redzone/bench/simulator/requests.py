@@ -51,7 +51,8 @@ def bad_request(message: str, code: str | None = None, param: str | None = None)
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
     """A parsed request. `image_ids` are the sha256 of each picture's bytes, in order; tokens are counted by
-    OpenAI's published rule."""
+    OpenAI's published rule. `parameters` are the names of the body's fields, and `detail` if a picture has
+    it; `redirected` requests followed a redirect."""
 
     api: ModelEndpoint
     model: str
@@ -60,6 +61,8 @@ class ModelRequest:
     schema: Mapping[str, Any] | None
     input_tokens: int
     max_output_tokens: int | None
+    parameters: frozenset[str] = frozenset()
+    redirected: bool = False
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -105,6 +108,7 @@ def read_request(api: ModelEndpoint, body: bytes) -> ModelRequest:
         schema=schema,
         input_tokens=tokens,
         max_output_tokens=limit if limit is not None else request.get("max_tokens"),
+        parameters=frozenset(request) | ({"detail"} if b'"detail"' in body else set()),
     )
 
 

@@ -135,7 +135,7 @@ class Simulator:
     def _route(self, request: HttpRequest, at_s: float, wall: datetime) -> PlannedReply:
         match request.method, request.path:
             case "POST", ModelEndpoint.RESPONSES | ModelEndpoint.CHAT as api:
-                return self._model.plan(ModelEndpoint(api), request, at_s, int(wall.timestamp()))
+                return self._model.plan(ModelEndpoint(api), request, at_s, wall)
             case "GET", "/v1/models":
                 return self._model.refuse(request) or PlannedReply(
                     HttpReply(200, write_models(int(wall.timestamp())))
@@ -145,7 +145,7 @@ class Simulator:
             case "GET", "/redirect":
                 return PlannedReply(_redirect(request.query.get("to", "")))
             case "GET", _:
-                return self._posters.plan_poster(request) or PlannedReply(_NOT_FOUND)
+                return self._posters.plan_poster(request, at_s) or PlannedReply(_NOT_FOUND)
             case _:
                 return PlannedReply(_NOT_FOUND)
 

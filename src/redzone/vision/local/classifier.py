@@ -10,18 +10,14 @@ from importlib import resources
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from redzone.models import Box, Element, ElementKind, Zone, ZoneVerdict
+from redzone.vision.local import colour
 from redzone.vision.local.face_detector import Face, FaceDetector
 from redzone.vision.local.text_detector import TextDetector, text_rectangles, text_score
 
 Pixels = npt.NDArray[np.uint8]
 
-# Grey, on a grid of 320x480 a poster (192x48 in the red zone), the 11 fitted posters without a step over
-# 16 of 255 between neighbours were all free: nothing readable is that faint.
-PLAIN_GRID = (320, 480)
-PLAIN_STEP = 16
 # Fainter faces count in the verdict, but are not listed as elements.
 SHOWN_FACE = 0.5
 
@@ -103,12 +99,9 @@ class Judge:
 
 
 def is_plain(pixels: Pixels, zone: Zone) -> bool:
-    """Whether the zone, in grey, has no noticeable step anywhere, so that no network need look at it."""
+    """Whether the zone has no noticeable difference of colour anywhere, so that no network needs to run."""
     rows, columns = _span(zone, *pixels.shape[:2])
-    grey = Image.fromarray(np.ascontiguousarray(pixels[rows, columns])).convert("L")
-    size = max(2, round(zone.w * PLAIN_GRID[0])), max(2, round(zone.h * PLAIN_GRID[1]))
-    small = np.asarray(grey.resize(size, Image.Resampling.BOX), np.int16)
-    return all(np.abs(np.diff(small, axis=axis)).max() <= PLAIN_STEP for axis in (0, 1))
+    return colour.is_plain(pixels[rows, columns], (zone.w, zone.h))
 
 
 def _span(zone: Zone, height: int, width: int) -> tuple[slice, slice]:

@@ -23,7 +23,7 @@ from redzone.vision.local.weights import INSTALL
 if TYPE_CHECKING:
     from redzone.vision.local.classifier import Judge
 
-VERSION = "redzone-local-1"
+VERSION = "redzone-local-2"
 # Each thread runs one inference, which takes up to 0.25 GB (measured with 640x960 posters).
 MOST_THREADS = 16
 

@@ -1,47 +1,45 @@
-"""Provider `openai`: the OpenAI API, and every server that speaks it (vLLM, Ollama, llama.cpp).
+"""Provider `openai`: the OpenAI API and compatible servers (vLLM, Ollama, llama.cpp).
 
-The SDK knows the base URL, the headers and the key, and what an error says; the request itself goes straight
-to a pool of connections, because the SDK and httpx2 above that pool cost as much processor time as the pool.
-One attempt is exactly one HTTP request. Errors are mapped to ours here and nowhere else.
+Requests go through the SDK over an httpx2 client of ours, with bodies prepared as bytes. One attempt is one
+HTTP request, or one more for each redirect. Errors are mapped to ours here and in the refusals.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import math
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import parse_qsl
 
-from redzone.errors import (
-    CredentialsRejected,
-    ErrorCode,
-    ModelFault,
-    ModelUnknown,
-    QuotaExhausted,
-    Retry,
-)
+from redzone.errors import ErrorCode, ModelAddressUnusable, ModelFault, Retry
 from redzone.models import Question, Reply, Source, Tokens, ViewKind
 from redzone.vision import prompts
 from redzone.vision.interface import RequestEstimate
-from redzone.vision.openai.messages import Api, read_replies, request_bytes
+from redzone.vision.openai.dialect import Dialect
+from redzone.vision.openai.messages import Api, RequestShape, request_bytes
 from redzone.vision.openai.prices import Price, image_tokens
-from redzone.vision.openai.rate_limit_headers import read_allowance, retry_after_s
+from redzone.vision.openai.rate_limit_headers import read_allowance
+from redzone.vision.openai.reactions import ReactionContext, react
+from redzone.vision.openai.refusals import MESSAGE_CHARS, Refusal, ResponseRefused, read_refusal
+from redzone.vision.openai.replies import read_replies
 
 if TYPE_CHECKING:
-    import httpcore2
-    import httpx2
     import openai
+    from openai._types import RequestOptions
 
 # A prompt token is about 4 characters of English; 3 makes the estimate an upper bound.
 CHARS_PER_TOKEN = 3
 REQUEST_OVERHEAD_TOKENS = 50
-MESSAGE_CHARS = 300  # of a server's own words in a fault
+DEFAULT_URL = "https://api.openai.com/v1"
 SHORTEST_KEY = 8  # servers without keys are given "none", a word of many messages
+MOST_CONNECT_S = 20.0
+REDIRECTS = frozenset({301, 302, 307, 308})  # 303 names another resource, not where to send the request
+PERMANENT = frozenset({301, 308})
+MOST_REDIRECTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +52,7 @@ class OpenAIOptions:
     max_output_tokens: int = 600
     max_connections: int = 200
     prices: Mapping[str, Price] = field(default_factory=dict)
+    max_hold_s: float = 600.0
 
 
 class OpenAIVision:
@@ -67,9 +66,9 @@ class OpenAIVision:
 
     def __init__(self, options: OpenAIOptions, notice: Callable[[str], None]) -> None:
         self._options = options
-        self._notice = notice
-        self._chat = False
-        self._opening: asyncio.Future[_Line] | None = None
+        self._dialect = Dialect(notice)
+        self._opening: asyncio.Future[openai.AsyncOpenAI] | None = None
+        self._moved: dict[Api, str] = {}
 
     def warm_up(self) -> None:
         """Begin to import the SDK, in a thread: that takes longer than the first picture."""
@@ -77,8 +76,8 @@ class OpenAIVision:
             self._opening = asyncio.get_running_loop().run_in_executor(None, _open, self._options)
 
     async def ready(self) -> None:
-        """Wait until the SDK is there."""
-        await self._line()
+        """Wait until the SDK is imported. Raises SettingsInvalid for a proxy that cannot be used."""
+        await self._client()
 
     def estimate(self, *questions: Question) -> RequestEstimate:
         """An upper bound: pictures by the published rule, the text by its length, the whole reserve."""
@@ -102,46 +101,64 @@ class OpenAIVision:
         return (await self.ask_together((question,)))[0]
 
     async def ask_together(self, questions: Sequence[Question]) -> tuple[Reply, ...]:
-        """One request. Raises CredentialsRejected, QuotaExhausted or ModelUnknown."""
-        line = await self._line()
-        import httpcore2
+        """One request. Raises RunStopped where every further request would be refused too."""
+        client = await self._client()
         import openai
 
-        chat = self._chat  # another request may find out meanwhile
+        shape = self._dialect.shape  # other requests may change it meanwhile
         model, allowance = questions[0].model, None
         try:
-            return await self._post(line, Api.CHAT if chat else Api.RESPONSES, questions)
-        except openai.APIStatusError as error:
-            allowance = read_allowance(error.response.headers)
-            if not chat and _is_route_missing(error):
-                fault = self._change_to_chat(line)
-            else:
-                text = self._without_key(f"HTTP {error.status_code}: {error.message}")[:MESSAGE_CHARS]
-                fault = _status_fault(error, text, model)
-        except httpcore2.TimeoutException as error:
+            async with asyncio.timeout(self._options.timeout_s):
+                replies = await self._post(client, shape, questions)
+        except ResponseRefused as refused:
+            if refused.status == 407:
+                raise ModelAddressUnusable(
+                    f"{PROXY_REFUSES}: HTTP 407; check its user and password"
+                ) from None
+            allowance = read_allowance(refused.headers)
+            fault = self._refused(shape, refused, model)
+        except (TimeoutError, openai.APITimeoutError) as error:
             fault = _lost(ErrorCode.MODEL_TIMEOUT, f"no answer within {self._options.timeout_s:g} s", error)
-        except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError) as error:
-            text = self._without_key(f"Connection error: {error}")[:MESSAGE_CHARS]
+        except openai.APIConnectionError as error:
+            text = self._without_key(f"Connection error: {root_cause(error)}")[:MESSAGE_CHARS]
+            self._raise_if_final(client, error, text)
             fault = _lost(ErrorCode.MODEL_UNAVAILABLE, text, error)
+        else:
+            self._dialect.accepted(shape)
+            return replies
         return (Reply(fault, model, allowance=allowance),) * len(questions)
 
     async def aclose(self) -> None:
         """Close the connections."""
         if self._opening is not None:
-            await (await self._opening).pool.aclose()
+            await (await self._opening).close()
 
-    async def _line(self) -> _Line:
+    async def _client(self) -> openai.AsyncOpenAI:
         self.warm_up()
         assert self._opening is not None  # noqa: S101  just begun
-        # done but for the first time: the shield would cost more than all else here
+        # done except for the first time: the shield would cost more than all else here
         return self._opening.result() if self._opening.done() else await asyncio.shield(self._opening)
 
-    def _change_to_chat(self, line: _Line) -> ModelFault:
-        """Use Chat Completions from here on; the question is put again over it."""
-        if not self._chat:
-            self._chat = True
-            self._notice(f"{line.base_url} has no Responses API; using Chat Completions from here on")
-        return ModelFault(ErrorCode.MODEL_UNAVAILABLE, "no Responses API", Retry.TRANSIENT)
+    def _refused(self, shape: RequestShape, refused: ResponseRefused, model: str) -> ModelFault:
+        """Ask in another way, or react. Raises RunStopped."""
+        refusal = read_refusal(refused.status, refused.headers, refused.content, self._without_key)
+        fault = self._dialect.adapt(shape, refusal)
+        if isinstance(fault, Refusal):
+            now = datetime.now(tz=UTC)
+            fault = react(fault, ReactionContext(model, self._options.max_hold_s, now))
+        return fault
+
+    def _raise_if_final(self, client: openai.AsyncOpenAI, error: Exception, text: str) -> None:
+        """Stop where every further request would fail in the same way."""
+        import httpx2
+
+        if isinstance(root_cause(error), ssl.SSLCertVerificationError):
+            raise ModelAddressUnusable(
+                f"{text}; the certificate of {client.base_url.host} is not trusted here: "
+                "set SSL_CERT_FILE to a file with its certificate authority"
+            ) from None
+        if isinstance(error.__cause__, httpx2.ProxyError) and "407" in str(error.__cause__):
+            raise ModelAddressUnusable(f"{PROXY_REFUSES}: {text}; check its user and password") from None
 
     def _without_key(self, text: str) -> str:
         """A server's or a library's own words; some of them quote the key."""
@@ -150,106 +167,108 @@ class OpenAIVision:
             return text
         return text.replace(key, "***").replace(repr(key)[1:-1], "***")
 
-    async def _post(self, line: _Line, api: Api, questions: Sequence[Question]) -> tuple[Reply, ...]:
+    async def _post(
+        self, client: openai.AsyncOpenAI, shape: RequestShape, questions: Sequence[Question]
+    ) -> tuple[Reply, ...]:
+        """Send the request. Redirects are followed with the same method and body, on the same host only:
+        the client would turn a POST into a GET at 301, and the key must not reach another host.
+
+        Raises ResponseRefused, and ModelAddressUnusable for another redirect.
+        """
         import httpx2
+        import openai
 
-        response = await line.pool.request(
-            "POST",
-            line.base_url + api,
-            headers=line.headers,
-            content=request_bytes(api, questions, self._options.max_output_tokens),
-            extensions=line.extensions,
+        path = self._moved.get(shape.api, str(shape.api))
+        content = request_bytes(shape, questions, self._options.max_output_tokens)
+        for _ in range(MOST_REDIRECTS):
+            try:
+                response = await client.post(path, content=content, cast_to=httpx2.Response, options=OPTIONS)
+            except openai.APIStatusError as error:
+                headers = error.response.headers
+                if error.status_code not in REDIRECTS or "location" not in headers:
+                    raise ResponseRefused(error.status_code, error.response.content, headers) from None
+                path = _redirected(client, error)
+                if error.status_code in PERMANENT:
+                    self._moved[shape.api] = path
+                continue
+            try:
+                allowance = read_allowance(response.headers)
+                return read_replies(shape.api, response.content, questions, allowance)
+            except ResponseRefused as refused:
+                refused.headers = response.headers
+                raise
+        raise ModelAddressUnusable(f"{client.base_url} redirects more than {MOST_REDIRECTS} times")
+
+
+PROXY_REFUSES = "the proxy of HTTP_PROXY, HTTPS_PROXY or ALL_PROXY refuses the connection"
+OPTIONS: RequestOptions = {"headers": {"Content-Type": "application/json"}, "follow_redirects": False}
+
+
+def _open(options: OpenAIOptions) -> openai.AsyncOpenAI:
+    """The SDK's client over connections of ours. Imports the SDK, a second of work."""
+    import httpx2
+    import openai
+
+    from redzone.outbound import SpreadTransport, pool_limits, proxy_for, trust_store
+
+    base_url = httpx2.URL(options.base_url) if options.base_url else None
+    address = base_url or httpx2.URL(DEFAULT_URL)
+    context, proxy = trust_store(), proxy_for(address)
+    limits = pool_limits(options.max_connections, options.max_connections)
+    transport = SpreadTransport(
+        [httpx2.AsyncHTTPTransport(verify=context, limits=each, proxy=proxy) for each in limits]
+    )
+    seconds = options.timeout_s
+    client = httpx2.AsyncClient(
+        transport=transport,
+        timeout=httpx2.Timeout(seconds, connect=min(MOST_CONNECT_S, seconds)),
+        headers={"Accept-Encoding": "identity"},
+        trust_env=False,
+    )
+    return openai.AsyncOpenAI(
+        api_key=options.api_key,
+        # a query such as Azure's `?api-version=` goes with every request
+        base_url=base_url.copy_with(query=None) if base_url else None,
+        default_query=dict(parse_qsl(base_url.query.decode("ascii", "replace"))) if base_url else None,
+        timeout=client.timeout,
+        max_retries=0,
+        http_client=client,
+    )
+
+
+def _redirected(client: openai.AsyncOpenAI, error: openai.APIStatusError) -> str:
+    """Where a redirect of the same host leads. Raises ModelAddressUnusable for every other one."""
+    import httpx2
+
+    origin = error.request.url
+    try:
+        target = origin.join(error.response.headers["location"])
+    except (httpx2.InvalidURL, ValueError):
+        raise ModelAddressUnusable(f"{client.base_url} redirects to something that is no address") from None
+    downgraded = origin.scheme == "https" and target.scheme != "https"
+    if target.scheme not in ("http", "https") or target.host != origin.host or downgraded:
+        shown = f"{target.scheme}://{target.netloc.decode()}{target.path}"
+        for api in Api:
+            shown = shown.removesuffix(f"/{str(api).strip('/')}")
+        raise ModelAddressUnusable(
+            f"{client.base_url} redirects to {shown}, and the key is not sent to another host; "
+            f"if you trust it, set --base-url {shown}"
         )
-        headers = httpx2.Headers(response.headers)
-        if response.status != 200:
-            raise _status_error(response.status, headers, response.content)
-        return read_replies(api, response.content, questions, read_allowance(headers))
+    return str(target)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """What every request is sent with. `base_url` has no slash at its end."""
-
-    base_url: str
-    headers: Sequence[tuple[bytes, bytes]] = field(repr=False)
-    extensions: dict[str, object]
-    pool: httpcore2.AsyncConnectionPool
-
-
-def _open(options: OpenAIOptions) -> _Line:
-    """The SDK's base URL and headers, and a pool of connections. Imports the SDK, a second of work."""
-    import openai
-
-    client = openai.AsyncOpenAI(api_key=options.api_key, base_url=options.base_url, max_retries=0)
-    base_url = str(client.base_url).rstrip("/")
-    given = {**client.default_headers, **client.auth_headers}
-    phases = ("connect", "read", "write", "pool")
-    return _Line(
-        base_url,
-        [(name.encode(), value.encode()) for name, value in given.items() if isinstance(value, str)],
-        {"timeout": dict.fromkeys(phases, options.timeout_s)},
-        _pool(options, base_url),
-    )
-
-
-def _pool(options: OpenAIOptions, url: str) -> httpcore2.AsyncConnectionPool:
-    """A connection for each worker, through the environment's proxy where there is one for this host."""
-    import httpcore2
-    import httpx2
-
-    from redzone.network import Connections, QuickBackend, ShardedPool
-
-    target = urlsplit(url)
-    proxy = None if proxy_bypass(target.netloc) else getproxies().get(target.scheme)
-    return ShardedPool(
-        httpx2.create_ssl_context(),
-        Connections(options.max_connections, options.max_connections),
-        QuickBackend(),
-        proxy=httpcore2.Proxy(proxy) if proxy else None,
-    )
-
-
-def _status_error(status: int, headers: httpx2.Headers, content: bytes) -> openai.APIStatusError:
-    """The SDK's error for an answer that is none, with the body's own `error` where it has one."""
-    import httpx2
-    import openai
-
-    body: object = content.decode(errors="replace")
-    with contextlib.suppress(ValueError, RecursionError):
-        body = json.loads(content)
-    told = body.get("error", body) if isinstance(body, dict) else body
-    response = httpx2.Response(status, headers=headers, request=httpx2.Request("POST", "/"))
-    return openai.APIStatusError(f"Error code: {status} - {body}", response=response, body=told)
-
-
-def _is_route_missing(error: openai.APIStatusError) -> bool:
-    """A 404 or 405 that does not speak of the model: the route itself is not there."""
-    if error.status_code not in (404, 405):
-        return False
-    return error.code != "model_not_found" and "model" not in str(error.message).lower()
+def root_cause(error: BaseException) -> BaseException:
+    """The first error of a chain: the SDK, httpx2 and httpcore2 each wrap the one below."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return error
 
 
 def _lost(code: ErrorCode, text: str, error: Exception) -> ModelFault:
     """No answer. Where there was a connection, the request may have arrived, and be charged."""
-    import httpcore2
+    import httpx2
 
-    unsent = isinstance(error, httpcore2.ConnectError | httpcore2.ConnectTimeout | httpcore2.PoolTimeout)
+    unsent = isinstance(
+        error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.ProxyError
+    )
     return ModelFault(code, text, Retry.TRANSIENT, may_be_charged=not unsent)
-
-
-def _status_fault(error: openai.APIStatusError, message: str, model: str) -> ModelFault:
-    """Our reaction to an HTTP status. Raises where every further request would fail too."""
-    # `from None`: the cause quotes the answer as it came
-    if error.status_code in (401, 403):
-        raise CredentialsRejected(f"{message}; check OPENAI_API_KEY and its project's rights") from None
-    if error.code == "insufficient_quota":
-        raise QuotaExhausted(f"{message}; add credit to the account, then `redzone resume` goes on") from None
-    if error.status_code == 404 or error.code == "model_not_found":
-        raise ModelUnknown(f"{message}; check --model {model} and --base-url") from None
-    if error.status_code == 429:
-        return ModelFault(
-            ErrorCode.MODEL_UNAVAILABLE, message, Retry.RATE_LIMIT, retry_after_s(error.response.headers)
-        )
-    if error.status_code >= 500 or error.status_code in (408, 409):
-        return ModelFault(ErrorCode.MODEL_UNAVAILABLE, message, Retry.TRANSIENT)
-    return ModelFault(ErrorCode.MODEL_REJECTED, message)
