@@ -44,48 +44,57 @@ class Place:
         return RunStore(self.path / ".redzone").folders()[0].id
 
 
+def new_place(path: Path, simulator: Simulator) -> Place:
+    posters = write_list(path / "list.csv", [simulator.poster_url(number) for number in (1, 2, 3)])
+    table = posters.read_text(encoding="utf-8").replace("Poster 2", "\u4e2d\u6587")
+    posters.write_text(table, encoding="utf-8")
+    return Place(path, simulator, posters)
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    path = tmp_path_factory.mktemp("place")
+    """With a finished run, whose results are in `results.csv`."""
     with simulated(SimulatorOptions(poster_size=SMALL)) as simulator:
-        posters = path / "list.csv"
-        write_list(posters, [simulator.poster_url(number) for number in (1, 2, 3)])
-        posters.write_text(
-            posters.read_text(encoding="utf-8").replace("Poster 2", "\u4e2d\u6587"), encoding="utf-8"
-        )
-        yield Place(path, simulator, posters)
+        found = new_place(tmp_path_factory.mktemp("place"), simulator)
+        done = found.analyze("-o", "results.csv", "--min-confidence", "0")
+        assert done.returncode == 0, done.stderr
+        yield found
 
 
-def test_an_output_that_must_not_be_written_is_refused_before_anything_is_asked(place: Place) -> None:
-    """Onto the input through a link, onto somebody else's table; with no run made and no request sent."""
-    (place.path / "link.csv").symlink_to(place.posters)
-    (place.path / "films.csv").write_text("id,title\n1,Heat\n")
-    before = place.posters.read_bytes()
-    for target, words in (("link.csv", "is the input"), ("films.csv", "was not written by redzone")):
-        refused = place.analyze("-o", target)
-        assert (refused.returncode, words in refused.stderr) == (2, True), refused.stderr
-    assert place.posters.read_bytes() == before
-    assert (place.path / "films.csv").read_text() == "id,title\n1,Heat\n"
-    assert model_requests(place.simulator) == []
-    assert not (place.path / ".redzone").exists()
+def test_an_output_that_must_not_be_written_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    """Onto the input through a link, onto somebody else's table; no run is made and no request sent."""
+    with simulated(SimulatorOptions(poster_size=SMALL)) as simulator:
+        place = new_place(tmp_path, simulator)
+        (tmp_path / "link.csv").symlink_to(place.posters)
+        (tmp_path / "films.csv").write_text("id,title\n1,Heat\n")
+        before = place.posters.read_bytes()
+        for target, words in (("link.csv", "is the input"), ("films.csv", "was not written by redzone")):
+            refused = place.analyze("-o", target)
+            assert (refused.returncode, words in refused.stderr) == (2, True), refused.stderr
+        assert place.posters.read_bytes() == before
+        assert (tmp_path / "films.csv").read_text() == "id,title\n1,Heat\n"
+        assert model_requests(simulator) == []
+    assert not (tmp_path / ".redzone").exists()
 
 
-def test_results_are_written_again_and_only_what_is_ours_is_replaced(place: Place) -> None:
-    """analyze, export, report and resume have one rule; --overwrite lifts it, but never for the input."""
-    done = place.analyze("-o", "results.csv", "--min-confidence", "0")
-    assert done.returncode == 0, done.stderr
-    (place.path / "page.html").write_text("<html>mine</html>")
-    for command in ("export", "resume"):
-        again = redzone(command, place.run, "-o", "results.csv", cwd=place.path, **KEY)
+@pytest.mark.parametrize("command", ["export", "report", "resume"])
+def test_only_results_of_ours_are_replaced(place: Place, command: str) -> None:
+    """One rule for all commands; --overwrite lifts it."""
+    page = place.path / f"{command}.html"
+    page.write_text("<html>mine</html>")
+    refused = redzone(command, place.run, "-o", page.name, cwd=place.path, **KEY)
+    assert (refused.returncode, "pass --overwrite" in refused.stderr) == (2, True), refused.stderr
+    assert page.read_text() == "<html>mine</html>"
+    for option in ("--overwrite", ""):
+        again = redzone(command, place.run, "-o", page.name, *filter(None, [option]), cwd=place.path, **KEY)
         assert again.returncode == 0, again.stderr
-    for command in ("export", "report", "resume"):
-        refused = redzone(command, place.run, "-o", "page.html", cwd=place.path, **KEY)
-        assert (refused.returncode, "pass --overwrite" in refused.stderr) == (2, True), refused.stderr
-        onto = redzone(command, place.run, "-o", "link.html", "--overwrite", cwd=place.path, **KEY)
-        assert onto.returncode == 0, onto.stderr
-    assert (place.path / "page.html").read_text() == "<html>mine</html>"
-    replaced = redzone("report", place.run, "-o", "page.html", "--overwrite", cwd=place.path)
-    assert replaced.returncode == 0, replaced.stderr
+    assert "mine" not in page.read_text()
+
+
+def test_results_are_written_again_and_the_input_never_is(place: Place) -> None:
+    """`-o results.csv` twice works; --overwrite does not reach the input."""
+    again = redzone("export", place.run, "-o", "results.csv", cwd=place.path)
+    assert again.returncode == 0, again.stderr
     onto = redzone("export", place.run, "-o", "./list.csv", "--overwrite", cwd=place.path)
     assert (onto.returncode, "is the input" in onto.stderr) == (2, True)
 
@@ -115,10 +124,10 @@ def test_a_table_on_stdout_is_utf8_whatever_the_locale(place: Place, encoding: s
 @pytest.mark.parametrize(
     ("arguments", "redirect", "words"),
     [
-        (("export", "2"), ">/dev/full", "stdout cannot be written: No space left on device"),
+        (("export", "RUN"), ">/dev/full", "stdout cannot be written: No space left on device"),
         (("runs", "list"), ">/dev/full", "No space left on device"),
         (("schema",), ">/dev/full", "No space left on device"),
-        (("export", "2"), ">&-", "stdout is closed; name a file with --output"),
+        (("export", "RUN"), ">&-", "stdout is closed; name a file with --output"),
         (("runs", "list"), ">&-", ""),
         (("schema",), "| true", ""),
     ],
@@ -128,8 +137,9 @@ def test_a_full_or_closed_stdout_is_a_line_and_no_traceback(
 ) -> None:
     """Whatever the command, however it is redirected."""
     command = f'"$0" -m redzone "$@" {redirect}'
+    named = [place.run if one == "RUN" else one for one in arguments]
     done = subprocess.run(
-        ["bash", "-c", command, sys.executable, *arguments],
+        ["bash", "-c", command, sys.executable, *named],
         cwd=place.path, env=environment({}), capture_output=True, text=True, timeout=50, check=False,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
@@ -168,7 +178,7 @@ def test_too_few_open_files_are_named(place: Place) -> None:
         cwd=place.path, env=environment(KEY), capture_output=True, text=True, timeout=50, check=False,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
-    assert "too many open files; allow more (`ulimit -n 4096`)" in done.stderr
+    assert "too few for a run; raise the limit first: ulimit -n" in done.stderr
 
 
 def test_a_killed_run_is_listed_as_interrupted_with_its_counts(tmp_path: Path) -> None:
@@ -197,3 +207,19 @@ def listed(place: Path) -> dict[str, Any]:
     (found,) = json.loads(redzone("runs", "list", "--json", cwd=place).stdout)
     assert isinstance(found, dict)
     return found
+
+
+@pytest.mark.parametrize("redirect", ["2>/dev/full", "2>&-"])
+@pytest.mark.parametrize("progress", ["plain", "json"])
+def test_a_run_does_not_depend_on_its_display(place: Place, redirect: str, progress: str) -> None:
+    """A stderr that is full or closed: the exit code and the table on stdout are the same."""
+    command = f'"$0" -m redzone "$@" {redirect}'
+    arguments = map(str, place.arguments("-o", "-", "--progress", progress, "--min-confidence", "0"))
+    done = subprocess.run(
+        ["bash", "-c", command, sys.executable, "analyze", *arguments],
+        cwd=place.path, env=environment(KEY), capture_output=True, text=True, timeout=50, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert [row["status"] in ("pass", "fail") for row in csv.DictReader(done.stdout.splitlines())] == [
+        True
+    ] * 3

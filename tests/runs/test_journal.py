@@ -301,3 +301,15 @@ async def test_a_commit_after_the_block_is_a_mistake(path: Path) -> None:
             pass
         with pytest.raises(RuntimeError, match="outside"):
             await recorder.commit(render_intent(1, "m", NOON))
+
+
+def test_a_reserve_is_kept_while_the_journal_is_open(path: Path) -> None:
+    """Real blocks, not a hole; gone when it is closed, and renewed after a kill."""
+    reserve = path.with_name("checkpoint.reserve")
+    reserve.write_bytes(b"of a killed process")
+    with Journal(path, reserve_bytes=1 << 16) as journal:
+        assert reserve.stat().st_blocks * 512 >= 1 << 16
+        assert journal.full is None
+    assert not reserve.exists()
+    with Journal(path, reserve_bytes=0):
+        assert not reserve.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,12 +138,16 @@ def _print_summary(run: Run, result: RunResult, console: Console, written: list[
         outputs=tuple(written),
         next_commands=_next_commands(result, written),
     )
+    table = None
     if run.job.rows <= SHOWN_VERDICTS:
         from redzone.reports.results import open_results
 
         with open_results(run.job.folder) as results:
-            console.print(verdict_table(results.reviewed_outcomes()))
-    print_summary(console, result.snapshot, facts)
+            table = verdict_table(results.reviewed_outcomes())
+    with suppress(OSError):  # stderr is full or closed: the run's result does not depend on it
+        if table is not None:
+            console.print(table)
+        print_summary(console, result.snapshot, facts)
 
 
 def write_outputs(folder: RunFolder, options: OutputOptions) -> list[str]:

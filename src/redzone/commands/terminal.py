@@ -40,6 +40,8 @@ def stderr() -> Console:
 
 def say(text: str) -> None:
     """Prints one line to stderr, without markup."""
+    if sys.stderr is None:  # print would take stdout
+        return
     try:
         print(text, file=sys.stderr)  # noqa: T201
     except OSError:  # the terminal is closed: nobody reads this, and the run must still end in order

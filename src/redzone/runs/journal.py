@@ -121,14 +121,13 @@ class Journal:
 
     def _append(self, data: bytes) -> None:
         try:
-            has_reserve = self._reserve.exists()
-            append_lines(self._descriptor, self._length, data, sync_data, keep_whole=not has_reserve)
+            append_lines(self._descriptor, self._length, data, sync_data, keep_whole=True)
         except OSError as error:
-            if error.errno not in _FULL or not has_reserve:
+            if error.errno not in _FULL or not self._reserve.exists():
                 raise
             self._reserve.unlink()
-            self.full = self._failed(error)
-            self._failure = None
+            self.full, self._failure = self._failed(error), None
+            os.ftruncate(self._descriptor, self._length)
             append_lines(self._descriptor, self._length, data, sync_data, keep_whole=True)
 
     def _failed(self, error: OSError) -> JournalFailed:
