@@ -36,6 +36,7 @@ from redzone.zones import parse_zone
 
 CACHE_NAME = "cache.sqlite"
 MOST_WORKERS = 2000
+RECENT_IMAGE_BYTES = 16_000_000  # rows with the same address are often neighbours
 LOCAL_SPARE_WORKERS = 2  # while the processors judge, these fetch
 
 
@@ -74,6 +75,9 @@ def ensure_usable(settings: Settings, provider: Provider) -> None:
         from redzone.vision.local.model import ensure_installed
 
         ensure_installed()
+    from redzone.outbound import check_environment
+
+    check_environment()
     known = prices(settings, provider)
     unpriced = [model for model in models(settings, provider) if model not in known]
     if settings.max_cost_usd is not None and unpriced:
@@ -289,4 +293,8 @@ def _fetch_options(settings: Settings, workers: int) -> FetchOptions:
         pool_maxsize=max(settings.http_pool_maxsize, workers),
         pool_keepalive=settings.http_pool_connections,
         allow_private_hosts=settings.allow_private_hosts,
+        user_agent=settings.image_user_agent,
+        referer=settings.image_referer,
+        breaker_failures=settings.breaker_failures,
+        recent_bytes=RECENT_IMAGE_BYTES,
     )

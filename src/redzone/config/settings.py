@@ -247,6 +247,18 @@ class Settings(BaseSettings):
         validation_alias=_names("images_per_s"),
         description="Most downloads of images in a second, for image servers that want it. Unset: no bound.",
     )
+    image_user_agent: str | None = Field(
+        default=None,
+        pattern=r"^[\x20-\x7e]{1,500}$",
+        validation_alias=_names("image_user_agent"),
+        description="`User-Agent` header for images. Unset: `redzone/` and its version.",
+    )
+    image_referer: str | None = Field(
+        default=None,
+        pattern=r"^[\x20-\x7e]{1,500}$",
+        validation_alias=_names("image_referer"),
+        description="`Referer` header for images, for servers that refuse requests from elsewhere.",
+    )
     max_image_bytes: int = Field(
         default=20_000_000,
         ge=1,
