@@ -237,7 +237,7 @@ class Pipeline:
         validators = Validators(known.etag, known.last_modified) if known and result else None
         async with self._downloading(task):
             fetch = fetcher.fetch_start if self._options.partial_download else fetcher.fetch
-            got = await fetch(poster.image, validators)
+            got = await fetch(poster.image, validators, task.time.paused)
         if isinstance(got, NotModified):
             assert known is not None  # noqa: S101  only then were validators sent
             assert result is not None  # noqa: S101
@@ -266,7 +266,7 @@ class Pipeline:
 
     async def _rest(self, task: PosterTask, image: str, part: PartialFile) -> Fetched:
         async with self._downloading(task):
-            return await self._parts.fetcher.fetch_rest(image, part)
+            return await self._parts.fetcher.fetch_rest(image, part, task.time.paused)
 
     @asynccontextmanager
     async def _downloading(self, task: PosterTask) -> AsyncIterator[None]:

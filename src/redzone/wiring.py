@@ -30,6 +30,7 @@ from redzone.telemetry.reporter import Reporter
 from redzone.vision.interface import VisionModel
 
 CACHE_NAME = "cache.sqlite"
+RECENT_IMAGE_BYTES = 16_000_000  # rows with the same address are often neighbours
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,4 +199,8 @@ def _fetch_options(plan: RunPlan) -> FetchOptions:
         pool_maxsize=max(settings.http_pool_maxsize, plan.connections),
         pool_keepalive=settings.http_pool_connections,
         allow_private_hosts=settings.allow_private_hosts,
+        user_agent=settings.image_user_agent,
+        referer=settings.image_referer,
+        breaker_failures=settings.breaker_failures,
+        recent_bytes=RECENT_IMAGE_BYTES,
     )

@@ -388,13 +388,13 @@ async def test_cancelled_fetches_leave_the_pool_whole(server: Loopback) -> None:
     server.routes["/p.jpg"] = reply(body=IMAGE)
     async with fetcher(pool_maxsize=2, pool_keepalive=2, pool_timeout_s=5.0) as fetch:
         for _ in range(5):
-            waiting = [asyncio.create_task(fetch.fetch(server.url("/slow"))) for _ in range(40)]
+            waiting = [asyncio.create_task(fetch.fetch(server.url(f"/slow?{n}"))) for n in range(40)]
             await asyncio.sleep(0.01)
             for task in waiting:
                 task.cancel()
             gone = await asyncio.gather(*waiting, return_exceptions=True)
             assert all(isinstance(result, asyncio.CancelledError) for result in gone)
-        images = await asyncio.gather(*(fetch.fetch(server.url("/p.jpg")) for _ in range(20)))
+        images = await asyncio.gather(*(fetch.fetch(server.url(f"/p.jpg?{n}")) for n in range(20)))
     assert all(isinstance(image, Fetched) for image in images)
 
 
@@ -411,7 +411,7 @@ async def test_a_full_pool_is_told_as_a_timeout(server: Loopback) -> None:
         first = asyncio.create_task(fetch.fetch(server.url("/slow")))
         await reached.wait()
         with pytest.raises(FetchFault, match="PoolTimeout") as caught:
-            await fetch.fetch(server.url("/slow"))
+            await fetch.fetch(server.url("/slow?another"))
         assert caught.value.code is ErrorCode.FETCH_TIMEOUT
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)

@@ -145,18 +145,18 @@ class Settings(BaseSettings):
         validation_alias=_names("breaker_failures"),
         description="The run stops after at least this many failed requests in a row ...",
     )
+    breaker_s: float = Field(
+        default=60.0,
+        ge=0,
+        validation_alias=_names("breaker_s"),
+        description="... during at least this time.",
+    )
     max_hold_s: float = Field(
         default=600.0,
         gt=0,
         validation_alias=_names("max_hold_s"),
         description="The longest wait that a server may ask for, such as by Retry-After. If it asks for a "
         "longer one (a day's limit), the run stops and can be resumed.",
-    )
-    breaker_s: float = Field(
-        default=60.0,
-        ge=0,
-        validation_alias=_names("breaker_s"),
-        description="... during at least this time.",
     )
     input_usd_per_mtok: float | None = Field(
         default=None,
@@ -276,6 +276,18 @@ class Settings(BaseSettings):
         gt=0,
         validation_alias=_names("images_per_s"),
         description="Maximum image downloads per second. Unset: no limit.",
+    )
+    image_user_agent: str | None = Field(
+        default=None,
+        pattern=r"^[\x20-\x7e]{1,500}$",
+        validation_alias=_names("image_user_agent"),
+        description="`User-Agent` header for images. Unset: `redzone/` and its version.",
+    )
+    image_referer: str | None = Field(
+        default=None,
+        pattern=r"^[\x20-\x7e]{1,500}$",
+        validation_alias=_names("image_referer"),
+        description="`Referer` header for images, for servers that refuse requests from elsewhere.",
     )
     max_image_bytes: int = Field(
         default=20_000_000,

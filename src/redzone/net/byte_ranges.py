@@ -6,7 +6,7 @@ RFC 9110: 13.1.5 (If-Range), 14 (Range), 15.3.7 (206), and 15.3.7.3 about joinin
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 # Enough for the corner of nearly every baseline JPEG of 1000x1500, and one flight of a warm connection.
 START_BYTES = 65_536
@@ -45,16 +45,21 @@ class NotModified:
 
 @dataclass(frozen=True, slots=True)
 class PartialFile:
-    """The beginning of an image, and how many bytes it has altogether if the server said so."""
+    """The beginning of an image, and how many bytes it has altogether if the server said so.
+
+    `address` is where it came from after all redirects; if there were any, `moved_etag` is its strong etag.
+    """
 
     data: bytes
     total_bytes: int | None = None
     validators: Validators | None = None
+    address: str | None = field(default=None, compare=False)
+    moved_etag: str | None = field(default=None, compare=False)
 
     @property
     def etag(self) -> str | None:
         """What the rest must have, too; None where nothing is sure to tell another version of the image."""
-        return self.validators.strong_etag if self.validators else None
+        return self.validators.strong_etag if self.validators else self.moved_etag
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,15 @@ class Ask:
         """Whether a part is asked for; the server may send all of it nevertheless."""
         return self.start or self.begun is not None
 
-    def headers(self) -> Headers:
+    def elsewhere(self) -> Ask:
+        """The same for the target of a redirect, which did not issue the validators."""
+        return replace(self, known=None)
+
+    def issued_by(self, address: str) -> bool:
+        """Whether the part that is known came from this address."""
+        return self.begun is not None and self.begun.address in (None, address)
+
+    def headers(self, address: str) -> Headers:
         """The request's conditions and its range."""
         asked: list[tuple[bytes, str | None]] = []
         if self.known is not None:
@@ -78,7 +91,9 @@ class Ask:
         if self.start:
             asked.append((b"Range", f"bytes=0-{START_BYTES - 1}"))
         if self.begun is not None:
-            asked += [(b"Range", f"bytes={len(self.begun.data)}-"), (b"If-Range", self.begun.etag)]
+            asked.append((b"Range", f"bytes={len(self.begun.data)}-"))
+            if self.issued_by(address):
+                asked.append((b"If-Range", self.begun.etag))
         return [(name, value.encode("latin-1", errors="replace")) for name, value in asked if value]
 
 

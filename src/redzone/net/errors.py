@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 
-import httpcore2
+import httpx2
 
 from redzone.errors import ErrorCode, FetchFault, Retry
 
@@ -45,21 +45,25 @@ def status_fault(status: int, where: str, body: bytes, retry_after_s: float | No
 
 
 def network_fault(error: Exception, where: str) -> FetchFault:
-    """The fault for a request without a whole answer: worth another try, unless it is our own mistake
-    or the server's certificate that is wrong."""
-    if isinstance(error, httpcore2.TimeoutException):
+    """The fault for a request without a complete response: worth another try, unless the request itself or
+    the server's certificate is wrong."""
+    if isinstance(error, httpx2.TimeoutException):
         return FetchFault(ErrorCode.FETCH_TIMEOUT, f"{where}: {type(error).__name__}", Retry.TRANSIENT)
-    cause = _cause(error)
-    said = excerpt(str(cause).encode()) or type(error).__name__
-    ours = isinstance(error, (httpcore2.LocalProtocolError, httpcore2.UnsupportedProtocol))
-    final = ours or isinstance(cause, ssl.SSLCertVerificationError)
-    return FetchFault(ErrorCode.FETCH_NETWORK, f"{where}: {said}", Retry.NO if final else Retry.TRANSIENT)
+    cause = _root_cause(error)
+    words = excerpt(str(cause).encode()) or type(error).__name__
+    own = isinstance(error, (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol))
+    refused = isinstance(error, httpx2.ProxyError) and "407" in str(error)
+    final = own or refused or isinstance(cause, ssl.SSLCertVerificationError)
+    if isinstance(error, httpx2.ProxyError):
+        words = f"the proxy: {words}"
+    return FetchFault(ErrorCode.FETCH_NETWORK, f"{where}: {words}", Retry.NO if final else Retry.TRANSIENT)
 
 
-def _cause(error: Exception) -> BaseException:
-    """What lies under httpcore2's error: it wraps the original as its argument, and anyio wraps the
-    system's own error once more."""
-    inner = error.args[0] if error.args else error
-    if not isinstance(inner, BaseException):
-        return error
-    return inner.__cause__ or inner
+def _root_cause(error: BaseException) -> BaseException:
+    """The first error of a chain, httpx2's, httpcore2's and anyio's taken off; a failed lookup keeps the
+    message that names the host."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        if "cannot be resolved" in str(error):
+            break
+        error = inner
+    return error

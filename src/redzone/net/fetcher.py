@@ -1,24 +1,23 @@
-"""Brings the bytes of one poster, from an http(s) address or a file, and trusts nothing on the way.
+"""Downloads the bytes of one poster, from an http(s) address or a file, and trusts nothing on the way.
 
-It speaks to httpcore2's pool directly. What httpx2's client adds above it has to be off here
-(cookies, its own redirects, decoding, proxies from the environment, a log line with the whole
-address), and its transport takes no network backend, which the address guard needs.
+What httpx2's client does for browsers is off here: cookies, redirects (each hop is checked), decoding, and
+the log line with the whole address.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import hashlib
 import os
 import stat
+from collections import OrderedDict
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from random import Random
 from types import TracebackType
 from typing import Self
-from urllib.parse import unquote_to_bytes
 
 import aiofiles
 import httpcore2
@@ -30,9 +29,13 @@ from redzone.clock import Clock
 from redzone.errors import ErrorCode, FetchFault, Retry
 from redzone.net.byte_ranges import Ask, ContentRange, Fetched, NotModified, PartialFile, Validators, fit
 from redzone.net.errors import network_fault, status_fault
+from redzone.net.image_hosts import DownloadBreaker, HostHolds, Paused, not_paused
+from redzone.net.image_transport import ImageTransport
+from redzone.net.name_lookup import NameLookup
+from redzone.net.single_flight import SingleFlight
 from redzone.net.ssrf_guard import GuardedBackend, any_address, is_public
 from redzone.net.urls import parse_address, redirect_target, shorten_url, url_scheme
-from redzone.network import Connections, ShardedPool
+from redzone.outbound import pool_limits, trust_store
 from redzone.retry_after import read_retry_after
 
 FILE_PIECE_BYTES = 1 << 20  # hashing a piece holds the event loop for about a millisecond
@@ -40,15 +43,25 @@ ERROR_PAGE_BYTES = 16_384  # enough to end most error pages, so that their conne
 ERROR_PAGE_WAIT_S = 2.0
 VALIDATOR_LENGTH = 1_000  # a longer etag is not kept: the cache stores it for every poster
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+UNREACHABLE = frozenset(
+    {
+        ErrorCode.FETCH_NETWORK,
+        ErrorCode.FETCH_TIMEOUT,
+        ErrorCode.FETCH_HTTP_5XX,
+        ErrorCode.FETCH_HTTP_429,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class FetchOptions:
-    """Bounds of one fetch, seconds and bytes. `total_timeout_s` takes in all tries and their pauses.
+    """Bounds of one fetch, seconds and bytes. `total_timeout_s` covers all tries and their pauses.
 
-    `pool_maxsize` is the number of connections, `pool_keepalive` how many of them stay open while
-    idle. `retry_after_max_s` is the longest pause that a server may ask for. `max_per_s` spaces
-    downloads for image servers that want it.
+    `pool_maxsize` is the number of connections, `pool_keepalive` how many of them stay open while idle.
+    A `Retry-After` of at most `retry_after_max_s` makes everybody wait who wants the same host, without
+    using up tries or `total_timeout_s`, each for `hold_max_s` at most. `max_per_s` spaces downloads.
+    With `breaker_failures` set, that many failures in a row over `breaker_s` seconds end the run.
+    `recent_bytes` of images are kept for rows that have the same address.
     """
 
     total_timeout_s: float = 30.0
@@ -59,22 +72,30 @@ class FetchOptions:
     retries: int = 3
     backoff_base_s: float = 0.5
     backoff_max_s: float = 8.0
-    retry_after_max_s: float = 20.0
+    retry_after_max_s: float = 120.0
+    hold_max_s: float = 600.0
+    breaker_failures: int | None = None
+    breaker_s: float = 5.0
+    recent_bytes: int = 0
     max_redirects: int = 5
     pool_maxsize: int = 100
     pool_keepalive: int = 20
     keepalive_expiry_s: float = 30.0
     max_per_s: float | None = None
     allow_private_hosts: bool = False
-    user_agent: str = f"redzone/{__version__}"
+    user_agent: str | None = None
+    referer: str | None = None
+
+
+_Got = Fetched | PartialFile | NotModified
 
 
 class Fetcher:
-    """Fetches posters over one pool of connections; use it as an async context manager.
+    """Fetches posters over one set of connections; use it as an async context manager.
 
     Without a `network` of its own it takes the guarded one, which connects to public addresses
-    only, or to all with `allow_private_hosts`. `received_bytes` counts all that has come of images, of
-    those that failed in the end, too.
+    only, or to all with `allow_private_hosts`. `received_bytes` counts all image bytes received, also
+    those of downloads that failed in the end.
     """
 
     def __init__(
@@ -88,60 +109,143 @@ class Fetcher:
         self._clock = clock
         self._random = random
         allows = any_address if options.allow_private_hosts else is_public
-        self._network = network or GuardedBackend(allows=allows)
+        self._lookup = NameLookup(monotonic=clock.monotonic)
+        self._network = network or GuardedBackend(self._lookup, allows)
         self.received_bytes = 0
-        self._pool: httpcore2.AsyncConnectionPool | None = None
+        self._client: httpx2.AsyncClient | None = None
         # one at a time: a bucket of several would let all of them go at once at the start
         self._turns = AsyncLimiter(1, 1 / options.max_per_s) if options.max_per_s else None
+        self._holds = HostHolds(clock)
+        self._breaker = (
+            DownloadBreaker(options.breaker_failures, options.breaker_s, clock)
+            if options.breaker_failures
+            else None
+        )
+        self._flights: SingleFlight[tuple[str, Ask], _Got] = SingleFlight()
+        self._recent: OrderedDict[tuple[str, bool], Fetched | PartialFile] = OrderedDict()
 
     async def __aenter__(self) -> Self:
         # reading the system's certificates takes 60 ms of disk and CPU, or more
-        context = await asyncio.to_thread(httpx2.create_ssl_context, trust_env=False)
+        context = await asyncio.to_thread(trust_store)
         options = self._options
-        connections = Connections(options.pool_maxsize, options.pool_keepalive, options.keepalive_expiry_s)
-        self._pool = ShardedPool(context, connections, self._network)
+        limits = pool_limits(options.pool_maxsize, options.pool_keepalive, options.keepalive_expiry_s)
+        headers = {
+            "User-Agent": options.user_agent or f"redzone/{__version__}",
+            "Accept": "image/*,*/*;q=0.5",
+            "Accept-Encoding": "identity",  # 1 MB of gzip can be 1 GB of "image"
+        }
+        self._client = httpx2.AsyncClient(
+            transport=ImageTransport(context, limits, self._network),
+            headers={**headers, "Referer": options.referer} if options.referer else headers,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            timeout=httpx2.Timeout(
+                options.read_timeout_s, connect=options.connect_timeout_s, pool=options.pool_timeout_s
+            ),
+            follow_redirects=False,
+            trust_env=False,
+        )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is not None:
-            await self._pool.aclose()
-            self._pool = None
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
 
     async def turn(self) -> None:
         """Wait until `max_per_s` allows one more download; not at all where it is unset."""
         if self._turns is not None:
             await self._turns.acquire()
 
-    async def fetch(self, reference: str, known: Validators | None = None) -> Fetched | NotModified:
+    async def fetch(
+        self, reference: str, known: Validators | None = None, paused: Paused = not_paused
+    ) -> Fetched | NotModified:
         """The image's bytes, within `total_timeout_s`; with `known` validators maybe NotModified.
 
-        `reference` is an http(s) address or a local path. Raises FetchFault with the code, the
-        retry decision and what the server said; all retries are done by then.
+        `reference` is an http(s) address or a local path. `paused` is entered while a server makes everybody
+        wait. Raises FetchFault with the code, the retry decision and the server's own words when all
+        retries are done, and DownloadsFailing where every download fails.
         """
-        got = await self._within_time(reference, Ask(known))
+        got = await self._shared(reference, Ask(known), paused)
         assert not isinstance(got, PartialFile)  # noqa: S101  none was asked for
         return got
 
     async def fetch_start(
-        self, reference: str, known: Validators | None = None
+        self, reference: str, known: Validators | None = None, paused: Paused = not_paused
     ) -> Fetched | PartialFile | NotModified:
-        """As `fetch`, but no more than the first START_BYTES where the server lets us choose.
+        """As `fetch`, but no more than the first START_BYTES if the server supports ranges.
 
-        What it sends for that is read to its end, so that the connection stays open.
+        Everything that it sends is read to the end, so that the connection stays open.
         """
-        return await self._within_time(reference, Ask(known, start=True))
+        return await self._shared(reference, Ask(known, start=True), paused)
 
-    async def fetch_rest(self, reference: str, part: PartialFile) -> Fetched:
-        """The whole of an image that has begun: what is missing, or all of it again where the two might not
-        be of one version. Raises FetchFault as `fetch` does."""
-        got = await self._within_time(reference, Ask(begun=part if part.etag else None))
+    async def fetch_rest(self, reference: str, part: PartialFile, paused: Paused = not_paused) -> Fetched:
+        """The whole of an image of which a part is known: the missing bytes, or all of it where the two might
+        not be of one version. Raises as `fetch` does."""
+        got = await self._shared(reference, Ask(begun=part if part.etag else None), paused)
         assert isinstance(got, Fetched)  # noqa: S101  nothing else was asked for
         return got
 
-    async def _within_time(self, reference: str, ask: Ask) -> Fetched | PartialFile | NotModified:
-        url = parse_address(reference) if url_scheme(reference) else None
+    async def _shared(self, reference: str, ask: Ask, paused: Paused) -> _Got:
+        """One download for all who want the same at once, and a wait where the host asks for one."""
+        if not url_scheme(reference):
+            return await self._within_time(reference, None, ask)
+        if (recent := self._kept(reference, ask)) is not None:
+            return recent
+        url = parse_address(reference)
+        began_s = self._clock.monotonic()
+        while True:
+            if not self._holds.may_start(url.host):
+                with paused():
+                    await self._holds.wait(url.host)
+            self._holds.began(url.host)
+            got: _Got | None = None
+            try:
+                got = await self._flights.once(
+                    (reference, ask), lambda: self._within_time(reference, url, ask)
+                )
+            except FetchFault as fault:
+                held_s = self._clock.monotonic() - began_s
+                if not self._is_hold(fault) or held_s + (fault.retry_after_s or 0) > self._options.hold_max_s:
+                    self._note_failure(url.host, fault)
+                    raise
+                pause_s = self._pause_s(0, fault)
+                self._holds.hold(url.host, pause_s)
+            finally:
+                self._holds.ended(url.host, succeeded=got is not None)
+            if got is not None:
+                if self._breaker is not None:
+                    self._breaker.succeeded(url.host)
+                self._keep(reference, ask, got)
+                return got
+            with paused():
+                await self._clock.sleep(pause_s)
+
+    def _is_hold(self, fault: FetchFault) -> bool:
+        """Whether the server names a time after which it can be asked again, and that is soon enough."""
+        wish_s = fault.retry_after_s or 0.0
+        return fault.retry is not Retry.NO and 0.0 < wish_s <= self._options.retry_after_max_s
+
+    def _note_failure(self, host: str, fault: FetchFault) -> None:
+        if self._breaker is None:
+            return
+        if fault.code in UNREACHABLE:
+            self._breaker.failed(host, fault)
+        elif fault.code.startswith("fetch-http"):
+            self._breaker.succeeded(host)  # it answered
+
+    def _kept(self, reference: str, ask: Ask) -> Fetched | PartialFile | None:
+        return None if ask.begun is not None else self._recent.get((reference, ask.start))
+
+    def _keep(self, reference: str, ask: Ask, got: _Got) -> None:
+        if isinstance(got, NotModified) or ask.begun is not None or not self._options.recent_bytes:
+            return
+        self._recent[reference, ask.start] = got
+        while sum(len(each.data) for each in self._recent.values()) > self._options.recent_bytes:
+            self._recent.popitem(last=False)
+
+    async def _within_time(self, reference: str, url: httpx2.URL | None, ask: Ask) -> _Got:
         try:
             async with asyncio.timeout(self._options.total_timeout_s):
                 if url is None:
@@ -154,9 +258,9 @@ class Fetcher:
                 Retry.TRANSIENT,
             ) from error
 
-    async def _persist(self, url: httpx2.URL, ask: Ask) -> Fetched | PartialFile | NotModified:
-        """Try again by cause, until the retries or the time are used up; without a range where the server
-        does not play along."""
+    async def _persist(self, url: httpx2.URL, ask: Ask) -> _Got:
+        """Try again after passing faults until the retries or the time are used up; without a range where the
+        server does not support one."""
         ends = self._clock.monotonic() + self._options.total_timeout_s
         tries = 0
         while True:
@@ -169,7 +273,8 @@ class Fetcher:
             except FetchFault as fault:
                 pause_s = self._pause_s(tries, fault)
                 out_of_time = self._clock.monotonic() + pause_s >= ends
-                if fault.retry is Retry.NO or tries >= self._options.retries or out_of_time:
+                final = fault.retry is Retry.NO or self._is_hold(fault) or self._lookup.has_failed(url.host)
+                if final or tries >= self._options.retries or out_of_time:
                     raise
             tries += 1
             await self._clock.sleep(pause_s)
@@ -185,8 +290,9 @@ class Fetcher:
         for _ in range(self._options.max_redirects + 1):
             answer = await self._get(url, ask)
             if not isinstance(answer, httpx2.URL):
-                return answer
+                return _from(url, answer, moved=url != start)
             url = answer
+            ask = ask.elsewhere()
         raise FetchFault(
             ErrorCode.FETCH_NETWORK,
             f"{shorten_url(str(start))} redirects more than {self._options.max_redirects} times",
@@ -197,72 +303,52 @@ class Fetcher:
     ) -> Fetched | PartialFile | NotModified | httpx2.URL | None:
         """One request and what came of it; an address is where the server sends us next, None a range that
         it cannot serve."""
-        if self._pool is None:
+        if self._client is None:
             raise RuntimeError("a Fetcher fetches only inside its `async with`")
-        target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-        timeouts = {
-            "connect": self._options.connect_timeout_s,
-            "read": self._options.read_timeout_s,
-            "write": self._options.read_timeout_s,
-            "pool": self._options.pool_timeout_s,
-        }
+        request = self._client.build_request("GET", url, headers=ask.headers(str(url)))
         try:
-            async with self._pool.stream(
-                "GET", target, headers=self._headers(url, ask), extensions={"timeout": timeouts}
-            ) as response:
-                if response.status == 304 and ask.known is not None:
+            response = await self._client.send(request, stream=True)
+            try:
+                if response.status_code == 304 and ask.known is not None:
                     return NotModified()
-                if response.status in REDIRECTS:
-                    return redirect_target(url, _header(response, b"location"))
+                if response.status_code in REDIRECTS:
+                    return redirect_target(url, response.headers.get("location"))
                 return await self._read_answer(url, response, ask)
-        except (
-            httpcore2.TimeoutException,
-            httpcore2.NetworkError,
-            httpcore2.ProtocolError,
-            httpcore2.UnsupportedProtocol,
-        ) as error:
+            finally:
+                await response.aclose()
+        except httpx2.TransportError as error:
             raise network_fault(error, shorten_url(str(url))) from error
 
-    def _headers(self, url: httpx2.URL, ask: Ask) -> list[tuple[bytes, bytes]]:
-        headers = [
-            (b"Host", url.netloc),
-            (b"User-Agent", self._options.user_agent.encode("latin-1", errors="replace")),
-            (b"Accept", b"image/*,*/*;q=0.5"),
-            (b"Accept-Encoding", b"identity"),  # 1 MB of gzip can be 1 GB of "image"
-        ]
-        if url.userinfo:
-            credentials = base64.b64encode(unquote_to_bytes(url.userinfo))
-            headers.append((b"Authorization", b"Basic " + credentials))
-        return headers + ask.headers()
-
     async def _read_answer(
-        self, url: httpx2.URL, response: httpcore2.Response, ask: Ask
+        self, url: httpx2.URL, response: httpx2.Response, ask: Ask
     ) -> Fetched | PartialFile | None:
         where = shorten_url(str(url))
-        if response.status == 416 and ask.ranged:
+        if response.status_code == 416 and ask.ranged:
             await _error_page(response)
             return None
-        if response.status not in ({200, 203, 206} if ask.ranged else {200, 203}):
-            wish_s = read_retry_after(httpx2.Headers(response.headers), self._clock.now())
-            raise status_fault(response.status, where, await _error_page(response), wish_s)
-        encoding = _header(response, b"content-encoding") or "identity"
+        if response.status_code not in ({200, 203, 206} if ask.ranged else {200, 203}):
+            wish_s = read_retry_after(response.headers, self._clock.now())
+            raise status_fault(response.status_code, where, await _error_page(response), wish_s)
+        encoding = response.headers.get("content-encoding") or "identity"
         if encoding.strip().lower() != "identity":
             raise FetchFault(
                 ErrorCode.FETCH_BLOCKED,
                 f"{where} is sent with Content-Encoding {encoding[:40]!r} although none was accepted",
             )
-        length = _header(response, b"content-length") or "0"
+        length = response.headers.get("content-length") or "0"
         if length.isdecimal() and int(length[:20]) > self._options.max_bytes:
             raise self._too_large(where)
-        begun = ask.begun.data if ask.begun and response.status == 206 else b""
-        data, sha256 = await self._collect(response.aiter_stream(), where, begun)
+        begun = ask.begun.data if ask.begun and response.status_code == 206 else b""
+        data, sha256 = await self._collect(response.aiter_raw(), where, begun)
         got = Fetched(data, sha256, _validators(response))
-        if response.status != 206:
+        if response.status_code != 206:
             return got
-        sent = ContentRange.parse(_header(response, b"content-range"))
+        sent = ContentRange.parse(response.headers.get("content-range"))
         if sent is not None and (sent.total or 0) > self._options.max_bytes:
             raise self._too_large(where)
-        return fit(ask, sent, got) if sent is not None else None
+        if sent is None or (ask.begun is not None and not ask.issued_by(str(url))):
+            return None
+        return fit(ask, sent, got)
 
     async def _read_file(self, path: str) -> Fetched:
         where = shorten_url(path)
@@ -301,26 +387,30 @@ class Fetcher:
         )
 
 
-def _header(response: httpcore2.Response, name: bytes) -> str | None:
-    for key, value in response.headers:
-        if key.lower() == name:
-            return value.decode("latin-1")
-    return None
+def _from(url: httpx2.URL, answer: _Got | None, *, moved: bool) -> _Got | None:
+    """What came from an address. After a redirect without its validators: they hold for the address that
+    issued them, and the cache knows only the first one."""
+    if isinstance(answer, PartialFile):
+        return replace(
+            answer,
+            address=str(url),
+            validators=None if moved else answer.validators,
+            moved_etag=answer.etag if moved else None,
+        )
+    return replace(answer, validators=None) if moved and isinstance(answer, Fetched) else answer
 
 
-def _validators(response: httpcore2.Response) -> Validators | None:
-    etag, last_modified = _header(response, b"etag"), _header(response, b"last-modified")
+def _validators(response: httpx2.Response) -> Validators | None:
+    etag, last_modified = response.headers.get("etag"), response.headers.get("last-modified")
     kept = [value if value and len(value) <= VALIDATOR_LENGTH else None for value in (etag, last_modified)]
     return Validators(*kept) if any(kept) else None
 
 
-async def _error_page(response: httpcore2.Response) -> bytes:
-    """What can be had of an error page quickly; the fault is told with or without it."""
+async def _error_page(response: httpx2.Response) -> bytes:
+    """The start of an error page, if it comes quickly."""
     page = b""
-    with contextlib.suppress(
-        TimeoutError, httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError
-    ):
-        async with asyncio.timeout(ERROR_PAGE_WAIT_S), contextlib.aclosing(response.aiter_stream()) as pieces:
+    with contextlib.suppress(TimeoutError, httpx2.TransportError):
+        async with asyncio.timeout(ERROR_PAGE_WAIT_S), contextlib.aclosing(response.aiter_raw()) as pieces:
             async for piece in pieces:
                 page += piece
                 if len(page) >= ERROR_PAGE_BYTES:
