@@ -91,5 +91,5 @@ def test_without_the_extra_the_error_says_what_to_install(
 ) -> None:
     """Not a traceback out of an import."""
     monkeypatch.setitem(__import__("sys").modules, "python_calamine", None)
-    with pytest.raises(InputUnusable, match=r"is an Excel workbook; install the extra"):
+    with pytest.raises(InputUnusable, match=r"is an Excel workbook; install the reader"):
         opened(workbook(tmp_path / "p.xlsx", [["image"], [URL]]))

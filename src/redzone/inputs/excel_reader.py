@@ -22,7 +22,7 @@ from redzone.inputs.columns import (
 
 WORKBOOK_SUFFIXES = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
 HEADER_ROWS = 20
-INSTALL = "install the extra: uv tool install 'redzone[excel]', or pip install python-calamine beside redzone"
+INSTALL = "install the reader (pip install python-calamine), or export it as CSV"
 
 
 class Workbook:
