@@ -28,7 +28,7 @@ from pathlib import Path
 from redzone.bench.measure.processes import CommandContext, RunningSimulator, clean_environment, simulator
 from redzone.imaging.render import frame
 from redzone.models import Question, ViewKind, Wording, Zone
-from redzone.vision.openai.messages import Api, request_bytes
+from redzone.vision.openai.messages import Api, RequestShape, request_bytes
 
 FEW = 500
 LATENCY_S = 0.2
@@ -54,7 +54,7 @@ async def bare_loop(listed: Path, base_url: str, posters: int, workers: int) -> 
                     data = await response.read()
                 hashlib.sha256(data).hexdigest()
                 question = Question(frame(data, (RED,), ViewKind.CROP), (RED,), Wording.FULL, "gpt-6-luna")
-                body = request_bytes(Api.RESPONSES, (question,), 600)
+                body = request_bytes(RequestShape(Api.RESPONSES), (question,), 600)
                 async with session.post(f"{base_url}/responses", data=body, headers=headers) as response:
                     json.loads(json.loads(await response.read())["output"][0]["content"][0]["text"])
 

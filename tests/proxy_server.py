@@ -36,6 +36,7 @@ class ProxyServer:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        writers = [writer]
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             first = head.partition("\r\n")[0]
@@ -46,6 +47,7 @@ class ProxyServer:
                 return
             method, target, _ = first.split(" ")
             behind_reader, behind = await asyncio.open_connection("127.0.0.1", self.target_port)
+            writers.append(behind)
             if method == "CONNECT":
                 writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
             else:
@@ -56,7 +58,8 @@ class ProxyServer:
             pass
         finally:
             self._tasks.discard(task)
-            writer.close()
+            for each in writers:
+                each.close()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -186,16 +186,21 @@ async def test_a_certificate_that_is_not_trusted_is_final(monkeypatch: pytest.Mo
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         handshakes.append(1)
-        head = await reader.readuntil(b"\r\n\r\n")
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:
+            writer.close()
+            return
         body = IMAGE if head.startswith(b"GET") else ANSWER
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         await writer.drain()
+        writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
         port = server.sockets[0].getsockname()[1]
         async with ProxyServer(port) as proxy:
             monkeypatch.setenv("https_proxy", f"127.0.0.1:{proxy.port}")
-            async with fetcher() as fetch, asking("https://posters.test/v1") as model:
+            async with fetcher() as fetch, asking("https://posters.test/v1", timeout_s=30.0) as model:
                 with pytest.raises(FetchFault, match="certificate") as caught:
                     await fetch.fetch("https://posters.test/p.jpg")
                 assert caught.value.retry is Retry.NO
@@ -203,7 +208,7 @@ async def test_a_certificate_that_is_not_trusted_is_final(monkeypatch: pytest.Mo
                     await model.ask(question())
             assert len(proxy.seen) == 2
             monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
-            async with fetcher() as fetch, asking("https://posters.test/v1") as model:
+            async with fetcher() as fetch, asking("https://posters.test/v1", timeout_s=30.0) as model:
                 assert isinstance(await fetch.fetch("https://posters.test/p.jpg"), Fetched)
                 assert isinstance((await model.ask(question())).result, tuple)
 

@@ -228,7 +228,7 @@ async def test_private_addresses_are_open_to_those_runs_only_that_allowed_them(
     picture = Picture(server.url("/p.jpg"))
     got = await thumbnails.get(picture, GRID, FetchPolicy())
     assert isinstance(got, Missing)
-    assert "no public address" in got.reason
+    assert "not a public address" in got.reason
     assert server.connections == 0
     assert (await made_by(thumbnails, picture)).sha256 == sha256(POSTER)
 
