@@ -28,8 +28,10 @@ WITHOUT_A_MODULE = frozenset(
         "test_bad_input.py",
         "test_house_rules.py",
         "test_limiter_at_the_simulator.py",
+        "test_model_answers.py",
         "test_partial_download.py",
         "test_resume.py",
+        "web/test_damaged_runs.py",
         "web/test_documentation.py",
         "web/test_templates.py",
     }

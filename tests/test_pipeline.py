@@ -296,3 +296,14 @@ def test_nothing_blocks_the_event_loop(tmp_path: Path) -> None:
     codes = {outcome.error.code for outcome in run.outcomes if outcome.error}
     assert codes <= {ErrorCode.INPUT, ErrorCode.FETCH_MISSING, ErrorCode.MODEL_UNAVAILABLE}
     assert len(run.by_row) == 32
+
+
+def test_equal_pictures_behind_a_hanging_request_share_its_deadline(tmp_path: Path) -> None:
+    """Ten rows of one picture whose request hangs end together, not one deadline after another."""
+    with simulated(options({Fault.STALL: 1.0})) as simulator:
+        urls = [f"{simulator.poster_url(1)}?copy={copy}" for copy in range(10)]
+        run = Run(tmp_path, simulator, deadline_s=1.5, model_timeout_s=60)
+        run.begin(write_list(tmp_path / "list.csv", urls))
+        assert len(model_requests(simulator)) == 1
+    codes = Counter(outcome.error.code for outcome in run.outcomes if outcome.error)
+    assert codes == {ErrorCode.DEADLINE: 10}

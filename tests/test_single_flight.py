@@ -71,3 +71,26 @@ async def test_closing_cancels_the_running_tasks() -> None:
     await flights.aclose()
     with pytest.raises(asyncio.CancelledError):
         await caller
+
+
+async def test_an_abandoned_task_is_cancelled_if_it_is_to_be() -> None:
+    """When the last caller has left, nobody wants the result; the next one starts anew."""
+    ended: list[str] = []
+
+    async def work() -> int:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("cancelled")
+        return 0
+
+    flights: SingleFlight[int] = SingleFlight(finish_abandoned=False)
+    callers = [asyncio.create_task(flights.run("k", work)) for _ in range(2)]
+    await asyncio.sleep(0)
+    callers[0].cancel()
+    await asyncio.gather(callers[0], return_exceptions=True)
+    assert ended == []
+    callers[1].cancel()
+    await asyncio.gather(callers[1], return_exceptions=True)
+    await asyncio.sleep(0)
+    assert ended == ["cancelled"]

@@ -91,7 +91,7 @@ def test_an_impossible_zone_is_refused_with_an_example(text: str) -> None:
 
 def test_an_impossible_zone_of_the_settings_is_refused_too() -> None:
     """The same law for redzone.toml."""
-    with pytest.raises(SettingsInvalid, match="beyond the poster"):
+    with pytest.raises(SettingsInvalid, match="exceeds the poster"):
         parse_zone("corner", {"corner": (0.9, 0.0, 0.3, 0.2)})
 
 

@@ -225,6 +225,10 @@ class Pipeline:
         except PosterFault as fault:
             result = fault
             raise
+        except asyncio.CancelledError:
+            if task.time.expired:  # those that wait share this, too: they must not wait out deadlines in turn
+                result = task.best or DeadlineFault(f"no verdict after {task.time.seconds:g} s of work")
+            raise
         finally:
             del self._flights[key]
             flight.set_result(result)  # None: this poster was interrupted; one that waits takes over

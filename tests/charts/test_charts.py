@@ -91,7 +91,7 @@ def test_group_bars_have_one_scale(
         (12, None, "31 %, 12 of 39"),
         (12, 0.25, "31 %, 12 of 39, 6 points more"),
         (12, 0.315, "31 %, 12 of 39, 1 point less"),
-        (12, 0.307, "31 %, 12 of 39, as before"),
+        (12, 0.307, "31 %, 12 of 39, unchanged"),
     ],
 )
 def test_a_groups_figures_are_told_with_their_trend(failed: int, before: float | None, told: str) -> None:
@@ -214,7 +214,7 @@ def test_a_day_of_snapshots_is_a_small_picture() -> None:
     points = [(float(second), 500.0 if second == 5000 else 100.0 + second % 7) for second in range(86_400)]
     svg = charts.pace(charts.PaceChart("t", (charts.PaceLine("rate", "first", points),)))
     assert len(svg) < 25_000
-    assert "500 at most" in parsed(svg).attrib["aria-label"]
+    assert "peak 500" in parsed(svg).attrib["aria-label"]
 
 
 @given(st.floats(0, 1e9), st.floats(0, 1e9), st.lists(RATES, max_size=500))

@@ -76,6 +76,9 @@ def now(**changes: Any) -> Snapshot:
     return snapshot(at=datetime.now(UTC), recent=(), groups=(), **changes)
 
 
+_HELD: dict[Path, int] = {}
+
+
 def begin_work(folder: RunFolder, pid: int | None = None) -> RunFolder:
     """Take the lock of a run for the rest of the tests, as a process at work does; or only leave another's
     process id in it, as one does that was killed."""
@@ -83,6 +86,13 @@ def begin_work(folder: RunFolder, pid: int | None = None) -> RunFolder:
     if pid is None:
         descriptor = os.open(folder.lock_path, os.O_RDONLY)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _HELD[folder.path] = descriptor
     record = folder.read()
     folder.write(record.model_copy(update={"state": RecordedState.RUNNING}))
     return folder
+
+
+def end_work(folder: RunFolder) -> None:
+    """Release what `begin_work` took, as the end of the process does."""
+    os.close(_HELD.pop(folder.path))
+    folder.lock_path.write_text("")

@@ -14,7 +14,7 @@ _ROW, _SWATCH, _SPACE, _GAP = 22.0, 12.0, 8.0, 18.0
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Sign and words beside a sample of what they stand for: a line, a dot of answers 429, else a square."""
+    """Sign and words beside a sample of what they mean: a line, a dot for a 429 response, or a square."""
 
     css: str
     words: str

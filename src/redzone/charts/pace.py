@@ -34,7 +34,7 @@ class PaceLine:
 
 @dataclass(frozen=True, slots=True)
 class PaceChart:
-    """Rates per minute over the seconds of a run, with a limit and the seconds of answers 429.
+    """Rates per minute over the seconds of a run, with a limit and the seconds of 429 responses.
 
     Where two points lie more than `gap_s` apart, the run stood still: the curve is broken.
     """

@@ -222,8 +222,7 @@ HINTS: dict[ErrorCode, str] = {
     ErrorCode.IMAGE_TOO_LARGE: "use smaller images, or raise the size limits in the settings",
     ErrorCode.MODEL_TIMEOUT: "the model was slow: retry later, or raise REDZONE_MODEL_TIMEOUT_S",
     ErrorCode.MODEL_REFUSED: "the model refused to answer: review these posters, or try another model",
-    ErrorCode.MODEL_UNREADABLE: "unreadable answers: if they are cut off, raise REDZONE_MAX_OUTPUT_TOKENS; "
-    "if they are web pages, check --base-url; else try another model",
+    ErrorCode.MODEL_UNREADABLE: "if they are cut off, raise REDZONE_MAX_OUTPUT_TOKENS; else check --base-url",
     ErrorCode.MODEL_UNAVAILABLE: "the model's servers failed: resume later with --retry-errors",
     ErrorCode.MODEL_REJECTED: "the API rejected the request: check the model's name and the settings",
     ErrorCode.DEADLINE: "a poster took too long: resume with --retry-errors, or raise --deadline",

@@ -32,11 +32,11 @@ from redzone.net.errors import network_fault, status_fault
 from redzone.net.image_hosts import DownloadBreaker, HostHolds, Paused, not_paused
 from redzone.net.image_transport import ImageTransport
 from redzone.net.name_lookup import NameLookup
-from redzone.net.single_flight import SingleFlight
 from redzone.net.ssrf_guard import GuardedBackend, any_address, is_public
 from redzone.net.urls import parse_address, redirect_target, shorten_url, url_scheme
 from redzone.outbound import pool_limits, trust_store
 from redzone.retry_after import read_retry_after
+from redzone.single_flight import SingleFlight
 
 FILE_PIECE_BYTES = 1 << 20  # hashing a piece holds the event loop for about a millisecond
 ERROR_PAGE_BYTES = 16_384  # enough to end most error pages, so that their connection can be used again
@@ -121,7 +121,7 @@ class Fetcher:
             if options.breaker_failures
             else None
         )
-        self._flights: SingleFlight[tuple[str, Ask], _Got] = SingleFlight()
+        self._flights: SingleFlight[_Got] = SingleFlight(finish_abandoned=False)
         self._recent: OrderedDict[tuple[str, bool], Fetched | PartialFile] = OrderedDict()
 
     async def __aenter__(self) -> Self:
@@ -202,7 +202,7 @@ class Fetcher:
             self._holds.began(url.host)
             got: _Got | None = None
             try:
-                got = await self._flights.once(
+                got = await self._flights.run(
                     (reference, ask), lambda: self._within_time(reference, url, ask)
                 )
             except FetchFault as fault:

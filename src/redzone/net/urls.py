@@ -1,4 +1,4 @@
-"""The address of an image: what it is, where a redirect leads, how it is told. Pure, without I/O."""
+"""The address of an image: parsing it, following redirects, shortening it for people. No I/O."""
 
 from __future__ import annotations
 

@@ -46,14 +46,14 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class AccessRefusal:
     """Why a request is refused, and what to do about it."""
 
     status: HTTPStatus
     reason: str
 
 
-Refuse = Callable[[Scope, Refusal], Response]
+Refuse = Callable[[Scope, AccessRefusal], Response]
 
 
 class Access:
@@ -100,7 +100,7 @@ class Access:
             return self._app
         return self._refuse(
             scope,
-            Refusal(
+            AccessRefusal(
                 HTTPStatus.UNAUTHORIZED,
                 "This dashboard requires a token. Open the URL that `redzone dashboard` printed when it "
                 "started; it ends in ?token=...",
@@ -119,20 +119,20 @@ class Access:
         return answer
 
 
-def wrong_host(headers: Headers, options: WebOptions) -> Refusal | None:
+def wrong_host(headers: Headers, options: WebOptions) -> AccessRefusal | None:
     """Rejects unknown Host headers (DNS rebinding)."""
     named = headers.getlist("host")
     host = _host_name(named[0]) if len(named) == 1 else None
     if host is not None and (host in options.names or (options.any_address and _is_address(host))):
         return None
-    return Refusal(
+    return AccessRefusal(
         HTTPStatus.MISDIRECTED_REQUEST,
         "The dashboard does not accept this host name. Open the URL that `redzone dashboard` printed, "
         "or start it with --host and the name that you use.",
     )
 
 
-def wrong_site(method: str, headers: Headers) -> Refusal | None:
+def wrong_site(method: str, headers: Headers) -> AccessRefusal | None:
     """Rejects requests from another site, except links to a page."""
     site = headers.get("sec-fetch-site")
     if method in SAFE:
@@ -140,19 +140,19 @@ def wrong_site(method: str, headers: Headers) -> Refusal | None:
         linked = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
         if site in (None, "same-origin", "none") or linked:
             return None
-        return Refusal(HTTPStatus.FORBIDDEN, "Other sites cannot embed or read the dashboard.")
+        return AccessRefusal(HTTPStatus.FORBIDDEN, "Other sites cannot embed or read the dashboard.")
     if site == "same-origin" or (site is None and _is_own_origin(headers)):
         return None
-    return Refusal(
+    return AccessRefusal(
         HTTPStatus.FORBIDDEN,
         "Only the dashboard's own pages may change data. Reload the page and try again.",
     )
 
 
-def upgrade(headers: Headers) -> Refusal | None:
+def upgrade(headers: Headers) -> AccessRefusal | None:
     """Rejects requests to switch to another protocol."""
     if headers.get("upgrade", "").lower() == "websocket":
-        return Refusal(HTTPStatus.BAD_REQUEST, "The dashboard does not use WebSockets.")
+        return AccessRefusal(HTTPStatus.BAD_REQUEST, "The dashboard does not use WebSockets.")
     return None
 
 

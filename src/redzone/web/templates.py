@@ -29,7 +29,7 @@ from redzone.terminal.formatting import (
     format_short,
 )
 from redzone.text import clean
-from redzone.web.security import Refusal
+from redzone.web.security import AccessRefusal
 from redzone.web.static_files import asset_path
 from redzone.web.views.new_run_form import again
 from redzone.web.views.pagination import address
@@ -74,7 +74,7 @@ def error_page(request: Request, status: int, reason: str) -> HTMLResponse:
     return render(request, "error.html", status, status=status, title=_phrase(status), reason=reason)
 
 
-def refusal_page(scope: Scope, refusal: Refusal) -> Response:
+def refusal_page(scope: Scope, refusal: AccessRefusal) -> Response:
     """Renders the page of a refused request."""
     return error_page(Request(scope), refusal.status, refusal.reason)
 

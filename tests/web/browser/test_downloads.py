@@ -53,7 +53,7 @@ async def test_a_click_saves_what_is_listed_after_the_filter_has_changed(
     rows = list(csv.DictReader(text.splitlines()))
     assert [row["id"] for row in rows] == ["0001", "0003", "0005"]
     assert all(row["group"].startswith("'=") for row in rows)
-    await expect(page.get_by_text("CSV is being written")).to_be_visible()
+    await expect(page.get_by_text("Preparing the CSV file")).to_be_visible()
     await expect(page.get_by_role("link", name="CSV")).to_be_hidden()
     assert await page.title() != "owned"
 

@@ -73,7 +73,7 @@ async def test_what_is_wrong_is_told_at_the_field_and_led_to(page: Page, dashboa
     await page.goto(dashboard.url("/new"))
     await page.get_by_label("Requests per minute").fill("-3")
     await page.get_by_role("button", name="Check and estimate").click()
-    await expect(page.get_by_text("2 things are in the way:")).to_be_visible()
+    await expect(page.get_by_text("2 problems to fix:")).to_be_visible()
     await page.get_by_role("link", name="Requests per minute: must be a whole number from 1").click()
     field = page.get_by_label("Requests per minute")
     await expect(field).to_have_value("-3")

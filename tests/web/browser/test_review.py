@@ -317,7 +317,12 @@ async def test_the_help_names_the_keys_of_a_review(page: Page, home: Path, run: 
     with served(home) as dashboard:
         await page.goto(dashboard.url(f"/runs/{run.id}/posters/2"))
         await page.keyboard.press("?")
-        for line in ("Pass, then the next poster", "Fail, and on", "Edit the justification", "Write a note"):
+        for line in (
+            "Pass, then the next poster",
+            "Fail, then the next poster",
+            "Edit the justification",
+            "Write a note",
+        ):
             await expect(page.get_by_role("dialog")).to_contain_text(line)
         for line in ("Next poster", "Previous poster", "Zone: badge", "Back to the list"):
             await expect(page.get_by_role("dialog")).to_contain_text(line)

@@ -160,7 +160,7 @@ async def test_what_the_server_refuses_is_said_and_the_page_stays(
         await expect(page.locator("#found")).to_have_text("as it was")
         assert page.url == dashboard.url("/astray")
     await page.get_by_text("lead astray").click()
-    await expect(page.get_by_role("status")).to_contain_text("does not answer")
+    await expect(page.get_by_role("status")).to_contain_text("is not responding")
 
 
 async def test_a_question_that_is_denied_sends_nothing(page: Page, home: Path, serve: Serve) -> None:

@@ -213,7 +213,7 @@ def test_the_menu_takes_what_is_listed(home: Path, run: RunFolder) -> None:
         assert "not judged yet" not in page
         page = dashboard.get(f"/runs/{run.id}").text
         assert f'href="/runs/{run.id}/export.pdf"' in page
-        assert "In tables also what is not judged yet" in page
+        assert "Tables include pending posters" in page
 
 
 def test_another_site_can_put_nothing_on_somebodys_disk(home: Path, run: RunFolder) -> None:

@@ -193,7 +193,7 @@ def test_private_addresses_stay_closed_to_a_run_that_was_not_allowed_them(
 ) -> None:
     """Looking at a page sends nothing into the network of whoever looks."""
     folder = run_of(home, [judged(1, image=f"{dashboard.origin}/static/icon.svg")], id="20261003-150000-abcd")
-    assert "which is no public" in words(dashboard.get(at(folder)))
+    assert "which is not a public" in words(dashboard.get(at(folder)))
 
 
 @pytest.mark.parametrize("reason", [*HOSTILE, "", "\uffff\ufffe", "x" * 5000, "a\n\tb"])

@@ -12,7 +12,7 @@ from redzone.models import Status
 from redzone.runs import RecordedState
 from redzone.telemetry.metrics import Stage, WorkerSlot
 from tests.outcomes import outcome
-from tests.web.homes import begin_work, now, one_of_each, say, write_run
+from tests.web.homes import begin_work, end_work, now, one_of_each, say, write_run
 from tests.web.serving import served
 
 HANG = 'hang"><script>alert(1)</script>'
@@ -95,7 +95,7 @@ def test_the_stream_tells_what_changed_and_ends_with_the_run(home: Path) -> None
         say(live, now(done=417, passed=417, failed=0, unsure=0, errors=0))
         assert "417" in _until(lines, "417")
         live.write(live.read().model_copy(update={"state": RecordedState.FINISHED}))
-        live.lock_path.write_text("")
+        end_work(live)
         rest = _until(lines, "event: end")
         assert "finished" in rest
         assert next(lines, "") == "data: "

@@ -17,7 +17,7 @@ _COMPLAINT = re.compile(r"^(?:redzone|Error): (.+)", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class CommandResult:
+class ChildResult:
     """A finished command: its standard output, and what it printed to standard error."""
 
     out: bytes
@@ -26,7 +26,7 @@ class CommandResult:
 
 async def run_to_end(
     arguments: Sequence[str], *, within_s: float, late: str, environment: Mapping[str, str] | None = None
-) -> CommandResult:
+) -> ChildResult:
     """Runs a redzone command with additional environment variables; kills it if this task is cancelled.
 
     Raises UsageError with the command's error message, or with `late` when it takes too long.
@@ -53,7 +53,7 @@ async def run_to_end(
     messages = err.decode("utf-8", "replace")
     if process.returncode:
         raise UsageError(complaint(messages))
-    return CommandResult(out, messages)
+    return ChildResult(out, messages)
 
 
 def complaint(text: str) -> str:

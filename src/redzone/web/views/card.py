@@ -30,7 +30,7 @@ class Area:
 
 
 @dataclass(frozen=True, slots=True)
-class ZoneMark:
+class ZoneOutline:
     """A zone on the picture. `status` colours it; None without a verdict."""
 
     zone: Zone
@@ -104,9 +104,9 @@ class Card:
         return self.list_query.at(f"/runs/{self.record.id}/posters/{self.row}")
 
     @property
-    def marks(self) -> list[ZoneMark]:
+    def marks(self) -> list[ZoneOutline]:
         """The run's zones."""
-        return [ZoneMark(zone, Area.of(zone), self._zone_status(zone.name)) for zone in self.record.zones]
+        return [ZoneOutline(zone, Area.of(zone), self._zone_status(zone.name)) for zone in self.record.zones]
 
     @property
     def spots(self) -> list[ElementMark]:
