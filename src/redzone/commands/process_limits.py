@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from redzone.plan import MAX_WORKERS
+
 if TYPE_CHECKING:
     from redzone.config.settings import Settings
 
 FILES_PER_WORKER = 3  # an image connection, a model connection, a file or a DNS query
-MOST_WORKERS = 2000
 RESERVED_FILES = 48  # run folder, cache, event loop, and modules while they are imported
 
 
@@ -21,7 +22,7 @@ def most_workers(settings: Settings) -> int:
     """The number of workers, or with `auto` the most there can be: more with packs."""
     if isinstance(settings.workers, int):
         return settings.workers
-    return min(MOST_WORKERS, settings.max_workers * settings.pack)
+    return min(MAX_WORKERS, settings.max_workers * settings.pack)
 
 
 def raise_open_files(needed: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from redzone.plan import HEADROOM
+from redzone.plan import HEADROOM, MAX_WORKERS
 
 AT_THE_LIMIT = 0.85
 BURST = 1.05  # usage above this means that the limit does not bind
@@ -15,7 +15,6 @@ BUSY = 0.8
 ROUNDS = 2  # with fewer posters per worker, the slowest answer decides
 SLOW_MODEL_S = 10.0
 MIN_WAIT_SHARE = 0.05
-MOST_WORKERS = 2000
 MOST_PACKED = 16
 FEW = 5  # below this, cases show no pattern
 MANY_RETRIES = 1.15  # requests per poster that was sent to the model
@@ -236,7 +235,7 @@ def _more(load: Load) -> int:
     for limit in load.limits:
         if limit.topic is Topic.REQUESTS:
             more = whole(limit.per_min / 60 * load.pack * load.working_s * HEADROOM)
-    return min(MOST_WORKERS, max(more, load.workers + 1))
+    return min(MAX_WORKERS, max(more, load.workers + 1))
 
 
 def _rejected(load: Load) -> tuple[str, str]:
